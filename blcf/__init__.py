@@ -1,0 +1,71 @@
+"""blcf: find a particular object in a collection of pictures, and say where it is in every hit.
+
+One flow, one direction::
+
+    images -> feature maps -> assignment maps -> bags -> inverted file -> ranking
+           -> local search (boxes) -> query expansion
+
+The map of the house, from the ground up; imports go down only::
+
+    errors, boxes, records, storage       errors, boxes, value types, files that appear whole
+    kernels                               compiled loops: arrays in, arrays out
+    images, features, vocabulary, bags,   the stages, which exchange arrays and do not know
+    index, rerank, expansion, datasets,   each other
+    evaluation, visualization
+    engine                                `SearchEngine` wires the stages
+    cli                                   `blcf ...`
+
+``import blcf`` loads none of it: names are resolved when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blcf.bags import BagOfWords as BagOfWords
+    from blcf.engine import AddReport as AddReport
+    from blcf.engine import Evaluation as Evaluation
+    from blcf.engine import Hits as Hits
+    from blcf.engine import SearchEngine as SearchEngine
+    from blcf.engine import SearchOptions as SearchOptions
+    from blcf.engine import Settings as Settings
+    from blcf.errors import BlcfError as BlcfError
+    from blcf.features import ConvFeatures as ConvFeatures
+    from blcf.features import Whitening as Whitening
+    from blcf.index import InvertedFile as InvertedFile
+    from blcf.records import Hit as Hit
+    from blcf.records import Ranking as Ranking
+    from blcf.rerank import LocalSearch as LocalSearch
+    from blcf.vocabulary import Vocabulary as Vocabulary
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AddReport": "blcf.engine",
+    "BagOfWords": "blcf.bags",
+    "BlcfError": "blcf.errors",
+    "ConvFeatures": "blcf.features",
+    "Evaluation": "blcf.engine",
+    "Hit": "blcf.records",
+    "Hits": "blcf.engine",
+    "InvertedFile": "blcf.index",
+    "LocalSearch": "blcf.rerank",
+    "Ranking": "blcf.records",
+    "SearchEngine": "blcf.engine",
+    "SearchOptions": "blcf.engine",
+    "Settings": "blcf.engine",
+    "Vocabulary": "blcf.vocabulary",
+    "Whitening": "blcf.features",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'blcf' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,70 @@
+"""Every error that blcf raises on purpose, each a child of `BlcfError` and of a builtin kind.
+
+A message says what was expected, what came and what to do. The command line prints exactly
+that sentence and exits with 2; anything else that escapes is a defect of ours.
+"""
+
+__all__ = [
+    "BlcfError",
+    "CollectionExists",
+    "CollectionLocked",
+    "CollectionNotFound",
+    "DatasetNotFound",
+    "FormatError",
+    "InvalidInput",
+    "StorageError",
+    "UnreadableImage",
+    "VocabularyMismatch",
+    "WeightsError",
+]
+
+
+class BlcfError(Exception):
+    """Base of all errors raised by blcf."""
+
+
+class InvalidInput(BlcfError, ValueError):
+    """An argument, option or file content that cannot be used."""
+
+
+class UnreadableImage(InvalidInput):
+    """A picture that cannot be decoded, or that is too small or too large to be used.
+
+    Attributes
+    ----------
+    reason : str, why, without the path
+    """
+
+    reason: str = ""
+
+
+class FormatError(BlcfError, ValueError):
+    """A file of ours that is damaged, cut short, or of another format version."""
+
+
+class VocabularyMismatch(BlcfError, ValueError):
+    """Two parts that were made with different vocabularies, networks or settings."""
+
+
+class WeightsError(BlcfError, ValueError):
+    """Network weights that are missing, cannot be downloaded, or do not fit the network."""
+
+
+class CollectionNotFound(BlcfError, FileNotFoundError):
+    """No collection at the given path."""
+
+
+class CollectionExists(BlcfError, FileExistsError):
+    """A collection (or something else) is already at the given path."""
+
+
+class CollectionLocked(BlcfError, BlockingIOError):
+    """Another process is writing to the collection."""
+
+
+class DatasetNotFound(BlcfError, FileNotFoundError):
+    """Images or ground truth of a data set are not where they were said to be."""
+
+
+class StorageError(BlcfError, OSError):
+    """The file system refused: disk full, no permission, input/output error."""

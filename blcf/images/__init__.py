@@ -1,0 +1,26 @@
+"""Where pictures come from: finding files, reading them as RGB arrays, reading ahead.
+
+- `find_images` (folder.py) lists pictures and gives each its name in a collection;
+- `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
+  modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side;
+- `read_ahead` (prefetch.py) reads the next pictures in threads, in order;
+- `display_name` (names.py) writes any file name so that it can be printed.
+
+Files go in and arrays come out; nothing here knows a network or a collection.
+"""
+
+from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images
+from blcf.images.names import display_name
+from blcf.images.prefetch import read_ahead
+from blcf.images.reading import read_image, resize_image, resized_size
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "ImageList",
+    "display_name",
+    "find_images",
+    "read_ahead",
+    "read_image",
+    "resize_image",
+    "resized_size",
+]

@@ -1,0 +1,301 @@
+"""Where pictures come from: a folder, a list file, one picture or a series of paths.
+
+`find_images` gives every picture a name: its path below one root folder, with "/" between the
+parts. The name is what a collection stores, so it depends neither on the order in which a file
+system lists its files, nor on the locale, nor on the folder the command was started in.
+
+Invariant: a name is relative, unique in its list, and has no ".." among its parts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blcf.errors import InvalidInput
+from blcf.images.names import absolute_path, common_folder, display_name, name_below
+
+__all__ = ["IMAGE_SUFFIXES", "ImageList", "find_images"]
+
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".gif",
+)
+"""Endings of the files that are taken for pictures, in lower case."""
+
+_LIST_PROBE_BYTES = 8192  # enough to meet a NUL byte in any video, archive or picture
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """Pictures below one folder, each with the name it has in a collection.
+
+    Attributes
+    ----------
+    root : Path
+        Absolute folder; symbolic links in it are kept as they were given.
+    names : list of str
+        Paths relative to `root`, "/" between the parts, unique. A file name that is not valid
+        UTF-8 keeps Python's surrogateescape form, so that the file can be opened;
+        `display_name(name)` is the form that can be printed.
+    problems : list of (str, str)
+        What was passed over in a folder because it could not be read: (name, reason), sorted.
+        Always empty for lists, whose entries are not looked at before they are read.
+    """
+
+    root: Path
+    names: list[str]
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.names)
+
+    def path(self, name: str) -> Path:
+        """Return the absolute path of the picture `name`.
+
+        Raises
+        ------
+        InvalidInput
+            If `name` leads out of `root` (it is absolute or has ".." among its parts).
+        """
+        if Path(name).anchor or ".." in Path(name).parts:
+            raise InvalidInput(
+                f"Expected the name of a picture below {display_name(self.root)}, "
+                f"got {display_name(name)!r}, which leads out of it. Use one of `names`."
+            )
+        return self.root / name
+
+
+def find_images(
+    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    root: str | os.PathLike[str] | None = None,
+) -> ImageList:
+    """List the pictures of a folder, a list file, one picture file or a series of paths.
+
+    - A folder: every file below it whose ending is in `IMAGE_SUFFIXES` (in any case), sorted by
+      name, code point by code point. Files and folders whose name starts with "." are passed
+      over. Links to folders are followed, each real folder once, under its own name rather than
+      a link's.
+    - A file with such an ending: that one picture.
+    - Any other file: a list in UTF-8, one path per line, relative to the folder of the list.
+      Blank lines, lines that start with "#" (write "./#1.jpg" for such a file) and white space
+      at the end of a line are passed over.
+    - An iterable: paths, relative to the current folder.
+
+    In lists and iterables the given order is kept, a repeated path counts once, and nothing is
+    checked to exist: a missing file is met when it is read, and skipped like any bad picture.
+
+    Parameters
+    ----------
+    source : str, path-like or iterable of them
+        Where the pictures are.
+    root : str or path-like, optional
+        The folder that names are relative to. By default: the folder itself; the folder of the
+        list file, or the deepest folder common to its entries if one lies outside; the folder of
+        the picture; the deepest folder common to the paths.
+
+    Returns
+    -------
+    ImageList
+        At least one name.
+
+    Raises
+    ------
+    InvalidInput
+        If `source` or `root` does not exist or cannot be read, if a list is not text, if there
+        is no picture, or if a path does not lie inside `root`.
+
+    Examples
+    --------
+    >>> images = find_images(["/photos/a.jpg", "/photos/2020/b.jpg", "/photos/a.jpg"])
+    >>> images.names
+    ['a.jpg', '2020/b.jpg']
+    """
+    root_folder = None if root is None else _root_folder(root)
+    if isinstance(source, (bytes, bytearray)) or not isinstance(
+        source, (str, os.PathLike, Iterable)
+    ):
+        raise InvalidInput(
+            "Expected a folder, a list file, a picture or an iterable of paths, "
+            f"got {type(source).__name__}."
+        )
+    if not isinstance(source, (str, os.PathLike)):
+        return _series(source, os.getcwd(), root_folder, None, "the given paths")
+    path = absolute_path(_as_text(source), os.getcwd())
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        raise InvalidInput(
+            f"{display_name(path)}: expected a folder, a list file or a picture; "
+            f"{_why(error)}. Check the path."
+        ) from error
+    if os.path.isdir(path):
+        return _folder(path, root_folder)
+    folder = os.path.dirname(path)
+    if _has_image_suffix(path):
+        return _series([path], folder, root_folder, folder, path)
+    return _series(_read_list(path), folder, root_folder, folder, path)
+
+
+def _folder(top: str, root: str | None) -> ImageList:
+    """List a folder and, where `root` is another one, name the pictures from there."""
+    names, problems, n_other = _walk(top)
+    if not names:
+        unread = f"; {len(problems)} could not be read" if problems else ""
+        raise InvalidInput(
+            f"{display_name(top)}: expected pictures, found none. Looked, in every sub-folder, "
+            f"for files ending in {', '.join(IMAGE_SUFFIXES)}; saw {n_other} other "
+            f"file{'' if n_other == 1 else 's'}{unread}. Give the folder that holds the pictures."
+        )
+    if root is None or root == top:
+        return ImageList(Path(top), names, problems)
+    prefix = name_below(top, root)
+    if prefix is None:
+        raise _outside(top, root)
+    return ImageList(
+        Path(root),
+        [f"{prefix}/{name}" for name in names],
+        [(f"{prefix}/{name}", reason) for name, reason in problems],
+    )
+
+
+def _walk(top: str) -> tuple[list[str], list[tuple[str, str]], int]:
+    """Return the sorted names of pictures below `top`, the problems, the count of other files."""
+    names: list[str] = []
+    problems: list[tuple[str, str]] = []
+    n_other = 0
+    # Links wait until no real folder is left: a folder that can be reached both ways is then
+    # listed under its own name, and adding a link never renames the pictures of a collection.
+    folders, links = deque([""]), deque[str]()
+    # Real paths, not inode numbers: some network file systems give one number to many folders,
+    # and those would be lost without a word.
+    seen: set[str] = set()
+    while folders or links:
+        here = folders.popleft() if folders else links.popleft()
+        real = os.path.realpath(os.path.join(top, here))
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(os.path.join(top, here)) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            if not here:
+                raise InvalidInput(
+                    f"{display_name(top)}: the folder cannot be read; {_why(error)}. "
+                    "Check its permissions."
+                ) from error
+            problems.append((here, f"the folder cannot be read; {_why(error)}"))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name = f"{here}/{entry.name}" if here else entry.name
+            try:
+                if entry.is_dir():
+                    (links if entry.is_symlink() else folders).append(name)
+                elif not _has_image_suffix(name):
+                    n_other += 1
+                elif entry.is_file():
+                    names.append(name)
+                elif entry.is_symlink():
+                    problems.append((name, "the symbolic link leads nowhere"))
+                else:
+                    n_other += 1  # a pipe or a device: opening it could wait for ever
+            except OSError as error:  # a link to itself, a disk that fails
+                problems.append((name, _why(error)))
+    return sorted(names), sorted(problems), n_other
+
+
+def _series(
+    paths: Iterable[str | os.PathLike[str]],
+    base: str,
+    root: str | None,
+    default_root: str | None,
+    origin: str,
+) -> ImageList:
+    """Name the given paths: relative ones lie in `base`; `origin` is what a message calls them."""
+    files = list(dict.fromkeys(absolute_path(_as_text(path), base) for path in paths))
+    if not files:
+        raise InvalidInput(
+            f"{display_name(origin)}: expected at least one path to a picture, got none."
+        )
+    if root is None:
+        root = default_root
+        if root is None or any(name_below(file, root) is None for file in files):
+            root = common_folder(files)
+    names: dict[str, None] = {}
+    for file in files:
+        name = name_below(file, root)
+        if name is None:
+            raise _outside(file, root)
+        names[name] = None
+    return ImageList(Path(root), list(names))
+
+
+def _read_list(path: str) -> list[str]:
+    """Read the paths of a list file; the lines that hold none are left out."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LIST_PROBE_BYTES)
+            if b"\0" not in data:
+                data += file.read()
+    except OSError as error:
+        raise InvalidInput(
+            f"{display_name(path)}: the list of pictures cannot be read; {_why(error)}."
+        ) from error
+    if b"\0" in data:
+        raise InvalidInput(
+            f"{display_name(path)}: expected a folder, a picture ({', '.join(IMAGE_SUFFIXES)}) or "
+            "a list of pictures in UTF-8, one path per line; got a binary file (or UTF-16 text)."
+        )
+    # surrogateescape: a name that is not UTF-8 means the same file here as in a folder.
+    text = data.decode("utf-8-sig", errors="surrogateescape")
+    # Not splitlines(), which also splits at U+2028 and others that a file name may contain.
+    lines = (line.rstrip(" \t\r") for line in text.split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _root_folder(root: str | os.PathLike[str]) -> str:
+    folder = absolute_path(_as_text(root), os.getcwd())
+    if not os.path.isdir(folder):
+        raise InvalidInput(f"root: expected an existing folder, got {display_name(folder)!r}.")
+    return folder
+
+
+def _as_text(path: object) -> str:
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str) or not text:
+        raise InvalidInput(f"Expected the path of a picture as str or Path, got {path!r}.")
+    return text
+
+
+def _has_image_suffix(path: str) -> bool:
+    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+
+
+def _outside(path: str, root: str) -> InvalidInput:
+    return InvalidInput(
+        f"{display_name(path)}: expected a path inside {display_name(root)}. "
+        "Give a `root` that holds every picture, or none."
+    )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return "there is no such file or folder"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[0].lower() + error.strerror[1:]
+    return str(error)

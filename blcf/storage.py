@@ -1,0 +1,151 @@
+"""Files that appear whole or not at all, and HDF5 datasets mapped into memory.
+
+A reader never sees half a file: what is written goes to a temporary name in the same folder, is
+flushed to the disk and renamed. A full disk leaves the old file as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from blcf.errors import FormatError, StorageError
+
+__all__ = [
+    "open_h5",
+    "read_dataset",
+    "read_json",
+    "replace_file",
+    "write_dataset",
+    "write_h5",
+    "write_json",
+]
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it becomes `path`, on failure it goes.
+
+    Raises
+    ------
+    StorageError
+        The file system refused (disk full, no permission); `path` is as it was before.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"Could not write {path}: {error.strerror or error}. What was there before is intact; "
+            "free some space or mend the permissions and run the same command again."
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file by `value`."""
+    with replace_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; `FormatError` where it is damaged."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise FormatError(
+            f"{path} is damaged ({error}). Restore it from a copy, or index into a new folder."
+        ) from error
+
+
+@contextmanager
+def write_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
+    """Write an HDF5 file that appears whole or not at all.
+
+    Parameters
+    ----------
+    path : where the file will be
+    kind, version : what the file is, checked by `open_h5`
+    """
+    with replace_file(path) as temporary:
+        try:
+            with h5py.File(temporary, "w", libver="latest") as file:
+                file.attrs["kind"] = kind
+                file.attrs["format_version"] = version
+                yield file
+        except RuntimeError as error:
+            # HDF5 reports a full disk at close as a RuntimeError without an errno.
+            raise OSError(None, f"HDF5: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def open_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
+    """Open an HDF5 file of ours for reading.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, cut short, no HDF5 file, of another kind or another version.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError as error:
+        raise FormatError(f"{path} is missing. Restore it from a copy, or index again.") from error
+    except OSError as error:
+        raise FormatError(
+            f"{path} is damaged or cut short ({str(error).splitlines()[0]}). "
+            "Restore it from a copy, or index again."
+        ) from error
+    with file:
+        found = (file.attrs.get("kind"), file.attrs.get("format_version"))
+        if found != (kind, version):
+            raise FormatError(
+                f"Expected {path} to be a {kind} of format version {version}, got {found[0]} of "
+                f"version {found[1]}. Use the version of blcf that wrote it, or index again."
+            )
+        try:
+            yield file
+        except (KeyError, OSError) as error:
+            raise FormatError(
+                f"{path} is damaged ({error}). Restore it from a copy, or index again."
+            ) from error
+
+
+def write_dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    """Write an array as a contiguous dataset, which `read_dataset` can map."""
+    group.create_dataset(name, data=np.ascontiguousarray(array))
+
+
+def read_dataset(group: h5py.Group, name: str) -> np.ndarray:
+    """Map a contiguous dataset into memory, read-only: no byte is read before it is used."""
+    dataset = group[name]
+    offset = dataset.id.get_offset()
+    if offset is None:  # an empty dataset has no place in the file
+        return np.empty(dataset.shape, dtype=dataset.dtype)
+    path = group.file.filename
+    if offset + dataset.size * dataset.dtype.itemsize > os.path.getsize(path):
+        raise FormatError(f"{path} is cut short. Restore it from a copy, or index again.")
+    # A plain array over the map: np.memmap's own indexing costs microseconds at every slice.
+    return np.asarray(
+        np.memmap(path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
+    )
