@@ -1,0 +1,118 @@
+"""Bag of words: the (weighted) count of every visual word among the cells of a map or a box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from blcf.bags.weighting import check_weighting, spatial_weights
+from blcf.boxes import as_box, box_to_cells
+from blcf.errors import InvalidInput
+
+__all__ = ["BagOfWords"]
+
+
+class BagOfWords:
+    """Encodes assignment maps as sparse bags of raw term frequencies.
+
+    ``tf_w = sum of weights over the cells assigned to word w``. Roots, idf and the L2 norm are
+    not applied here: the index applies them at search time, because they follow its live images.
+
+    Parameters
+    ----------
+    n_words : int, size of the vocabulary
+    weighting : {"uniform", "center", "linear", "norm"}, see `blcf.bags.spatial_weights`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bag = BagOfWords(n_words=4).encode(np.array([[0, 3], [3, 3]], dtype=np.int32))
+    >>> bag.toarray().tolist()
+    [[1.0, 0.0, 0.0, 3.0]]
+    """
+
+    def __init__(self, n_words: int, weighting: str = "uniform"):
+        self.n_words = n_words
+        self.weighting = weighting
+
+    def encode(
+        self,
+        assignment_map: np.ndarray,
+        *,
+        box: Sequence[float] | np.ndarray | None = None,
+        size: tuple[int, int] | None = None,
+        cells: tuple[int, int, int, int] | None = None,
+        norms: np.ndarray | None = None,
+    ) -> sp.csr_matrix:
+        """The bag of a map, or of the part of it under a box.
+
+        Parameters
+        ----------
+        assignment_map : int (h, w), words
+        box : xyxy, pixels of the original image, optional; needs `size`. Covers the cells from
+            the floor of its near to the ceil of its far side, at least one.
+        size : (width, height) of the original image, pixels
+        cells : (x1, y1, x2, y2), half-open, cells: in place of a box
+        norms : float (h, w), L2 norms of the raw features, for the weighting "norm"
+
+        Returns
+        -------
+        CSR float32 (1, n_words)
+
+        Raises
+        ------
+        InvalidInput
+            Words outside the vocabulary, a bad box, a box without size.
+        """
+        words, weights = self._cells(assignment_map, box, size, cells, norms)
+        unique, tf = _sum_by_word(words, weights)
+        indptr = np.array([0, unique.size], dtype=np.int32)
+        return sp.csr_matrix((tf, unique, indptr), shape=(1, self.n_words))
+
+    def encode_many(
+        self, assignment_maps: Sequence[np.ndarray], norms: Sequence[np.ndarray] | None = None
+    ) -> sp.csr_matrix:
+        """Bags of whole maps, one row each: CSR float32 (n_images, n_words)."""
+        if not len(assignment_maps):
+            return sp.csr_matrix((0, self.n_words), dtype=np.float32)
+        rows = [
+            self.encode(assignment_map, norms=None if norms is None else norms[i])
+            for i, assignment_map in enumerate(assignment_maps)
+        ]
+        return sp.vstack(rows, format="csr")
+
+    def _cells(self, assignment_map, box, size, cells, norms):
+        """Words and weights of the cells that count, flat."""
+        check_weighting(self.weighting)
+        words = np.asarray(assignment_map)
+        if words.ndim != 2 or not words.size or words.dtype.kind not in "iu":
+            raise InvalidInput(
+                "Expected an assignment map of integers of shape (h, w), "
+                f"got {words.dtype} of shape {words.shape}."
+            )
+        if int(words.max()) >= self.n_words or int(words.min()) < 0:
+            raise InvalidInput(
+                f"Expected words below {self.n_words}, got {int(words.min())} to "
+                f"{int(words.max())}. Use the vocabulary that made the assignment map."
+            )
+        weights = spatial_weights(self.weighting, words.shape, norms)
+        if box is not None:
+            if size is None:
+                raise InvalidInput(
+                    "A box is in pixels of the original image: pass size=(width, height) as well."
+                )
+            cells = box_to_cells(as_box(box, size), size, words.shape)
+        if cells is not None:
+            x1, y1, x2, y2 = cells
+            words, weights = words[y1:y2, x1:x2], weights[y1:y2, x1:x2]
+        return words.ravel(), weights.ravel()
+
+
+def _sum_by_word(words: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct words, ascending, and the sum of their weights; words of weight 0 are left out."""
+    unique, inverse = np.unique(words, return_inverse=True)
+    tf = np.bincount(inverse.ravel(), weights=weights, minlength=unique.size).astype(np.float32)
+    kept = tf > 0
+    return unique[kept].astype(np.int32), tf[kept]

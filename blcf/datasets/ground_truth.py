@@ -1,0 +1,175 @@
+"""The ``gt.json`` form of a ground truth: queries, positives, junk, and true boxes where known.
+
+::
+
+    {"images":  [{"name": "a.jpg", "size": [500, 375]}, ...],
+     "queries": [{"query": "a.jpg",            path of the query picture
+                  "object": "Adidas",          what is looked for
+                  "box": [4, 5, 499, 352],     xyxy pixels, null = the whole picture
+                  "positives": ["b.jpg", ...], pictures that show the object
+                  "junk": ["a.jpg"],           pictures that count neither way
+                  "boxes": {"b.jpg": [[129, 326, 257, 423], ...]}}]}   true boxes, optional
+
+Paths are relative to the folder of the file, or to its folder ``images``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blcf.boxes import as_box
+from blcf.errors import DatasetNotFound, FormatError, InvalidInput
+
+__all__ = ["GroundTruth", "TrueQuery", "read_ground_truth"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrueQuery:
+    """A query and its truth.
+
+    Attributes
+    ----------
+    image : path of the query picture
+    box : float32 (4,), xyxy, pixels, or None for the whole picture
+    object : name of what is looked for
+    positives, junk : names of pictures
+    boxes : {name: float64 (n, 4)} true boxes of the object, xyxy, pixels, where known
+    """
+
+    image: Path
+    box: np.ndarray | None
+    object: str
+    positives: frozenset[str]
+    junk: frozenset[str]
+    boxes: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """All queries of a data set, and the names and sizes of its pictures.
+
+    Attributes
+    ----------
+    path : the file
+    queries : list of `TrueQuery`
+    sizes : {name: (width, height)}, pixels
+    """
+
+    path: Path
+    queries: list[TrueQuery]
+    sizes: dict[str, tuple[int, int]]
+
+    def renamed(self, names: Iterable[str]) -> GroundTruth:
+        """The same truth under the names of a collection.
+
+        A collection of the folder ``images`` calls a picture ``b.jpg`` that the truth calls
+        ``images/b.jpg``: names are matched by their longest common end, which must be unique.
+
+        Raises
+        ------
+        InvalidInput
+            No picture of the truth is in the collection.
+        """
+        here = set(names)
+        mine = {name for query in self.queries for name in query.positives | query.junk}
+        mine |= self.sizes.keys()
+        new = _match(mine, here)
+        if not new:
+            raise InvalidInput(
+                f"No picture of {self.path} is in the collection: the truth names "
+                f"{min(mine, default='none')!r}, the collection {min(here, default='none')!r}. "
+                "Index the folder that the ground truth belongs to."
+            )
+        queries = [
+            TrueQuery(
+                query.image,
+                query.box,
+                query.object,
+                frozenset(new.get(name, name) for name in query.positives),
+                frozenset(new.get(name, name) for name in query.junk),
+                {new.get(name, name): boxes for name, boxes in query.boxes.items()},
+            )
+            for query in self.queries
+        ]
+        sizes = {new.get(name, name): size for name, size in self.sizes.items()}
+        return GroundTruth(self.path, queries, sizes)
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Positives that are not among the names (they count as not found)."""
+        wanted = {name for query in self.queries for name in query.positives}
+        return sorted(wanted - set(names))
+
+
+def _match(mine: set[str], here: set[str]) -> dict[str, str]:
+    """{name of the truth: name in the collection}: equal, else of the longest common end."""
+    found = {name: name for name in mine & here}
+    ends: dict[str, list[str]] = {}
+    for name in here - mine:
+        for end in _ends(name):
+            ends.setdefault(end, []).append(name)
+    for name in mine - here:
+        for end in _ends(name):  # longest first
+            if end in ends:
+                if len(ends[end]) == 1:
+                    found[name] = ends[end][0]
+                break
+    return found
+
+
+def _ends(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[i:]) for i in range(len(parts))]
+
+
+def read_ground_truth(path: str | os.PathLike[str]) -> GroundTruth:
+    """Read a ``gt.json``.
+
+    Raises
+    ------
+    DatasetNotFound
+        The file or a query picture is missing.
+    FormatError
+        The file is not of the form.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DatasetNotFound(f"No ground truth at {path} ({error.strerror}).") from error
+    except ValueError as error:
+        raise FormatError(f"Expected {path} to be JSON, it is not ({error}).") from error
+    try:
+        queries = [_query(path.parent, row) for row in content["queries"]]
+        sizes = {row["name"]: tuple(row["size"]) for row in content.get("images", [])}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f'Expected {path} to hold "queries", each with "query", "box", "positives" and "junk"; '
+            f"{type(error).__name__}: {error}."
+        ) from error
+    if not queries:
+        raise FormatError(f"Expected {path} to hold queries, there are none.")
+    return GroundTruth(path, queries, sizes)
+
+
+def _query(folder: Path, row: dict[str, Any]) -> TrueQuery:
+    candidates = [folder / row["query"], folder / "images" / row["query"]]
+    image = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if image is None:
+        raise DatasetNotFound(
+            f"The query picture {row['query']} is neither at {candidates[0]} nor at "
+            f"{candidates[1]}. Keep the pictures beside the ground truth."
+        )
+    boxes = {
+        name: np.asarray(some, dtype=np.float64).reshape(-1, 4)
+        for name, some in row.get("boxes", {}).items()
+    }
+    box = None if row.get("box") is None else as_box(row["box"])
+    positives, junk = frozenset(row["positives"]), frozenset(row.get("junk", ()))
+    return TrueQuery(image, box, str(row.get("object", "")), positives, junk, boxes)

@@ -1,0 +1,8 @@
+"""The engine: the one place that wires the stages; no arithmetic of its own."""
+
+from blcf.engine.evaluating import Evaluation
+from blcf.engine.hits import Hits
+from blcf.engine.search_engine import AddReport, SearchEngine
+from blcf.engine.settings import SearchOptions, Settings
+
+__all__ = ["AddReport", "Evaluation", "Hits", "SearchEngine", "SearchOptions", "Settings"]

@@ -1,0 +1,114 @@
+"""Evaluation of an engine on a ground truth: every query searched, measured, averaged."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from blcf.datasets import GroundTruth, TrueQuery, read_ground_truth
+from blcf.engine.settings import SearchOptions
+from blcf.evaluation import Localisation, average_precision, localise
+from blcf.images import read_image
+from blcf.records import Ranking
+
+if TYPE_CHECKING:
+    from blcf.engine.search_engine import SearchEngine
+
+__all__ = ["Evaluation", "evaluate"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures of one kind of query.
+
+    Attributes
+    ----------
+    mode : "LS" (the cells of the box) or "GS" (the whole query picture)
+    names : what each query looks for, and its picture
+    average_precisions : float64 (n_queries,), trapezoidal, junk dropped
+    localisation : overlaps of the boxes of all true hits that were localised
+    """
+
+    mode: str
+    names: list[str]
+    average_precisions: np.ndarray
+    localisation: Localisation
+
+    @property
+    def mean_average_precision(self) -> float:
+        """mAP, 0..1."""
+        return float(self.average_precisions.mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; those of the localisation are None where nothing was localised."""
+        boxes = self.localisation
+        n_boxes = len(boxes.overlaps)
+        return {
+            "mode": self.mode,
+            "n_queries": len(self.names),
+            "mAP": round(self.mean_average_precision, 6),
+            "n_boxes": n_boxes,
+            "mean_iou": round(boxes.mean_iou, 6) if n_boxes else None,
+            "mean_iou_whole_image": round(boxes.mean_iou_whole_image, 6) if n_boxes else None,
+            "corloc": round(boxes.corloc, 6) if n_boxes else None,
+            "per_query": {
+                name: round(float(value), 6)
+                for name, value in zip(self.names, self.average_precisions)
+            },
+        }
+
+
+def evaluate(
+    engine: SearchEngine,
+    ground_truth: GroundTruth | str | os.PathLike[str],
+    options: SearchOptions,
+    *,
+    progress: bool = True,
+) -> list[Evaluation]:
+    """Search every query and measure the rankings, see `SearchEngine.evaluate`."""
+    if not isinstance(ground_truth, GroundTruth):
+        ground_truth = read_ground_truth(ground_truth)
+    names = list(engine.collection.names())
+    truth = ground_truth.renamed(names)
+    missing = truth.missing(names)
+    if missing:
+        logger.warning(
+            "%d positives are not in the collection and count as not found, the first: %s",
+            len(missing),
+            missing[0],
+        )
+    options = replace(options, k=max(1, len(engine)))
+    queries = [query for query in truth.queries if query.positives]
+    rankings: dict[str, list[tuple[TrueQuery, Ranking]]] = {"LS": [], "GS": []}
+    for query in tqdm(queries, desc="evaluating", unit="query", disable=not progress):
+        boxes = {"GS": None} if query.box is None else {"LS": query.box, "GS": None}
+        described = engine.describe_boxes(read_image(query.image), list(boxes.values()))
+        for mode, one in zip(boxes, described):
+            rankings[mode].append((query, engine.searcher.search(one, options)))
+    return [_measure(mode, rows, truth.sizes) for mode, rows in rankings.items() if rows]
+
+
+def _measure(
+    mode: str, rows: list[tuple[TrueQuery, Ranking]], sizes: dict[str, tuple[int, int]]
+) -> Evaluation:
+    parts, values = [], []
+    for query, ranking in rows:
+        values.append(average_precision(ranking.names, query.positives, query.junk))
+        known = {name: boxes for name, boxes in query.boxes.items() if name in query.positives}
+        parts.append(localise(ranking, known, sizes))
+    return Evaluation(
+        mode,
+        [f"{query.object} in {query.image.name}" for query, _ in rows],
+        np.array(values),
+        Localisation(
+            np.concatenate([part.overlaps for part in parts]),
+            np.concatenate([part.whole_image for part in parts]),
+        ),
+    )

@@ -1,0 +1,115 @@
+"""Adding pictures to a collection: skip what is there, commit batches, name what is bad."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blcf.bags import BagOfWords
+from blcf.bags.weighting import dequantise_norms, quantise_norms
+from blcf.engine.pictures import stream_maps
+from blcf.errors import InvalidInput
+from blcf.images import ImageList
+from blcf.index import Batch, Collection
+
+if TYPE_CHECKING:
+    from blcf.features import ConvFeatures, Whitening
+    from blcf.vocabulary import Vocabulary
+
+__all__ = ["index_images", "missing_names"]
+
+logger = logging.getLogger(__name__)
+
+# A commit costs two fsyncs; what a kill can lose is bounded by both.
+COMMIT_IMAGES = 1_024
+COMMIT_SECONDS = 60.0
+
+
+def missing_names(collection: Collection, images: ImageList) -> list[str]:
+    """Names of the images that the collection lacks.
+
+    Raises
+    ------
+    InvalidInput
+        A name stands in the collection already, for another picture in another folder.
+    """
+    present = collection.paths_by_name()
+    missing = []
+    for name in images.names:
+        there = present.get(name)
+        if there is None:
+            missing.append(name)
+        elif there.parent != images.path(name).parent and _is_another(there, images.path(name)):
+            raise InvalidInput(
+                f"The collection already holds {name!r}, from {there}, and {images.path(name)} "
+                "would get the same name. Index both folders through their common parent folder."
+            )
+    return missing
+
+
+def _is_another(there: Path, path: Path) -> bool:
+    """Whether two paths are two pictures; a picture that is gone is taken to have moved."""
+    try:
+        return not there.samefile(path)
+    except OSError:
+        return False
+
+
+def index_images(
+    collection: Collection,
+    extractor: ConvFeatures,
+    whitening: Whitening,
+    vocabulary: Vocabulary,
+    bag_of_words: BagOfWords,
+    images: ImageList,
+    names: list[str],
+    *,
+    upsample: int,
+    progress: bool,
+) -> tuple[int, dict[str, str]]:
+    """Index pictures and commit them batch by batch (the caller is the writer).
+
+    Whatever ends it early (an interrupt, an error), the pictures finished until then are
+    committed first.
+
+    Returns
+    -------
+    how many were added; {name: reason} of the pictures that were skipped
+    """
+    from blcf.vocabulary import interpolate_map
+
+    batch, skipped, tried = Batch(), dict[str, str](), list[str]()
+    n_before, last_commit = collection.n_images, time.monotonic()
+
+    def commit() -> None:
+        nonlocal batch, last_commit
+        if len(batch):
+            norms = [dequantise_norms(one) for one in batch.norms]
+            bags = bag_of_words.encode_many(batch.maps, norms)
+            collection.append(batch, bags, str(images.root))
+            batch = Batch()
+        collection.record_skipped(skipped, tried)
+        last_commit = time.monotonic()
+
+    try:
+        for name, picture in stream_maps(extractor, images, names, "indexing", progress):
+            tried.append(name)
+            if isinstance(picture, Exception):
+                skipped[name] = getattr(picture, "reason", str(picture))
+                continue
+            large = interpolate_map(picture.feature_map, upsample)
+            norms = quantise_norms(np.linalg.norm(large, axis=0))
+            words = vocabulary.assign(large, upsample=1, whitening=whitening)
+            batch.append(name, picture.size, words, norms)
+            late = time.monotonic() - last_commit > COMMIT_SECONDS
+            if len(batch) >= COMMIT_IMAGES or late:
+                commit()
+    except KeyboardInterrupt:
+        commit()
+        raise
+    commit()
+    return collection.n_images - n_before, skipped

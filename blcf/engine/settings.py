@@ -1,0 +1,110 @@
+"""Every setting of a collection and of a search, with its default; the command line reads these."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from blcf.bags.weighting import check_weighting
+from blcf.errors import InvalidInput
+
+__all__ = ["EXPANSIONS", "SearchOptions", "Settings"]
+
+EXPANSIONS = ("none", "global", "local")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a collection is made with; fixed when it is created and kept in its manifest.
+
+    The defaults are measured: see benchmarks/README.md, "Accuracy".
+
+    Attributes
+    ----------
+    network, layer, weights, side : of the features, see `blcf.ConvFeatures`
+    upsample : factor of bilinear interpolation of the maps
+    n_components : of the whitening, None for all channels
+    n_words : of the vocabulary, or "auto"
+    weighting : spatial weights of the collection's images, see `blcf.bags.spatial_weights`
+    idf, sqrt : of the bags, see `blcf.InvertedFile`
+    random_state : seed of the training sample and of k-means
+    """
+
+    network: str = "vgg16"
+    layer: str | None = None
+    weights: str | None = None
+    side: int = 336
+    upsample: int = 2
+    n_components: int | None = 128
+    n_words: int | str = "auto"
+    weighting: str = "norm"
+    idf: bool = True
+    sqrt: bool = True
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        check_weighting(self.weighting)
+        for name, least in (("upsample", 1), ("n_components", 1), ("n_words", 1)):
+            value = getattr(self, name)
+            if value is None or (name == "n_words" and value == "auto"):
+                continue
+            if not _is_integer(value) or value < least:
+                allowed = " or 'auto'" if name == "n_words" else ""
+                raise InvalidInput(
+                    f"Expected {name} to be an integer of {least} or more{allowed}, got {value!r}."
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """Settings from a manifest; what a later version added is ignored."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a search is done.
+
+    Attributes
+    ----------
+    k : how many hits
+    rerank : whether the best `depth` are reranked by their best window, which gives them boxes
+    expand : "none", "global" (whole images) or "local" (best windows) average query expansion
+    depth : how many hits are reranked; the paper: 100
+    n_expand : how many hits the expansion averages; the paper: 10
+    shares : sizes of the windows as parts of a side of the map; the paper: (1, 2, 4)
+    """
+
+    k: int = 100
+    rerank: bool = True
+    expand: str | None = "none"
+    depth: int = 100
+    n_expand: int = 10
+    shares: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        for name in ("k", "depth", "n_expand"):
+            value = getattr(self, name)
+            if not _is_integer(value) or value < 1:
+                raise InvalidInput(f"Expected {name} to be 1 or more, got {value!r}.")
+        if not self.shares or not all(_is_integer(one) and one >= 1 for one in self.shares):
+            raise InvalidInput(
+                f"Expected shares to be integers of 1 or more, e.g. (1, 2, 4), got {self.shares!r}."
+            )
+        if self.expand is not None and self.expand not in EXPANSIONS:
+            raise InvalidInput(
+                f"Expected expand to be one of {', '.join(EXPANSIONS)}, got {self.expand!r}."
+            )
+
+
+def _is_integer(value: Any) -> bool:
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)

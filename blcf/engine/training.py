@@ -1,0 +1,157 @@
+"""Learning the whitening and the vocabulary of a collection from a sample of its own pictures."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from blcf.engine.pictures import stream_maps
+from blcf.engine.settings import Settings
+from blcf.errors import InvalidInput
+from blcf.images import ImageList
+from blcf.storage import open_h5, read_dataset, write_dataset, write_h5
+
+if TYPE_CHECKING:
+    from blcf.features import ConvFeatures, Whitening
+    from blcf.vocabulary import Vocabulary
+
+__all__ = ["learn_model", "read_model", "write_model"]
+
+logger = logging.getLogger(__name__)
+
+MODEL, MODEL_VERSION = "model", 1
+SAMPLE, SAMPLE_VERSION = "training sample", 1
+MOST_IMAGES = 4_000
+
+
+def learn_model(
+    extractor: ConvFeatures,
+    images: ImageList,
+    settings: Settings,
+    folder: Path,
+    progress: bool,
+) -> tuple[Whitening, Vocabulary]:
+    """Whitening and vocabulary from a seeded sample of the images.
+
+    The sample is kept in ``training.h5`` until the model is written, so that a run that was
+    interrupted during k-means does not go through the network again.
+    """
+    from blcf.features import Whitening
+    from blcf.vocabulary import Vocabulary, auto_n_words
+
+    path = folder / "training.h5"
+    sample = _saved_sample(path, images, settings)
+    if sample is None:
+        sample = _draw_sample(extractor, images, settings, progress)
+        _save_sample(path, images, sample)
+    logger.info("training on %s local features of this collection", f"{len(sample):,}")
+    n_components = min(settings.n_components or sample.shape[1], sample.shape[1])
+    whitening = Whitening(n_components).fit(sample)
+    features = whitening.transform(sample)
+    n_words = settings.n_words
+    if n_words == "auto":
+        n_words = auto_n_words(len(features))
+        logger.info(
+            "vocabulary: %s words (auto: one per 50 sampled features, at most 25,000)",
+            f"{n_words:,}",
+        )
+    vocabulary = Vocabulary(n_words, random_state=settings.random_state, device=extractor.device)
+    with tqdm(
+        total=vocabulary.max_iter, desc="k-means", unit="iteration", disable=not progress
+    ) as bar:
+
+        def report(iteration: int, inertia: float) -> None:
+            bar.set_postfix(inertia=f"{inertia:.4f}", refresh=False)
+            bar.update()
+
+        vocabulary.fit(features, on_iteration=report)
+    return whitening, vocabulary
+
+
+def _draw_sample(
+    extractor: ConvFeatures, images: ImageList, settings: Settings, progress: bool
+) -> np.ndarray:
+    """Raw local features of interpolated maps: float16 (n, n_channels), L2-normalised."""
+    from blcf.features.whitening import normalise_rows
+    from blcf.vocabulary import interpolate_map
+    from blcf.vocabulary.vocabulary import FEATURES_PER_WORD, LARGEST_AUTO
+
+    wanted = LARGEST_AUTO if settings.n_words == "auto" else int(settings.n_words)
+    n_wanted = FEATURES_PER_WORD * wanted
+    rng = np.random.default_rng(settings.random_state)
+    chosen = sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
+    per_image = -(-n_wanted // len(chosen))
+    names = [images.names[position] for position in chosen]
+    parts: list[np.ndarray] = []
+    stream = stream_maps(extractor, images, names, "sampling", progress)
+    for number, (_, picture) in enumerate(stream):
+        if isinstance(picture, Exception):
+            continue  # it is named when it is indexed
+        large = interpolate_map(picture.feature_map, settings.upsample)
+        features = large.reshape(len(large), -1).T  # (n, C)
+        if len(features) > per_image:
+            # A generator of its own for each picture: what is drawn does not hang on the others.
+            cells = np.random.default_rng([settings.random_state, chosen[number]])
+            features = features[np.sort(cells.permutation(len(features))[:per_image])]
+        parts.append(normalise_rows(features).astype(np.float16))
+    if not parts:
+        raise InvalidInput(
+            f"None of {len(names)} pictures under {images.root} could be read. "
+            "The first: " + _first_reason(extractor, images, names)
+        )
+    return np.concatenate(parts)
+
+
+def _first_reason(extractor: ConvFeatures, images: ImageList, names: list[str]) -> str:
+    _, picture = next(iter(stream_maps(extractor, images, names[:1], "", False)))
+    return str(picture)
+
+
+def _fingerprint(images: ImageList) -> str:
+    return f"{len(images)} images, {images.names[0]} to {images.names[-1]}".encode(
+        "utf-8", "replace"
+    ).decode()
+
+
+def _save_sample(path: Path, images: ImageList, sample: np.ndarray) -> None:
+    with write_h5(path, SAMPLE, SAMPLE_VERSION) as file:
+        file.attrs["images"] = _fingerprint(images)
+        write_dataset(file, "features", sample)
+
+
+def _saved_sample(path: Path, images: ImageList, settings: Settings) -> np.ndarray | None:
+    """The sample of an interrupted run over the same images, or None."""
+    if not path.exists():
+        return None
+    with open_h5(path, SAMPLE, SAMPLE_VERSION) as file:
+        if file.attrs["images"] != _fingerprint(images):
+            return None
+        logger.info("resuming from the training sample of an interrupted run")
+        return read_dataset(file, "features")
+
+
+def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Write the model file; gives what the manifest says of it."""
+    with write_h5(path, MODEL, MODEL_VERSION) as file:
+        whitening.write(file.create_group("whitening"))
+        vocabulary.write(file.create_group("vocabulary"))
+    return {
+        "file": path.name,
+        "n_words": vocabulary.n_words_,
+        "n_components": whitening.n_components_,
+        "vocabulary_digest": vocabulary.digest_,
+        "whitening_digest": whitening.digest_,
+    }
+
+
+def read_model(path: Path, device: str) -> tuple[Whitening, Vocabulary]:
+    """Whitening and vocabulary of a collection."""
+    from blcf.features import Whitening
+    from blcf.vocabulary import Vocabulary
+
+    with open_h5(path, MODEL, MODEL_VERSION) as file:
+        return Whitening.read(file["whitening"]), Vocabulary.read(file["vocabulary"], device)

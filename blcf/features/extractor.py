@@ -1,0 +1,189 @@
+"""Local convolutional features: pictures to feature maps, by one layer of a network."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from blcf.errors import InvalidInput
+from blcf.features.networks import build_network, cut_network, default_layer
+from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
+from blcf.images import resize_image
+
+__all__ = ["ConvFeatures"]
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class ConvFeatures:
+    """Feature maps of one layer of a convolutional network.
+
+    Parameters
+    ----------
+    network : name of a torchvision classification network, or a ``torch.nn.Module``
+    layer : a node of the network's graph (``features.25``), a submodule, or a paper's name
+        (``conv5_1``: after the ReLU, as in Caffe); None takes the family's default of stride 16.
+        A module of your own needs one.
+    weights : path of a state dict; None takes torchvision's own (downloaded once)
+    side : longer side, in pixels, to which pictures are resized; their aspect ratio is kept.
+        The paper: 336 (Mohedano et al., ICMR 2016, section 5).
+    device : "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", "mps"
+    dtype : "float32", "bfloat16" or "float16", the arithmetic of the network
+    batch_size : pictures of equal shape that go through the network together
+
+    Attributes
+    ----------
+    node_ : name of the node in the graph
+    n_channels_ : int
+    preprocessing_ : `Preprocessing`, what belongs to the weights
+    weights_, weights_digest_ : where the weights came from, and their digest
+
+    Raises
+    ------
+    InvalidInput, WeightsError
+        Unknown network, layer, device or dtype; weights that do not fit.
+    """
+
+    def __init__(
+        self,
+        network: str | nn.Module = "vgg16",
+        *,
+        layer: str | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        side: int = 336,
+        device: str = "auto",
+        dtype: str = "float32",
+        batch_size: int = 8,
+    ):
+        self.network = network
+        self.layer = layer
+        self.weights = weights
+        self.side = side
+        self.device = device
+        self.dtype = dtype
+        self.batch_size = batch_size
+        self._check()
+        if isinstance(network, nn.Module):
+            self._take_module(network)
+        else:
+            self._load(network)
+        self._device = torch.device(_choose_device(device))
+        self._dtype = _DTYPES[dtype]
+        self.weights_digest_ = digest_tensors(self._part)
+        self._part.to(device=self._device, dtype=self._dtype)
+        self._part.to(memory_format=torch.channels_last)
+        self._part.requires_grad_(False)
+        mean, std = self.preprocessing_.mean, self.preprocessing_.std
+        self._mean = torch.tensor(mean, device=self._device).view(1, 3, 1, 1) * 255
+        self._std = torch.tensor(std, device=self._device).view(1, 3, 1, 1) * 255
+        probe = np.zeros((max(64, side // 2), max(64, side), 3), dtype=np.uint8)
+        self.n_channels_ = self._forward([probe]).shape[1]
+
+    def _check(self) -> None:
+        if not isinstance(self.side, (int, np.integer)) or not 32 <= self.side <= 8192:
+            raise InvalidInput(f"Expected side, in pixels, from 32 to 8192, got {self.side!r}.")
+        if self.dtype not in _DTYPES:
+            raise InvalidInput(f"Expected a dtype of {', '.join(_DTYPES)}, got {self.dtype!r}.")
+
+    def _take_module(self, module: nn.Module) -> None:
+        if self.layer is None:
+            raise InvalidInput("A module of your own needs layer=...: the node to take maps from.")
+        if self.weights is not None:
+            raise InvalidInput("A module of your own brings its weights: leave weights=None.")
+        self.layer_ = self.layer
+        self._part, self.node_ = cut_network(module.eval(), self.layer)
+        self.network_ = f"module {type(module).__name__}"
+        self.weights_, self.preprocessing_ = "its own", Preprocessing()
+
+    def _load(self, network: str) -> None:
+        module = build_network(network)
+        self.network_, self.layer_ = network, self.layer or default_layer(network)
+        self._part, self.node_ = cut_network(module, self.layer_)
+        weights = load_weights(network, self.weights)
+        put_weights(self._part, weights)
+        self.weights_, self.preprocessing_ = weights.source, weights.preprocessing
+
+    def extract(self, image: np.ndarray) -> np.ndarray:
+        """The feature map of one picture.
+
+        Parameters
+        ----------
+        image : uint8 (height, width, 3) RGB, of any size
+
+        Returns
+        -------
+        float32 (C, h, w)
+        """
+        return self.extract_many([image])[0]
+
+    def extract_many(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Feature maps of pictures, in their order: a list of float32 (C, h, w).
+
+        Pictures are resized here (one that has the size already is taken as it is), and those of
+        equal shape share a batch.
+        """
+        resized = [resize_image(image, self.side) for image in images]
+        by_shape = defaultdict(list)
+        for position, image in enumerate(resized):
+            by_shape[image.shape].append(position)
+        maps: list[Any] = [None] * len(resized)
+        for positions in by_shape.values():
+            for first in range(0, len(positions), self.batch_size):
+                batch = positions[first : first + self.batch_size]
+                for position, feature_map in zip(batch, self._forward([resized[p] for p in batch])):
+                    maps[position] = feature_map
+        return maps
+
+    @torch.inference_mode()
+    def _forward(self, images: list[np.ndarray]) -> np.ndarray:
+        """Feature maps (n, C, h, w) of pictures of one shape."""
+        pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3)
+        pixels = pixels.permute(0, 3, 1, 2).float()  # channels last in memory
+        inputs = ((pixels - self._mean) / self._std).to(self._dtype)
+        try:
+            maps = self._part(inputs)["map"]
+        except RuntimeError as error:
+            height, width = images[0].shape[:2]
+            raise InvalidInput(
+                f"{self.network_} could not take a picture of {width}x{height} pixels up to layer "
+                f"{self.layer_} ({str(error).splitlines()[0]}). Try a larger side."
+            ) from error
+        if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
+            shape = tuple(maps.shape) if isinstance(maps, torch.Tensor) else type(maps).__name__
+            raise InvalidInput(
+                f"Expected layer {self.layer_} of {self.network_} to give maps of shape "
+                f"(n, C, h, w), got {shape}. Choose a convolutional layer."
+            )
+        return maps.float().contiguous().cpu().numpy()
+
+    def describe(self) -> dict[str, Any]:
+        """What a collection records of its features, as plain values."""
+        return {
+            "network": self.network_,
+            "layer": self.layer_,
+            "node": self.node_,
+            "n_channels": self.n_channels_,
+            "side": int(self.side),
+            "weights": self.weights_,
+            "weights_digest": self.weights_digest_,
+            "mean": list(self.preprocessing_.mean),
+            "std": list(self.preprocessing_.std),
+        }
+
+
+def _choose_device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInput(
+            f"Device {device!r} cannot be used ({str(error).splitlines()[0]}). Try device='cpu'."
+        ) from error
+    return device

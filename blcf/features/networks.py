@@ -1,0 +1,169 @@
+"""Networks and layers by name: torchvision's, with the layer names of the papers.
+
+A layer is a node of the network's graph (``features.25``), or one of the papers' names
+(``conv5_1``, ``pool5``, ``fire9``), which stand for the activations after the ReLU as in Caffe.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+from blcf.errors import InvalidInput
+
+__all__ = ["build_network", "cut_network", "default_layer", "layer_aliases", "network_names"]
+
+# Where the maps have stride 16, as conv5_1 of VGG16 has; after the activation, and before the
+# projection where a block narrows its channels (the wide node of an inverted bottleneck).
+_DEFAULT_LAYERS = {
+    "vgg": "conv5_1",
+    "alexnet": "conv5",
+    "squeezenet": "fire9",
+    "resnet": "layer3",
+    "resnext": "layer3",
+    "wide_resnet": "layer3",
+    "mobilenet_v2": "features.14.conv.0",
+    "mobilenet_v3_large": "features.13.block.0",
+    "mobilenet_v3_small": "features.9.block.0",
+    "efficientnet": "features.6.0.block.0",
+    "convnext": "features.5",
+    "densenet": "features.transition3.relu",
+    "regnet": "trunk_output.block3",
+    "mnasnet": "layers.12.0.layers.2",
+    "googlenet": "inception4e",
+    "inception_v3": "Mixed_6e",
+    "shufflenet": "stage3",
+}
+
+
+def network_names() -> list[str]:
+    """Names of torchvision's classification networks."""
+    return torchvision.models.list_models(module=torchvision.models)
+
+
+def build_network(network: str) -> nn.Module:
+    """A torchvision network whose weights are not set yet.
+
+    It is made on torch's meta device, which takes no memory and no time.
+
+    Raises
+    ------
+    InvalidInput
+        No such network; the message names the near ones.
+    """
+    names = network_names()
+    if network not in names:
+        near = difflib.get_close_matches(str(network).lower(), names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+        raise InvalidInput(
+            f"Expected a torchvision classification network, got {network!r}; {hint}"
+        )
+    # The published weights of these two were trained with their inputs transformed inside.
+    inside = {"transform_input": True, "init_weights": False}
+    options = inside if network in ("googlenet", "inception_v3") else {}
+    try:
+        with torch.device("meta"):
+            return torchvision.models.get_model(network, weights=None, **options).eval()
+    except NotImplementedError:  # RegNet reads tensors while it is made
+        return torchvision.models.get_model(network, weights=None, **options).eval()
+
+
+def default_layer(network: str) -> str:
+    """The layer taken where none is named: stride 16, after the activation.
+
+    Raises
+    ------
+    InvalidInput
+        A family without maps or without a choice of ours.
+    """
+    families = [family for family in _DEFAULT_LAYERS if network.startswith(family)]
+    if not families:
+        raise InvalidInput(
+            f"No default layer for network {network!r}: name one with layer=... (--layer ...)."
+        )
+    return _DEFAULT_LAYERS[max(families, key=len)]
+
+
+def layer_aliases(module: nn.Module) -> dict[str, str]:
+    """The papers' names of the layers of VGG, AlexNet and SqueezeNet: {"conv5_1": "features.25"}.
+
+    Convolutions are named for the ReLU behind them. Other networks have none.
+    """
+    features = getattr(module, "features", None)
+    if not isinstance(features, nn.Sequential):
+        return {}
+    if isinstance(module, torchvision.models.VGG):
+        return _vgg_aliases(features)
+    if isinstance(module, (torchvision.models.AlexNet, torchvision.models.SqueezeNet)):
+        return _numbered_aliases(features)
+    return {}
+
+
+def _vgg_aliases(features: nn.Sequential) -> dict[str, str]:
+    """conv<stage>_<n> and pool<stage>."""
+    aliases, stage, number = {}, 1, 0
+    for position, layer in enumerate(features):
+        if isinstance(layer, nn.ReLU):
+            number += 1
+            aliases[f"conv{stage}_{number}"] = f"features.{position}"
+        elif isinstance(layer, nn.MaxPool2d):
+            aliases[f"pool{stage}"] = f"features.{position}"
+            stage, number = stage + 1, 0
+    return aliases
+
+
+def _numbered_aliases(features: nn.Sequential) -> dict[str, str]:
+    """conv<n>, fire<n> counted together, and pool<n> named for the layer before it."""
+    aliases, number = {}, 0
+    for position, layer in enumerate(features):
+        if isinstance(layer, nn.ReLU):
+            number += 1
+            aliases[f"conv{number}"] = f"features.{position}"
+        elif isinstance(layer, torchvision.models.squeezenet.Fire):
+            number += 1
+            aliases[f"fire{number}"] = f"features.{position}"
+        elif isinstance(layer, nn.MaxPool2d):
+            aliases[f"pool{number}"] = f"features.{position}"
+    return aliases
+
+
+def cut_network(module: nn.Module, layer: str) -> tuple[nn.Module, str]:
+    """The part of a network up to a layer, whose output is ``{"map": (n, C, h, w)}``.
+
+    Parameters
+    ----------
+    module : the network
+    layer : a node of its graph, the name of a submodule, or a paper's name
+
+    Returns
+    -------
+    the part (it shares the weights), the name of the node
+
+    Raises
+    ------
+    InvalidInput
+        No such layer (the message names the near ones), or a network that cannot be traced.
+    """
+    aliases = layer_aliases(module)
+    node = aliases.get(layer, layer)
+    try:
+        nodes = get_graph_node_names(module, suppress_diff_warning=True)[1]
+    except Exception as error:  # torch.fx raises anything that the module's own code raises
+        raise InvalidInput(
+            f"{type(module).__name__} cannot be traced by torch.fx ({error}). Pass a module whose "
+            "forward has no branches that depend on data."
+        ) from error
+    if not any(name == node or name.startswith(f"{node}.") for name in nodes):
+        known = [*aliases, *nodes]
+        near = difflib.get_close_matches(str(layer), known, n=4, cutoff=0.4) or known[-8:]
+        raise InvalidInput(
+            f"{type(module).__name__} has no layer {layer!r}. Near: {', '.join(near)}."
+        )
+    part = create_feature_extractor(
+        module, return_nodes={node: "map"}, suppress_diff_warning=True
+    )
+    return part.eval(), node

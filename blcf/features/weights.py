@@ -1,0 +1,171 @@
+"""Weights of a network: torchvision's download or a file, checked against what the layer needs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+
+from blcf.errors import WeightsError
+
+__all__ = ["Preprocessing", "Weights", "digest_tensors", "load_weights", "put_weights"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pixels become the network's input: ``(rgb / 255 - mean) / std``, by channel."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A state dict, where it came from, and the preprocessing that belongs to it."""
+
+    tensors: Mapping[str, torch.Tensor]
+    source: str
+    preprocessing: Preprocessing
+
+
+def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weights:
+    """Weights of a torchvision network.
+
+    Parameters
+    ----------
+    network : name in torchvision
+    weights : path of a state dict written by ``torch.save``; None downloads torchvision's default
+        (for VGG16 ``IMAGENET1K_FEATURES``, the original Caffe weights) or takes it from
+        torch.hub's cache
+
+    Raises
+    ------
+    WeightsError
+        No connection (the message says which file to get), a file that is missing or no state dict.
+    """
+    if weights is not None:
+        path = Path(weights)
+        tensors = _read(path)
+        return Weights(tensors, str(path.resolve()), _preprocessing_of(network, path, tensors))
+    entry = _published(network)
+    try:
+        tensors = entry.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:  # urllib's errors are OSErrors; a bad hash is not
+        cache = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
+        raise WeightsError(
+            f"Could not download the weights of {network} ({error}). On a connected machine get "
+            f"{entry.url} and pass it with weights=FILE (--weights FILE), or put it at {cache}."
+        ) from error
+    return Weights(tensors, f"torchvision {entry}", _preset(entry))
+
+
+def _published(network: str) -> Any:
+    """The entry of torchvision's weights that is the default here."""
+    entries = torchvision.models.get_model_weights(network)
+    return entries["IMAGENET1K_FEATURES"] if network == "vgg16" else entries.DEFAULT
+
+
+def _preset(entry: Any) -> Preprocessing:
+    preset = entry.transforms()
+    return Preprocessing(tuple(preset.mean), tuple(preset.std))
+
+
+def _read(path: Path) -> Mapping[str, torch.Tensor]:
+    """The state dict of a file, without running any code that the file may carry."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"No weights file at {path}. Check the path.") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise WeightsError(
+            f"{path} is no file of tensors that can be read safely ({type(error).__name__}). "
+            "Save a state dict with torch.save(network.state_dict(), FILE)."
+        ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    tensors = isinstance(content, Mapping) and {
+        # Training in parallel prefixes names; old DenseNet files write norm.1 for norm1.
+        re.sub(
+            r"(denselayer\d+\.(?:norm|relu|conv))\.(\d)", r"\1\2", str(name).removeprefix("module.")
+        ): value
+        for name, value in content.items()
+        if isinstance(value, torch.Tensor)
+    }
+    if not tensors:
+        raise WeightsError(
+            f"Expected {path} to hold a state dict (names to tensors), got "
+            f"{type(content).__name__}. Save one with torch.save(network.state_dict(), FILE)."
+        )
+    return tensors
+
+
+def _preprocessing_of(
+    network: str, path: Path, tensors: Mapping[str, torch.Tensor]
+) -> Preprocessing:
+    """The preprocessing that belongs to a file: of the published weights it is, else ImageNet's.
+
+    A file is known by its published name. torchvision fills the classifier that the Caffe VGG16
+    lacks with NaN, which tells a renamed copy.
+    """
+    entries = list(torchvision.models.get_model_weights(network))
+    for entry in entries:
+        if path.name == Path(entry.url).name:
+            return _preset(entry)
+    classifier = tensors.get("classifier.0.weight")
+    if network == "vgg16" and classifier is not None and bool(classifier[:1, :1].isnan().all()):
+        return _preset(_published(network))
+    return Preprocessing()
+
+
+def put_weights(part: nn.Module, weights: Weights) -> None:
+    """Load the tensors that a cut network needs, every one of them.
+
+    Raises
+    ------
+    WeightsError
+        A tensor is missing or has another shape.
+    """
+    needed = part.state_dict()
+    chosen, missing, wrong = {}, [], []
+    for name, tensor in needed.items():
+        found = weights.tensors.get(name)
+        if found is None and name.endswith("num_batches_tracked"):  # of no use at inference
+            found = torch.zeros(tensor.shape, dtype=tensor.dtype)
+        if found is None:
+            missing.append(name)
+        elif found.shape != tensor.shape:
+            wrong.append(f"{name} {tuple(found.shape)} for {tuple(tensor.shape)}")
+        else:
+            chosen[name] = found.to(tensor.dtype)
+    if missing or wrong:
+        faults = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(wrong)}"] * bool(wrong)
+        raise WeightsError(
+            f"The weights {weights.source} do not fit: of {len(needed)} tensors the layer needs, "
+            f"the file {' and '.join(faults)}. Pass the state dict of this very network."
+        )
+    part.load_state_dict(chosen, assign=True)
+
+
+def _some(items: list[str]) -> str:
+    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
+
+
+def digest_tensors(module: nn.Module) -> str:
+    """SHA-256 (first 16 hex digits) of every weight of a module, with names and shapes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        if name.endswith("num_batches_tracked"):
+            continue
+        array = tensor.detach().cpu().float().contiguous().numpy()
+        digest.update(f"{name} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:16]

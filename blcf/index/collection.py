@@ -1,0 +1,247 @@
+"""A collection on disk: a folder with a manifest, a model file and immutable segments.
+
+::
+
+    manifest.json      what the collection was made with, and which files belong to it
+    model.h5           whitening and vocabulary
+    segments/*.h5      names, sizes, assignment maps, norms, posting lists of a batch each
+    errors.jsonl       pictures that were skipped, each with its reason
+    writer.lock        held by the one process that adds
+
+A file belongs to the collection only once the manifest names it, and the manifest is swapped in
+one step: whoever opens the collection sees the state before or after a commit, never between.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from filelock import FileLock, Timeout
+
+from blcf.errors import (
+    CollectionExists,
+    CollectionLocked,
+    CollectionNotFound,
+    FormatError,
+    StorageError,
+)
+from blcf.index.segment import Batch, Segment
+from blcf.storage import read_json, replace_file, write_json
+
+__all__ = ["Collection"]
+
+FORMAT, FORMAT_VERSION = "blcf collection", 1
+MANIFEST = "manifest.json"
+
+
+class Collection:
+    """The images of a collection, as files.
+
+    Images are numbered by insertion, 0 .. n_images - 1, as in the inverted file made of the
+    segments' postings. An open collection is a snapshot: `refresh` takes what was committed since.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]):
+        self.path = path
+        self.manifest = manifest
+        self.segments: list[Segment] = []
+        self._starts = [0]
+        self._open_segments()
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], description: dict[str, Any]) -> Collection:
+        """Make an empty collection in a new (or empty) folder.
+
+        Parameters
+        ----------
+        path : the folder
+        description : plain values (settings, extractor) kept in the manifest
+        """
+        folder = Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CollectionExists(
+                f"{folder} exists and is not an empty folder. Choose another path for the "
+                "collection, or open the collection that is there."
+            )
+        try:
+            (folder / "segments").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"Could not make {folder}: {error.strerror}.") from error
+        manifest = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "generation": 0,
+            **description,
+            "model": None,
+            "segments": [],
+        }
+        write_json(folder / MANIFEST, manifest)
+        return cls(folder, manifest)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Collection:
+        """Open a collection.
+
+        Raises
+        ------
+        CollectionNotFound, FormatError
+            No collection there; of another version, damaged or cut short.
+        """
+        folder = Path(path)
+        return cls(folder, _read_manifest(folder))
+
+    def refresh(self) -> None:
+        """Take what was committed since the collection was opened."""
+        manifest = _read_manifest(self.path)
+        if manifest["generation"] != self.manifest["generation"]:
+            self.manifest = manifest
+            self._open_segments()
+
+    def _open_segments(self) -> None:
+        entries = self.manifest["segments"]
+        for entry in entries[len(self.segments) :]:
+            self._take(Segment.read(self.path / "segments" / entry["file"], entry["n_images"]))
+
+    def _take(self, segment: Segment) -> None:
+        self.segments.append(segment)
+        self._starts.append(self._starts[-1] + len(segment.names))
+
+    @property
+    def n_images(self) -> int:
+        """How many images are committed."""
+        return self._starts[-1]
+
+    def _place(self, image_id: int) -> tuple[int, int]:
+        number = int(np.searchsorted(self._starts, image_id, side="right")) - 1
+        return number, int(image_id) - self._starts[number]
+
+    def size(self, image_id: int) -> tuple[int, int]:
+        """Width and height of an original image, pixels."""
+        number, position = self._place(image_id)
+        width, height = self.segments[number].sizes[position]
+        return int(width), int(height)
+
+    def words(self, image_id: int) -> np.ndarray:
+        """The assignment map of an image: uint16 or int32 (h, w)."""
+        number, position = self._place(image_id)
+        return self.segments[number].words_of(position)
+
+    def norms(self, image_id: int) -> np.ndarray:
+        """The quantised norms of an image's raw features: uint8 (h, w)."""
+        number, position = self._place(image_id)
+        return self.segments[number].norms_of(position)
+
+    def image_path(self, image_id: int) -> Path:
+        """Where an image was when it was indexed."""
+        number, position = self._place(image_id)
+        root = Path(self.manifest["segments"][number]["root"])
+        return root / self.segments[number].names[position]
+
+    def names(self) -> Iterator[str]:
+        """All names, in order of insertion."""
+        for segment in self.segments:
+            yield from segment.names[:]
+
+    def paths_by_name(self) -> dict[str, Path]:
+        """Where every image was when it was indexed, by name."""
+        return {
+            name: Path(entry["root"]) / name
+            for entry, segment in zip(self.manifest["segments"], self.segments)
+            for name in segment.names[:]
+        }
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer; `CollectionLocked` where another process is.
+
+        The operating system holds the lock for a process: a dead owner holds none.
+        """
+        lock = FileLock(self.path / "writer.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise CollectionLocked(
+                f"Another process is writing to {self.path}. Wait for it to end, or stop it."
+            ) from error
+        except OSError as error:
+            raise StorageError(f"Could not write to {self.path}: {error.strerror}.") from error
+        try:
+            for leftover in [*self.path.glob(".*.tmp"), *self.path.glob("segments/.*.tmp")]:
+                leftover.unlink(missing_ok=True)
+            self.refresh()
+            yield
+        finally:
+            lock.release()
+
+    def append(self, batch: Batch, bags: sp.csr_matrix, root: str) -> Segment:
+        """Commit a batch as one segment (the caller is the writer).
+
+        Parameters
+        ----------
+        batch : images
+        bags : CSR (n_images, n_words), raw term frequencies
+        root : the folder that the names are relative to
+        """
+        entries = self.manifest["segments"]
+        number = 1 + max((int(entry["file"].split(".")[0]) for entry in entries), default=0)
+        path = self.path / "segments" / f"{number:08d}.h5"
+        Segment.write(path, batch, bags)
+        self.commit(segments=[*entries, {"file": path.name, "n_images": len(batch), "root": root}])
+        segment = Segment.read(path, len(batch))
+        self._take(segment)
+        return segment
+
+    def commit(self, **changes: Any) -> None:
+        """Swap the manifest for one with some values changed."""
+        manifest = {**self.manifest, **changes, "generation": self.manifest["generation"] + 1}
+        write_json(self.path / MANIFEST, manifest)
+        self.manifest = manifest
+
+    def skipped(self) -> dict[str, str]:
+        """Pictures that were skipped, with the reason, from ``errors.jsonl``."""
+        path = self.path / "errors.jsonl"
+        if not path.exists():
+            return {}
+        try:
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+            return {row["name"]: row["reason"] for row in rows}
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(f"{path} is damaged ({error}). Delete it: it is a report.") from error
+
+    def record_skipped(self, skipped: dict[str, str], tried: Iterable[str]) -> None:
+        """Replace what ``errors.jsonl`` says of the pictures that were tried."""
+        before = self.skipped()
+        rows = {**{name: before[name] for name in before.keys() - set(tried)}, **skipped}
+        if rows == before:
+            return
+        with replace_file(self.path / "errors.jsonl") as temporary:
+            lines = (json.dumps({"name": name, "reason": rows[name]}) for name in sorted(rows))
+            temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        hint = "the folder holds no manifest.json" if folder.is_dir() else "there is no such folder"
+        raise CollectionNotFound(
+            f"No collection at {folder}: {hint}. Make one with `blcf index FRAMES {folder}`."
+        )
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise FormatError(f"Expected {path} to be the manifest of a {FORMAT}, it is not.")
+    if manifest.get("format_version") != FORMAT_VERSION:
+        raise FormatError(
+            f"Expected {folder} to be of format version {FORMAT_VERSION}, got version "
+            f"{manifest.get('format_version')}. Use the blcf that wrote it, or index again."
+        )
+    missing = {"generation", "settings", "extractor", "model", "segments"} - manifest.keys()
+    if missing:
+        raise FormatError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
+    return manifest

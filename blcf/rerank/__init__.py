@@ -1,0 +1,5 @@
+"""A ranking to a ranking with boxes: local search over windows of assignment maps."""
+
+from blcf.rerank.local_search import LocalSearch, grid_windows
+
+__all__ = ["LocalSearch", "grid_windows"]

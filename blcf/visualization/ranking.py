@@ -1,0 +1,97 @@
+"""The picture of a result: the query with its box, the best hits with boxes and scores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from blcf.errors import InvalidInput, StorageError
+from blcf.records import Hit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_box", "plot_ranking"]
+
+QUERY_COLOUR, HIT_COLOUR = "#e69f00", "#0072b2"  # of Okabe & Ito: apart for every eye
+
+
+def draw_box(axes: Axes, box: np.ndarray, colour: str) -> Axes:
+    """Draw a box, xyxy in pixels of the picture shown."""
+    x1, y1, x2, y2 = (float(edge) for edge in box)
+    for width, edge in ((4.5, "white"), (2.5, colour)):  # visible on any ground
+        axes.add_patch(
+            Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linewidth=width, edgecolor=edge)
+        )
+    return axes
+
+
+def plot_ranking(
+    query: np.ndarray | str,
+    query_box: np.ndarray | None,
+    hits: Sequence[Hit],
+    pictures: Sequence[np.ndarray | str],
+    *,
+    path: str | os.PathLike[str] | None = None,
+    n_columns: int = 5,
+) -> Figure:
+    """Draw a ranking.
+
+    Parameters
+    ----------
+    query : uint8 (height, width, 3), or the reason why there is no picture
+    query_box : xyxy, pixels, or None for the whole picture
+    hits : the rows of the ranking to draw
+    pictures : their pictures, like the query
+    path : where to write the picture, optional; its ending names the format
+
+    Returns
+    -------
+    matplotlib Figure (made without pyplot: nothing global changes, no window opens)
+    """
+    n_cells = len(hits) + 1
+    n_rows = -(-n_cells // n_columns)
+    n_columns = min(n_columns, n_cells)
+    figure = Figure(figsize=(3.1 * n_columns, 2.75 * n_rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    _draw(grid[0], query, query_box, "query", QUERY_COLOUR)
+    for rank, (axes, hit, picture) in enumerate(zip(grid[1:], hits, pictures), start=1):
+        title = f"{rank}.  {hit.score:.3f}  {_short(hit.name)}"
+        _draw(axes, picture, hit.box, title, HIT_COLOUR)
+    if path is not None:
+        _save(figure, path)
+    return figure
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    try:
+        figure.savefig(path, dpi=80)
+    except OSError as error:
+        raise StorageError(f"Could not write {path}: {error.strerror or error}.") from error
+    except ValueError as error:  # matplotlib lists the formats it knows
+        raise InvalidInput(f"Could not write {path}: {error}") from error
+
+
+def _draw(axes: Axes, picture, box, title: str, colour: str) -> None:
+    axes.set_title(title, fontsize=9, color=colour)
+    if isinstance(picture, str):
+        axes.text(0.5, 0.5, f"no picture:\n{picture}", ha="center", va="center", fontsize=8)
+        return
+    axes.imshow(picture)
+    if box is not None:
+        draw_box(axes, box, colour)
+
+
+def _short(name: str, length: int = 28) -> str:
+    # A dollar sign would start a formula.
+    shown = name.replace("$", r"\$")
+    return shown if len(shown) <= length else "…" + shown[-length:]

@@ -1,0 +1,5 @@
+"""Feature maps to assignment maps: k-means, the vocabulary, the nearest word of each cell."""
+
+from blcf.vocabulary.vocabulary import Vocabulary, auto_n_words, interpolate_map
+
+__all__ = ["Vocabulary", "auto_n_words", "interpolate_map"]

@@ -1,0 +1,206 @@
+"""The visual vocabulary: learned by k-means, and the assignment of feature maps to its words."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+import torch
+
+from blcf.errors import FormatError, InvalidInput
+from blcf.storage import open_h5, write_h5
+from blcf.vocabulary.assignment import as_float32, nearest_words
+from blcf.vocabulary.kmeans import kmeans
+
+__all__ = ["FEATURES_PER_WORD", "LARGEST_AUTO", "Vocabulary", "auto_n_words", "interpolate_map"]
+
+FORMAT_VERSION = 1
+
+# n_words="auto": the paper's size where the sample has this many features a word, else fewer.
+LARGEST_AUTO = 25_000
+FEATURES_PER_WORD = 50
+
+
+class Transform(Protocol):
+    """What turns raw local features into the space of the words (a whitening)."""
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        """(n, n_channels) to (n, n_components), both float32."""
+        ...
+
+
+def auto_n_words(n_features: int) -> int:
+    """The rule behind ``n_words="auto"``: 25,000, or one word per 50 sampled features if fewer."""
+    return max(1, min(LARGEST_AUTO, n_features // FEATURES_PER_WORD))
+
+
+def interpolate_map(feature_map: np.ndarray, factor: int) -> np.ndarray:
+    """A raw feature map interpolated bilinearly: (C, h, w) to (C, factor h, factor w), float32.
+
+    Source: Mohedano et al., ICMR 2016, section 5: twice the size, before any normalisation.
+    """
+    if factor == 1:
+        return np.asarray(feature_map, dtype=np.float32)
+    tensor = as_float32(feature_map, "cpu")[None]
+    return torch.nn.functional.interpolate(
+        tensor, scale_factor=factor, mode="bilinear", align_corners=False
+    )[0].numpy()
+
+
+class Vocabulary:
+    """A visual vocabulary.
+
+    Parameters
+    ----------
+    n_words : int, or "auto": 25,000 where the sample has 50 features a word, else one word per 50
+    max_iter, tol : of k-means, see `blcf.vocabulary.kmeans.kmeans`
+    random_state : int
+    device : "cpu", "cuda", ...; "auto" takes CUDA where there is one
+
+    Attributes
+    ----------
+    centroids_ : float32 (n_words_, n_components); a row is a visual word
+    n_words_ : int
+    inertia_history_ : list of float, one per iteration
+    digest_ : str, SHA-256 (first 16 hex digits) of the words
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sample = np.random.default_rng(0).random((200, 8), dtype=np.float32)
+    >>> vocabulary = Vocabulary(n_words=10, random_state=0).fit(sample)
+    >>> vocabulary.assign(sample[:6].T.reshape(8, 2, 3), upsample=2).shape
+    (4, 6)
+    """
+
+    def __init__(
+        self,
+        n_words: int | str = "auto",
+        *,
+        max_iter: int = 12,
+        tol: float = 1e-3,
+        random_state: int = 0,
+        device: str = "auto",
+    ):
+        self.n_words = n_words
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.device = device
+
+    def fit(
+        self, features: np.ndarray, on_iteration: Callable[[int, float], None] | None = None
+    ) -> Vocabulary:
+        """Learn the words from whitened features, float32 (n, n_components)."""
+        n_words = check_n_words(self.n_words)
+        if n_words == "auto":
+            n_words = auto_n_words(len(features))
+        result = kmeans(
+            features,
+            int(n_words),
+            max_iter=self.max_iter,
+            tol=self.tol,
+            random_state=self.random_state,
+            device=_device(self.device),
+            on_iteration=on_iteration,
+        )
+        self._set(result.centroids, result.inertia_history)
+        return self
+
+    def _set(self, centroids: np.ndarray, history: list[float]) -> None:
+        self.centroids_ = centroids
+        self.inertia_history_ = history
+        self.n_words_ = len(centroids)
+        digest = hashlib.sha256(str(centroids.shape).encode())
+        digest.update(np.ascontiguousarray(centroids).tobytes())
+        self.digest_ = digest.hexdigest()[:16]
+        self._centroids = as_float32(centroids, _device(self.device))
+
+    def assign_features(self, features: np.ndarray) -> np.ndarray:
+        """The nearest word of each feature: int32 (n,), for float32 (n, n_components)."""
+        if features.ndim != 2 or features.shape[1] != self.centroids_.shape[1]:
+            raise InvalidInput(
+                f"Expected features of shape (n, {self.centroids_.shape[1]}), got shape "
+                f"{features.shape}. Whiten them as those that the vocabulary was learned from."
+            )
+        words, _ = nearest_words(
+            as_float32(features, str(self._centroids.device)), self._centroids
+        )
+        return words.cpu().numpy().astype(np.int32)
+
+    def assign(
+        self, feature_map: np.ndarray, *, upsample: int = 2, whitening: Transform | None = None
+    ) -> np.ndarray:
+        """The assignment map of a raw feature map.
+
+        Parameters
+        ----------
+        feature_map : float (C, h, w)
+        upsample : factor of bilinear interpolation, before any normalisation
+        whitening : what the features go through, None where they are in the words' space already
+
+        Returns
+        -------
+        int32 (upsample h, upsample w)
+        """
+        if feature_map.ndim != 3 or not feature_map.size:
+            raise InvalidInput(
+                f"Expected a feature map of shape (C, h, w), got shape {feature_map.shape}."
+            )
+        large = interpolate_map(feature_map, upsample)  # (C, H, W)
+        features = large.reshape(len(large), -1).T
+        if whitening is not None:
+            features = whitening.transform(features)
+        return self.assign_features(features).reshape(large.shape[1:])
+
+    def write(self, group: h5py.Group) -> None:
+        """Write the words into an HDF5 group."""
+        group.attrs.update(digest=self.digest_, random_state=self.random_state)
+        group.attrs["inertia_history"] = self.inertia_history_
+        group.create_dataset("centroids", data=self.centroids_)
+
+    @classmethod
+    def read(cls, group: h5py.Group, device: str = "auto") -> Vocabulary:
+        """A vocabulary from an HDF5 group; `FormatError` where it is not what was written."""
+        centroids = group["centroids"][:]
+        vocabulary = cls(
+            len(centroids), random_state=int(group.attrs["random_state"]), device=device
+        )
+        vocabulary._set(centroids, [float(x) for x in group.attrs["inertia_history"]])
+        if vocabulary.digest_ != group.attrs["digest"]:
+            raise FormatError(
+                f"The words of {group.file.filename} do not match their digest: the file is "
+                "damaged. Restore it from a copy, or index again."
+            )
+        return vocabulary
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the vocabulary to an HDF5 file of its own, which appears whole or not at all."""
+        with write_h5(Path(path), "vocabulary", FORMAT_VERSION) as file:
+            self.write(file)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], device: str = "auto") -> Vocabulary:
+        """Open a saved vocabulary; `FormatError` where it is none."""
+        with open_h5(Path(path), "vocabulary", FORMAT_VERSION) as file:
+            return cls.read(file, device)
+
+
+def check_n_words(n_words: Any) -> int | str:
+    """Give back a number of words or "auto", or raise `InvalidInput`."""
+    if n_words == "auto":
+        return "auto"
+    if isinstance(n_words, (int, np.integer)) and not isinstance(n_words, bool) and n_words > 0:
+        return int(n_words)
+    raise InvalidInput(f"Expected n_words to be a positive integer or 'auto', got {n_words!r}.")
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device

@@ -1,0 +1,115 @@
+"""Slow, plain twins of what blcf does fast. Read these first: they are the definition."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+
+
+def bag(assignment_map, weights=None):
+    """Raw term frequencies of a map, as {word: tf}."""
+    tf = defaultdict(float)
+    for y, row in enumerate(assignment_map):
+        for x, word in enumerate(row):
+            tf[int(word)] += 1.0 if weights is None else float(weights[y][x])
+    return {word: value for word, value in tf.items() if value > 0}
+
+
+def idf(bags, n_words, on):
+    """log(n / df) by word; 1 everywhere where off, 0 for absent words."""
+    if not on:
+        return [1.0] * n_words
+    df = Counter(word for one in bags for word in one)
+    return [math.log(len(bags) / df[word]) if df[word] else 0.0 for word in range(n_words)]
+
+
+def vector(one, weights, sqrt):
+    """L2-normalised (rooted) tf-idf vector of a bag, as {word: value}."""
+    values = {
+        word: (math.sqrt(tf) if sqrt else tf) * weights[word] for word, tf in one.items()
+    }
+    norm = math.sqrt(sum(value * value for value in values.values()))
+    return {word: value / norm if norm else 0.0 for word, value in values.items()}
+
+
+def cosine(one, other):
+    """Dot product of two normalised vectors."""
+    return sum(value * other.get(word, 0.0) for word, value in one.items())
+
+
+def rank(query, bags, n_words, *, use_idf, sqrt, k):
+    """[(id, score)] by score descending, then id ascending."""
+    weights = idf(bags, n_words, use_idf)
+    wanted = vector(query, weights, sqrt)
+    scores = [cosine(wanted, vector(one, weights, sqrt)) for one in bags]
+    order = sorted(range(len(bags)), key=lambda i: (-round(scores[i], 6), i))
+    return [(i, scores[i]) for i in order[:k]]
+
+
+def windows(h, w):
+    """The paper's windows as a set of (x1, y1, x2, y2): each side whole, half, quarter."""
+    found = set()
+    for height_share in (1, 2, 4):
+        for width_share in (1, 2, 4):
+            wh, ww = max(1, round(h / height_share)), max(1, round(w / width_share))
+            ny, nx = 2 * (height_share - 1), 2 * (width_share - 1)
+            for i in range(ny + 1):
+                for j in range(nx + 1):
+                    y = round(i * (h - wh) / ny) if ny else 0
+                    x = round(j * (w - ww) / nx) if nx else 0
+                    found.add((x, y, x + ww, y + wh))
+    return found
+
+
+def window_score(assignment_map, window, wanted, weights, sqrt):
+    """Cosine of a normalised query vector {word: value} and the bag of a window."""
+    x1, y1, x2, y2 = window
+    part = [row[x1:x2] for row in assignment_map[y1:y2]]
+    return cosine(wanted, vector(bag(part), weights, sqrt))
+
+
+def box_to_cells(box, size, shape):
+    """Cells whose pixels a box touches (floor of the near, ceil of the far side), at least one."""
+    spans = []
+    for near, far, n_pixels, n_cells in (
+        (box[0], box[2], size[0], shape[1]),
+        (box[1], box[3], size[1], shape[0]),
+    ):
+        touched = [
+            cell
+            for cell in range(n_cells)
+            if near < (cell + 1) * n_pixels / n_cells and far > cell * n_pixels / n_cells
+        ]
+        spans.append((touched[0], touched[-1] + 1))
+    return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
+
+
+def average_precision(ranked, positives, junk):
+    """Trapezoidal AP of the Oxford Buildings evaluation program (compute_ap), as published."""
+    positives = set(positives)
+    junk = set(junk)
+    ap, old_recall, old_precision, hits, j = 0.0, 0.0, 1.0, 0, 0
+    for name in ranked:
+        if name in junk:
+            continue
+        if name in positives:
+            hits += 1
+        recall, precision = hits / len(positives), hits / (j + 1.0)
+        ap += (recall - old_recall) * (old_precision + precision) / 2.0
+        old_recall, old_precision = recall, precision
+        j += 1
+    return ap
+
+
+def nearest_word(feature, centroids):
+    """The first centroid at the smallest Euclidean distance."""
+    distances = [math.dist(feature, centroid) for centroid in centroids]
+    return distances.index(min(distances))
+
+
+def iou(box, other):
+    """Intersection over union of half-open boxes."""
+    w = max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
+    h = max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
+    return w * h / (sum(areas) - w * h)
