@@ -5,20 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import dequantise_norms, quantise_norms
+from blcf.engine.model import Model
 from blcf.engine.pictures import stream_maps
 from blcf.errors import InvalidInput
 from blcf.images import ImageList
 from blcf.index import Batch, Collection
-
-if TYPE_CHECKING:
-    from blcf.features import ConvFeatures, Whitening
-    from blcf.vocabulary import Vocabulary
 
 __all__ = ["index_images", "missing_names"]
 
@@ -60,28 +54,22 @@ def _is_another(there: Path, path: Path) -> bool:
 
 
 def index_images(
-    collection: Collection,
-    extractor: ConvFeatures,
-    whitening: Whitening,
-    vocabulary: Vocabulary,
+    model: Model,
     bag_of_words: BagOfWords,
     images: ImageList,
     names: list[str],
     *,
-    upsample: int,
     progress: bool,
 ) -> tuple[int, dict[str, str]]:
     """Index pictures and commit them batch by batch (the caller is the writer).
 
-    Whatever ends it early (an interrupt, an error), the pictures finished until then are
-    committed first.
+    An interrupt commits the pictures that were finished before it goes on.
 
     Returns
     -------
     how many were added; {name: reason} of the pictures that were skipped
     """
-    from blcf.vocabulary import interpolate_map
-
+    collection = model.collection
     batch, skipped, tried = Batch(), dict[str, str](), list[str]()
     n_before, last_commit = collection.n_images, time.monotonic()
 
@@ -96,15 +84,13 @@ def index_images(
         last_commit = time.monotonic()
 
     try:
-        for name, picture in stream_maps(extractor, images, names, "indexing", progress):
+        for name, picture in stream_maps(model.extractor, images, names, "indexing", progress):
             tried.append(name)
             if isinstance(picture, Exception):
                 skipped[name] = getattr(picture, "reason", str(picture))
                 continue
-            large = interpolate_map(picture.feature_map, upsample)
-            norms = quantise_norms(np.linalg.norm(large, axis=0))
-            words = vocabulary.assign(large, upsample=1, whitening=whitening)
-            batch.append(name, picture.size, words, norms)
+            words, norms = model.encode(picture.feature_map)
+            batch.append(name, picture.size, words, quantise_norms(norms))
             late = time.monotonic() - last_commit > COMMIT_SECONDS
             if len(batch) >= COMMIT_IMAGES or late:
                 commit()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,11 @@ from blcf.boxes import as_box
 from blcf.engine.evaluating import Evaluation, evaluate
 from blcf.engine.hits import Hits
 from blcf.engine.indexing import index_images, missing_names
+from blcf.engine.model import Model, write_model
 from blcf.engine.searching import Searcher
 from blcf.engine.settings import SearchOptions, Settings
-from blcf.engine.training import learn_model, read_model, write_model
-from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
-from blcf.images import find_images, read_image
+from blcf.engine.training import learn_model
+from blcf.images import ImageList, find_images, read_image
 from blcf.index import Collection, InvertedFile
 from blcf.records import Query
 
@@ -29,15 +28,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from blcf.datasets import GroundTruth
-    from blcf.features import ConvFeatures, Whitening
-    from blcf.vocabulary import Vocabulary
 
 __all__ = ["AddReport", "SearchEngine"]
 
 logger = logging.getLogger(__name__)
-
-# What of an extractor must be the same for its features to mean the same words.
-_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -69,31 +63,17 @@ class SearchEngine:
     >>> hits[0].name, hits[0].score, hits[0].box  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        collection: Collection,
-        *,
-        network: nn.Module | None = None,
-        weights: str | os.PathLike[str] | None = None,
-        device: str = "auto",
-        dtype: str = "float32",
-        extractor: ConvFeatures | None = None,
-    ):
-        self.collection = collection
-        self.settings = Settings.from_dict(collection.manifest["settings"])
-        self._network = network
-        self._weights = weights
-        self._device = device
-        self._dtype = dtype
-        self._extractor = extractor
-        self._model: tuple[Whitening, Vocabulary] | None = None
+    def __init__(self, model: Model):
+        self.model = model
+        self.collection = model.collection
+        self.settings = model.settings
         self._searcher: Searcher | None = None
 
     @classmethod
     def create(
         cls,
         path: str | os.PathLike[str],
-        network: str | nn.Module = "vgg16",
+        network: str | nn.Module = Settings.network,
         *,
         device: str = "auto",
         dtype: str = "float32",
@@ -114,11 +94,10 @@ class SearchEngine:
         """
         from blcf.features import ConvFeatures
 
-        _check_known(settings, Settings)
+        name = network if isinstance(network, str) else "module"
         if settings.get("weights") is not None:
             settings["weights"] = str(Path(settings["weights"]).resolve())
-        module = None if isinstance(network, str) else network
-        checked = Settings(network=network if isinstance(network, str) else "module", **settings)
+        checked = Settings.from_keywords({"network": name, **settings})
         extractor = ConvFeatures(
             network,
             layer=checked.layer,
@@ -127,12 +106,13 @@ class SearchEngine:
             device=device,
             dtype=dtype,
         )
-        if (checked.n_components or 0) > extractor.n_channels_:
-            logger.info("whitening to all %d channels of the layer", extractor.n_channels_)
         collection = Collection.create(
             path, {"settings": checked.to_dict(), "extractor": extractor.describe()}
         )
-        return cls(collection, network=module, device=device, dtype=dtype, extractor=extractor)
+        module = None if isinstance(network, str) else network
+        return cls(
+            Model(collection, network=module, device=device, dtype=dtype, extractor=extractor)
+        )
 
     @classmethod
     def open(
@@ -157,75 +137,22 @@ class SearchEngine:
         ------
         CollectionNotFound, FormatError
         """
-        collection = Collection.open(path)
-        return cls(collection, network=network, weights=weights, device=device, dtype=dtype)
+        return cls(
+            Model(
+                Collection.open(path),
+                network=network,
+                weights=weights,
+                device=device,
+                dtype=dtype,
+            )
+        )
 
     def __len__(self) -> int:
         return self.collection.n_images
 
-    @property
-    def extractor(self) -> ConvFeatures:
-        """The network, checked to be the one that the collection was made with."""
-        if self._extractor is None:
-            from blcf.features import ConvFeatures
-
-            settings = self.settings
-            if settings.network == "module" and self._network is None:
-                raise InvalidInput(
-                    f"{self.collection.path} was made with your own module "
-                    f"({self.collection.manifest['extractor']['network']}): pass it with "
-                    "network=... to SearchEngine.open."
-                )
-            extractor = ConvFeatures(
-                self._network or settings.network,
-                layer=settings.layer,
-                weights=self._weights or settings.weights,
-                side=settings.side,
-                device=self._device,
-                dtype=self._dtype,
-            )
-            made, now = self.collection.manifest["extractor"], extractor.describe()
-            for key in _IDENTITY:
-                if made[key] != now[key]:
-                    raise VocabularyMismatch(
-                        f"{self.collection.path} was made with {key} {made[key]} "
-                        f"({made['weights']}), the network given has {now[key]} "
-                        f"({now['weights']}). Pass the same weights with weights=FILE "
-                        "(--weights FILE)."
-                    )
-            self._extractor = extractor
-        return self._extractor
-
-    def _need_model(self) -> tuple[Whitening, Vocabulary]:
-        if self._model is None:
-            entry = self.collection.manifest["model"]
-            if entry is None:
-                raise InvalidInput(
-                    f"{self.collection.path} holds no pictures yet: indexing was stopped before "
-                    "the vocabulary was learned. Run the same `blcf index` again."
-                )
-            model = read_model(self.collection.path / entry["file"], self._device)
-            if model[1].digest_ != entry["vocabulary_digest"]:
-                raise FormatError(
-                    f"{self.collection.path} lists vocabulary {entry['vocabulary_digest']}, its "
-                    f"{entry['file']} holds {model[1].digest_}. Restore both from the same copy."
-                )
-            self._model = model
-        return self._model
-
-    @property
-    def whitening(self) -> Whitening:
-        """The whitening of the collection."""
-        return self._need_model()[0]
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The vocabulary of the collection."""
-        return self._need_model()[1]
-
     def add(
         self,
-        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ImageList,
         *,
         root: str | os.PathLike[str] | None = None,
         progress: bool = True,
@@ -237,7 +164,7 @@ class SearchEngine:
 
         Parameters
         ----------
-        source : folder, list file, picture, or paths, see `blcf.images.find_images`
+        source : folder, list file, picture, or paths, or what `blcf.images.find_images` found
         root : the folder that names are relative to, for paths
         progress : whether to draw progress bars on stderr
 
@@ -245,38 +172,29 @@ class SearchEngine:
         ------
         InvalidInput, CollectionLocked, StorageError
         """
-        images = find_images(source, root=root)
+        images = source if isinstance(source, ImageList) else find_images(source, root=root)
+        for path, reason in images.problems:
+            logger.warning("passed over %s: %s", path, reason)
         with self.collection.writing():
-            for path, reason in images.problems:
-                logger.warning("passed over %s: %s", path, reason)
             names = missing_names(self.collection, images)
-            if names and self.collection.manifest["model"] is None:
-                self._learn(images, progress)
             added, skipped = 0, dict[str, str]()
             if names:
+                if not self.model.is_learned:
+                    self._learn(images, progress)
                 added, skipped = index_images(
-                    self.collection,
-                    self.extractor,
-                    *self._need_model(),
-                    self._bag_of_words(),
-                    images,
-                    names,
-                    upsample=self.settings.upsample,
-                    progress=progress,
+                    self.model, self._bag_of_words(), images, names, progress=progress
                 )
         self._searcher = None
         return AddReport(added, len(images) - len(names), skipped)
 
-    def _learn(self, images, progress: bool) -> None:
+    def _learn(self, images: ImageList, progress: bool) -> None:
         folder = self.collection.path
-        model = learn_model(self.extractor, images, self.settings, folder, progress)
-        self.collection.commit(model=write_model(folder / "model.h5", *model))
-        self._model = model
+        learned = learn_model(self.model.extractor, images, self.settings, folder, progress)
+        self.collection.commit(model=write_model(folder / "model.h5", *learned))
         (folder / "training.h5").unlink(missing_ok=True)
 
     def _bag_of_words(self) -> BagOfWords:
-        n_words = self.collection.manifest["model"]["n_words"]
-        return BagOfWords(n_words, weighting=self.settings.weighting)
+        return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
 
     def refresh(self) -> None:
         """Take what another process has committed since the collection was opened."""
@@ -287,14 +205,11 @@ class SearchEngine:
     def searcher(self) -> Searcher:
         """The search over what is committed."""
         if self._searcher is None:
-            self._need_model()
-            bag_of_words = self._bag_of_words()
-            index = InvertedFile(
-                bag_of_words.n_words, idf=self.settings.idf, sqrt=self.settings.sqrt
-            )
+            settings = self.settings
+            index = InvertedFile(self.model.n_words, idf=settings.idf, sqrt=settings.sqrt)
             for segment in self.collection.segments:
                 index.add_postings(segment.names, segment.postings)
-            self._searcher = Searcher(index, self.collection, bag_of_words)
+            self._searcher = Searcher(index, self.collection, self._bag_of_words())
         return self._searcher
 
     def describe(
@@ -315,20 +230,14 @@ class SearchEngine:
         checked = None if box is None else as_box(box, size)  # before the network, which is slow
         return self.describe_boxes(image, [checked])[0]
 
-    def describe_boxes(
-        self, image: np.ndarray, boxes: Sequence[np.ndarray | None]
-    ) -> list[Query]:
+    def describe_boxes(self, image: np.ndarray, boxes: Sequence[np.ndarray | None]) -> list[Query]:
         """`describe` for several boxes of one picture, which goes through the network once."""
-        from blcf.vocabulary import interpolate_map
-
-        whitening, vocabulary = self._need_model()
         size = (image.shape[1], image.shape[0])
-        large = interpolate_map(self.extractor.extract(image), self.settings.upsample)
-        words = vocabulary.assign(large, upsample=1, whitening=whitening)
+        n_words = self.model.n_words  # before the network: an empty collection says so at once
+        words, norms = self.model.encode(self.model.extractor.extract(image))
         # A prior on the place of the object is for the collection's pictures; norms are for all.
         weighting = "norm" if self.settings.weighting == "norm" else "uniform"
-        bag_of_words = BagOfWords(vocabulary.n_words_, weighting)
-        norms = np.linalg.norm(large, axis=0)
+        bag_of_words = BagOfWords(n_words, weighting)
         return [
             Query(words, size, box, bag_of_words.encode(words, box=box, size=size, norms=norms))
             for box in boxes
@@ -346,7 +255,7 @@ class SearchEngine:
         ----------
         image : path, or uint8 (height, width, 3) RGB
         box : the object in it, xyxy, pixels of the picture; None searches with the whole picture
-        **options : any of `blcf.SearchOptions`: k, rerank, expand, depth, n_expand
+        **options : any of `blcf.SearchOptions`: k, rerank, expand, depth, n_expand, shares
 
         Returns
         -------
@@ -357,7 +266,7 @@ class SearchEngine:
         ------
         InvalidInput, UnreadableImage, VocabularyMismatch
         """
-        checked = _options(options)
+        checked = SearchOptions.from_keywords(options)
         query = self.describe(image, box)
         shown = image if isinstance(image, np.ndarray) else Path(image)
         return self.search_query(query, checked, shown)
@@ -367,13 +276,12 @@ class SearchEngine:
     ) -> Hits:
         """`search` for a query that went through the network already."""
         ranking = self.searcher.search(query, options)
-        paths = [self.collection.image_path(image_id) for image_id in ranking.ids]
         return Hits(
             ranking.names,
             ranking.scores,
             ranking.ids,
             ranking.boxes,
-            paths=paths,
+            paths=[self.collection.image_path(int(image_id)) for image_id in ranking.ids],
             query=image,
             query_box=query.box,
         )
@@ -396,38 +304,24 @@ class SearchEngine:
         -------
         One `Evaluation` for box queries (LS) where there are boxes, one for whole pictures (GS).
         """
-        return evaluate(self, ground_truth, _options(options), progress=progress)
+        return evaluate(self, ground_truth, SearchOptions.from_keywords(options), progress=progress)
 
     def info(self) -> dict[str, Any]:
         """What the collection is: plain values."""
         manifest = self.collection.manifest
         files = [path for path in self.collection.path.rglob("*") if path.is_file()]
         n_bytes = sum(path.stat().st_size for path in files)
-        n_cells = sum(segment.cells.size for segment in self.collection.segments)
         return {
             "path": str(self.collection.path),
             "format_version": manifest["format_version"],
             "n_images": len(self),
             "n_skipped": len(self.collection.skipped()),
             "n_segments": len(self.collection.segments),
-            "n_cells": n_cells,
+            "n_cells": sum(segment.cells.size for segment in self.collection.segments),
+            "n_postings": sum(segment.postings.tf.size for segment in self.collection.segments),
             "bytes": n_bytes,
             "bytes_per_image": round(n_bytes / len(self)) if len(self) else None,
             "extractor": manifest["extractor"],
             "settings": manifest["settings"],
             "model": manifest["model"],
         }
-
-
-def _options(options: dict[str, Any]) -> SearchOptions:
-    _check_known(options, SearchOptions)
-    return SearchOptions(**options)
-
-
-def _check_known(given: dict[str, Any], kind: type[Settings] | type[SearchOptions]) -> None:
-    known = [one.name for one in fields(kind)]
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-            raise InvalidInput(f"There is no option {name!r} here. {hint}")

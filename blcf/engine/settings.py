@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -60,6 +61,12 @@ class Settings:
         return asdict(self)
 
     @classmethod
+    def from_keywords(cls, values: dict[str, Any]) -> Settings:
+        """Settings from a caller's keywords; an unknown one is an error with the near name."""
+        _check_known(cls, values)
+        return cls(**values)
+
+    @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
         """Settings from a manifest; what a later version added is ignored."""
         known = {field.name for field in fields(cls)}
@@ -100,6 +107,21 @@ class SearchOptions:
             raise InvalidInput(
                 f"Expected expand to be one of {', '.join(EXPANSIONS)}, got {self.expand!r}."
             )
+
+    @classmethod
+    def from_keywords(cls, values: dict[str, Any]) -> SearchOptions:
+        """Options from a caller's keywords; an unknown one is an error with the near name."""
+        _check_known(cls, values)
+        return cls(**values)
+
+
+def _check_known(kind: type, given: dict[str, Any]) -> None:
+    known = [one.name for one in fields(kind)]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+            raise InvalidInput(f"There is no option {name!r} here. {hint}")
 
 
 def _is_integer(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from blcf.features import ConvFeatures, Whitening
     from blcf.vocabulary import Vocabulary
 
-__all__ = ["learn_model", "read_model", "write_model"]
+__all__ = ["learn_model"]
 
 logger = logging.getLogger(__name__)
 
-MODEL, MODEL_VERSION = "model", 1
 SAMPLE, SAMPLE_VERSION = "training sample", 1
 MOST_IMAGES = 4_000
 
@@ -44,21 +43,26 @@ def learn_model(
     from blcf.vocabulary import Vocabulary, auto_n_words
 
     path = folder / "training.h5"
-    sample = _saved_sample(path, images, settings)
-    if sample is None:
-        sample = _draw_sample(extractor, images, settings, progress)
-        _save_sample(path, images, sample)
-    logger.info("training on %s local features of this collection", f"{len(sample):,}")
+    saved = _saved_sample(path, images)
+    if saved is None:
+        saved = _draw_sample(extractor, images, settings, progress)
+        _save_sample(path, images, *saved)
+    sample, n_features = saved
+    logger.info(
+        "training on %s of some %s local features of this collection",
+        f"{len(sample):,}",
+        f"{n_features:,}",
+    )
     n_components = min(settings.n_components or sample.shape[1], sample.shape[1])
     whitening = Whitening(n_components).fit(sample)
-    features = whitening.transform(sample)
     n_words = settings.n_words
     if n_words == "auto":
-        n_words = auto_n_words(len(features))
+        n_words = auto_n_words(n_features)
         logger.info(
-            "vocabulary: %s words (auto: one per 50 sampled features, at most 25,000)",
+            "vocabulary: %s words (auto: one per 100 local features, at most 25,000)",
             f"{n_words:,}",
         )
+    features = whitening.transform(sample)
     vocabulary = Vocabulary(n_words, random_state=settings.random_state, device=extractor.device)
     with tqdm(
         total=vocabulary.max_iter, desc="k-means", unit="iteration", disable=not progress
@@ -74,25 +78,32 @@ def learn_model(
 
 def _draw_sample(
     extractor: ConvFeatures, images: ImageList, settings: Settings, progress: bool
-) -> np.ndarray:
-    """Raw local features of interpolated maps: float16 (n, n_channels), L2-normalised."""
+) -> tuple[np.ndarray, int]:
+    """A sample of the local features of the interpolated maps.
+
+    Returns
+    -------
+    float16 (n, n_channels), L2-normalised; how many there are in all the images, estimated
+    """
     from blcf.features.whitening import normalise_rows
     from blcf.vocabulary import interpolate_map
-    from blcf.vocabulary.vocabulary import FEATURES_PER_WORD, LARGEST_AUTO
+    from blcf.vocabulary.vocabulary import LARGEST_AUTO, SAMPLED_PER_WORD
 
     wanted = LARGEST_AUTO if settings.n_words == "auto" else int(settings.n_words)
-    n_wanted = FEATURES_PER_WORD * wanted
+    n_wanted = SAMPLED_PER_WORD * wanted
     rng = np.random.default_rng(settings.random_state)
     chosen = sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
     per_image = -(-n_wanted // len(chosen))
     names = [images.names[position] for position in chosen]
     parts: list[np.ndarray] = []
+    n_cells = 0
     stream = stream_maps(extractor, images, names, "sampling", progress)
     for number, (_, picture) in enumerate(stream):
         if isinstance(picture, Exception):
             continue  # it is named when it is indexed
         large = interpolate_map(picture.feature_map, settings.upsample)
         features = large.reshape(len(large), -1).T  # (n, C)
+        n_cells += len(features)
         if len(features) > per_image:
             # A generator of its own for each picture: what is drawn does not hang on the others.
             cells = np.random.default_rng([settings.random_state, chosen[number]])
@@ -103,7 +114,7 @@ def _draw_sample(
             f"None of {len(names)} pictures under {images.root} could be read. "
             "The first: " + _first_reason(extractor, images, names)
         )
-    return np.concatenate(parts)
+    return np.concatenate(parts), n_cells * len(images) // len(parts)
 
 
 def _first_reason(extractor: ConvFeatures, images: ImageList, names: list[str]) -> str:
@@ -117,13 +128,13 @@ def _fingerprint(images: ImageList) -> str:
     ).decode()
 
 
-def _save_sample(path: Path, images: ImageList, sample: np.ndarray) -> None:
+def _save_sample(path: Path, images: ImageList, sample: np.ndarray, n_features: int) -> None:
     with write_h5(path, SAMPLE, SAMPLE_VERSION) as file:
-        file.attrs["images"] = _fingerprint(images)
+        file.attrs.update(images=_fingerprint(images), n_features=n_features)
         write_dataset(file, "features", sample)
 
 
-def _saved_sample(path: Path, images: ImageList, settings: Settings) -> np.ndarray | None:
+def _saved_sample(path: Path, images: ImageList) -> tuple[np.ndarray, int] | None:
     """The sample of an interrupted run over the same images, or None."""
     if not path.exists():
         return None
@@ -131,27 +142,4 @@ def _saved_sample(path: Path, images: ImageList, settings: Settings) -> np.ndarr
         if file.attrs["images"] != _fingerprint(images):
             return None
         logger.info("resuming from the training sample of an interrupted run")
-        return read_dataset(file, "features")
-
-
-def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Write the model file; gives what the manifest says of it."""
-    with write_h5(path, MODEL, MODEL_VERSION) as file:
-        whitening.write(file.create_group("whitening"))
-        vocabulary.write(file.create_group("vocabulary"))
-    return {
-        "file": path.name,
-        "n_words": vocabulary.n_words_,
-        "n_components": whitening.n_components_,
-        "vocabulary_digest": vocabulary.digest_,
-        "whitening_digest": whitening.digest_,
-    }
-
-
-def read_model(path: Path, device: str) -> tuple[Whitening, Vocabulary]:
-    """Whitening and vocabulary of a collection."""
-    from blcf.features import Whitening
-    from blcf.vocabulary import Vocabulary
-
-    with open_h5(path, MODEL, MODEL_VERSION) as file:
-        return Whitening.read(file["whitening"]), Vocabulary.read(file["vocabulary"], device)
+        return read_dataset(file, "features"), int(file.attrs["n_features"])

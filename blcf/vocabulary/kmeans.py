@@ -42,6 +42,7 @@ def kmeans(
     *,
     max_iter: int = 12,
     tol: float = 1e-3,
+    max_features_per_word: int | None = None,
     random_state: int = 0,
     device: str = "cpu",
     on_iteration: Callable[[int, float], None] | None = None,
@@ -57,6 +58,7 @@ def kmeans(
     sample : float32 (n, n_components), n >= n_words
     max_iter : iterations over the growing and the whole sample together
     tol : stop when an iteration over the whole sample lowers the inertia by less than this share
+    max_features_per_word : how much of the sample is used, None for all of it
     on_iteration : called with (iteration, inertia)
 
     Raises
@@ -73,6 +75,8 @@ def kmeans(
     if not np.isfinite(sample).all():
         raise InvalidInput("Expected finite features for k-means, got NaN or infinity.")
     order = np.random.default_rng(random_state).permutation(len(sample))
+    if max_features_per_word is not None:
+        order = order[: n_words * max(1, max_features_per_word)]
     features = as_float32(sample[order], device)
     centroids = features[_distinct_rows(features, n_words)].clone()
     history: list[float] = []

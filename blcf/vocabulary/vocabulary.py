@@ -17,13 +17,17 @@ from blcf.storage import open_h5, write_h5
 from blcf.vocabulary.assignment import as_float32, nearest_words
 from blcf.vocabulary.kmeans import kmeans
 
-__all__ = ["FEATURES_PER_WORD", "LARGEST_AUTO", "Vocabulary", "auto_n_words", "interpolate_map"]
+__all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "Vocabulary", "auto_n_words", "interpolate_map"]
 
 FORMAT_VERSION = 1
 
-# n_words="auto": the paper's size where the sample has this many features a word, else fewer.
+# n_words="auto": the paper's size where a collection has this many local features a word, else
+# fewer. Measured in benchmarks/README.md, "Accuracy".
 LARGEST_AUTO = 25_000
-FEATURES_PER_WORD = 50
+FEATURES_PER_WORD = 100
+
+# How many local features a word k-means looks at: more cost time and gain nothing.
+SAMPLED_PER_WORD = 30
 
 
 class Transform(Protocol):
@@ -35,7 +39,7 @@ class Transform(Protocol):
 
 
 def auto_n_words(n_features: int) -> int:
-    """The rule behind ``n_words="auto"``: 25,000, or one word per 50 sampled features if fewer."""
+    """The rule behind ``n_words="auto"``: one word per 100 local features, at most 25,000."""
     return max(1, min(LARGEST_AUTO, n_features // FEATURES_PER_WORD))
 
 
@@ -57,7 +61,8 @@ class Vocabulary:
 
     Parameters
     ----------
-    n_words : int, or "auto": 25,000 where the sample has 50 features a word, else one word per 50
+    n_words : int, or "auto": one word per 100 features that are given to `fit`, at most 25,000
+    max_features_per_word : how many of the features k-means looks at; None for all
     max_iter, tol : of k-means, see `blcf.vocabulary.kmeans.kmeans`
     random_state : int
     device : "cpu", "cuda", ...; "auto" takes CUDA where there is one
@@ -82,12 +87,14 @@ class Vocabulary:
         self,
         n_words: int | str = "auto",
         *,
+        max_features_per_word: int | None = SAMPLED_PER_WORD,
         max_iter: int = 12,
         tol: float = 1e-3,
         random_state: int = 0,
         device: str = "auto",
     ):
         self.n_words = n_words
+        self.max_features_per_word = max_features_per_word
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
@@ -103,6 +110,7 @@ class Vocabulary:
         result = kmeans(
             features,
             int(n_words),
+            max_features_per_word=self.max_features_per_word,
             max_iter=self.max_iter,
             tol=self.tol,
             random_state=self.random_state,

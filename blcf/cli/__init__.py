@@ -1,0 +1,60 @@
+"""The command line: every command calls one function of the library, with the library's defaults.
+
+Results go to stdout, messages and progress to stderr. Exit status: 0 done; 2 a mistake in the
+call or its input, said in one sentence; 3 done, but some pictures were skipped; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from blcf.cli.commands import DONE
+from blcf.cli.parser import build_parser
+from blcf.errors import BlcfError
+from blcf.images import display_name
+
+__all__ = ["main"]
+
+MISTAKE, INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit status."""
+    options = build_parser().parse_args(arguments)
+    _log_to_stderr(options.quiet)
+    # An application may filter warnings, the library must not: reading says what it refuses.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"torch(vision)?\b")
+    warnings.filterwarnings("ignore", message=r"Image size .* exceeds limit")
+    try:
+        return options.run(options)
+    except BlcfError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        message = "interrupted; what was committed is kept, the same command continues"
+        print(f"blcf: {message}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        return _fail(f"{error.strerror or error}: {error.filename or 'input or output failed'}.")
+    except MemoryError:
+        return _fail("Not enough memory. Ask for fewer words (--words) or a smaller side (--side).")
+
+
+def _fail(message: str) -> int:
+    print(f"blcf: {' '.join(display_name(message).split())}", file=sys.stderr)
+    return MISTAKE
+
+
+def _log_to_stderr(quiet: bool) -> None:
+    log = logging.getLogger("blcf")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("blcf: %(message)s"))
+        log.addHandler(handler)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -1,0 +1,132 @@
+"""What each command does: one call of the library, and its result as text or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from blcf.engine import SearchEngine, SearchOptions, Settings
+from blcf.errors import InvalidInput, VocabularyMismatch
+from blcf.images import display_name, find_images
+
+__all__ = ["DONE", "SKIPPED", "evaluate", "index", "info", "search"]
+
+DONE, SKIPPED = 0, 3
+
+_RUNTIME = ("device", "dtype", "weights")
+
+
+def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """The options that were given; the library knows the defaults of the others."""
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
+def index(options: argparse.Namespace) -> int:
+    """`blcf index`: create or open, then add."""
+    settings = _given(options, [field.name for field in fields(Settings)])
+    images = find_images(options.frames)  # before a collection is made for nothing
+    if (Path(options.collection) / "manifest.json").exists():
+        engine = _open(options)
+        _check_same(engine, settings)
+    else:
+        runtime = _given(options, ("device", "dtype"))
+        engine = SearchEngine.create(options.collection, **settings, **runtime)
+    report = engine.add(images, progress=not options.quiet)
+    print(
+        f"{len(engine)} pictures in {options.collection}: {report.n_added} added, "
+        f"{report.n_present} were there, {len(report.skipped)} skipped"
+    )
+    for name, reason in list(report.skipped.items())[:10]:
+        print(f"blcf: skipped {display_name(name)}: {reason}", file=sys.stderr)
+    if report.skipped:
+        print(
+            f"blcf: all {len(report.skipped)} skipped pictures and their reasons are in "
+            f"{Path(options.collection) / 'errors.jsonl'}",
+            file=sys.stderr,
+        )
+    return SKIPPED if report.skipped or images.problems else DONE
+
+
+def _check_same(engine: SearchEngine, given: dict[str, Any]) -> None:
+    """Settings belong to the collection: another value than its own is a mistake."""
+    for name, value in given.items():
+        made = getattr(engine.settings, name)
+        if name != "weights" and made != value:
+            raise VocabularyMismatch(
+                f"{engine.collection.path} was made with {name} {made!r}, got {value!r}. "
+                "Leave the option out to add to it, or index into another folder."
+            )
+
+
+def search(options: argparse.Namespace) -> int:
+    """`blcf search`: open, then search."""
+    engine = _open(options)
+    wanted = _given(options, [field.name for field in fields(SearchOptions)])
+    hits = engine.search(options.image, getattr(options, "box", None), **wanted)
+    if hasattr(options, "plot"):
+        _need_matplotlib()
+        hits.plot(options.plot)
+    if hasattr(options, "json"):
+        box = None if hits.query_box is None else [float(x) for x in hits.query_box]
+        print(json.dumps({"query": options.image, "box": box, "hits": hits.to_dicts()}, indent=1))
+        return DONE
+    for rank, hit in enumerate(hits, start=1):
+        edges = "-" if hit.box is None else ",".join(f"{edge:.0f}" for edge in hit.box)
+        print(f"{rank:4d}  {hit.score:.4f}  {edges:20s}  {display_name(hit.name)}")
+    return DONE
+
+
+def _open(options: argparse.Namespace) -> SearchEngine:
+    return SearchEngine.open(options.collection, **_given(options, _RUNTIME))
+
+
+def _need_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise InvalidInput("Drawing needs matplotlib: pip install matplotlib.") from None
+
+
+def info(options: argparse.Namespace) -> int:
+    """`blcf info`: open, then say what it is."""
+    facts = SearchEngine.open(options.collection).info()
+    if hasattr(options, "json"):
+        print(json.dumps(facts, indent=1))
+        return DONE
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            print(f"{key}:")
+            for name, one in value.items():
+                print(f"  {name:18s} {one}")
+        else:
+            print(f"{key:20s} {value}")
+    return DONE
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """`blcf evaluate`: open, then evaluate."""
+    engine = _open(options)
+    wanted = _given(options, ("rerank", "expand", "depth", "n_expand"))
+    rows = [
+        row.to_dict()
+        for row in engine.evaluate(options.truth, progress=not options.quiet, **wanted)
+    ]
+    if hasattr(options, "json"):
+        print(json.dumps(rows, indent=1))
+        return DONE
+    print("mode  queries    mAP  mean IoU  (whole picture)  IoU >= .5")
+    for row in rows:
+        line = f"{row['mode']:4s}  {row['n_queries']:7d}  {row['mAP']:.3f}"
+        if row["n_boxes"]:
+            line += f"{row['mean_iou']:10.3f}{row['mean_iou_whole_image']:17.3f}"
+            line += f"{row['corloc']:11.3f}"
+        print(line)
+        if hasattr(options, "per_query"):
+            for name, value in sorted(row["per_query"].items(), key=lambda item: item[1]):
+                print(f"      {value:.3f}  {display_name(name)}")
+    return DONE

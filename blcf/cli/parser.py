@@ -1,0 +1,177 @@
+"""The arguments of every command. Defaults are the library's: an option not given stays unset."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from blcf import __version__
+from blcf.bags.weighting import WEIGHTINGS
+from blcf.cli import commands as run
+from blcf.engine.settings import EXPANSIONS, SearchOptions, Settings
+
+__all__ = ["build_parser"]
+
+_EXIT = (
+    "exit status: 0 done; 2 a mistake in the call or its input; 3 done, but some pictures were "
+    "skipped; 130 interrupted"
+)
+
+COLLECTION = {"collection": "folder of the collection"}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="blcf",
+        description="Find a particular object in a collection of pictures, and where it is.",
+        epilog=_EXIT,
+    )
+    parser.add_argument("--version", action="version", version=f"blcf {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in (_add_index, _add_search, _add_info, _add_evaluate):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, text: str, arguments: dict[str, str]) -> Any:
+    command = commands.add_parser(
+        name, help=text, description=text, epilog=_EXIT, argument_default=argparse.SUPPRESS
+    )
+    command.set_defaults(run=function, quiet=False)
+    for argument, meaning in arguments.items():
+        command.add_argument(argument, metavar=argument.upper(), help=meaning)
+    command.add_argument("--quiet", action="store_true", help="no messages, no progress bars")
+    return command
+
+
+def _add_index(commands: Any) -> None:
+    default = Settings()
+    command = _command(
+        commands,
+        "index",
+        run.index,
+        "Index pictures into a collection (a new one, or one that exists: what it holds is passed "
+        "over, so the same command resumes an interrupted run).",
+        {"frames": "folder of pictures, list file, or one picture", **COLLECTION},
+    )
+    add = command.add_argument
+    add("--network", help=f"torchvision network (default: {default.network})")
+    add("--layer", help="layer: a node name, or the paper's (default: the network's, stride 16)")
+    add("--weights", metavar="FILE", help="state dict (default: torchvision downloads its own)")
+    add("--side", type=int, help=f"longer side in pixels (default: {default.side})")
+    add("--upsample", type=int, help=f"interpolation of the maps (default: {default.upsample})")
+    add(
+        "--components",
+        dest="n_components",
+        type=_integer_or("all", None),
+        help=f"of the whitening, or all (default: {default.n_components})",
+    )
+    add(
+        "--words",
+        dest="n_words",
+        type=_integer_or("auto", "auto"),
+        help="size of the vocabulary, or auto: 25,000, fewer for small collections (default: auto)",
+    )
+    add(
+        "--weighting",
+        choices=WEIGHTINGS,
+        help=f"spatial weights of the pictures (default: {default.weighting})",
+    )
+    for name, meaning in (("idf", "inverse document frequencies"), ("sqrt", "roots of counts")):
+        shown = "on" if getattr(default, name) else "off"
+        add(
+            f"--{name}",
+            action=argparse.BooleanOptionalAction,
+            help=f"{meaning} (default: {shown})",
+        )
+    add("--seed", dest="random_state", type=int, help=f"default: {default.random_state}")
+    _add_device(command)
+
+
+def _add_device(command: Any) -> None:
+    command.add_argument("--device", help="auto, cpu, cuda, ... (default: auto)")
+    command.add_argument("--dtype", help="float32, bfloat16, float16 (default: float32)")
+
+
+def _add_search_options(command: Any) -> None:
+    default = SearchOptions()
+    command.add_argument(
+        "--rerank",
+        action=argparse.BooleanOptionalAction,
+        help=f"rerank by the best window, which gives boxes (default: {_on(default.rerank)})",
+    )
+    command.add_argument(
+        "--expand", choices=EXPANSIONS, help=f"query expansion (default: {default.expand})"
+    )
+    command.add_argument(
+        "--depth", type=int, help=f"how many hits are reranked (default: {default.depth})"
+    )
+    command.add_argument(
+        "--n-expand", type=int, help=f"hits averaged by the expansion (default: {default.n_expand})"
+    )
+    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
+    command.add_argument("--json", action="store_true", help="results as JSON")
+    _add_device(command)
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _add_search(commands: Any) -> None:
+    command = _command(
+        commands,
+        "search",
+        run.search,
+        "Find the pictures that show the object in the box of a picture, ranked, with boxes.",
+        {**COLLECTION, "image": "picture that shows the object"},
+    )
+    command.add_argument(
+        "--box",
+        type=_box,
+        metavar="X1,Y1,X2,Y2",
+        help="the object: left, top, right, bottom in pixels (default: the whole picture)",
+    )
+    command.add_argument("-k", type=int, help=f"how many hits (default: {SearchOptions().k})")
+    command.add_argument("--plot", metavar="FILE", help="draw the result (.png, .pdf, .svg)")
+    _add_search_options(command)
+
+
+def _add_info(commands: Any) -> None:
+    command = _command(commands, "info", run.info, "Say what a collection is.", COLLECTION)
+    command.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_evaluate(commands: Any) -> None:
+    command = _command(
+        commands,
+        "evaluate",
+        run.evaluate,
+        "Measure mean average precision and localisation on a ground truth (gt.json).",
+        {**COLLECTION, "truth": "gt.json: queries, positives, junk, boxes"},
+    )
+    command.add_argument("--per-query", action="store_true", help="a line per query, worst first")
+    _add_search_options(command)
+
+
+def _box(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected four numbers X1,Y1,X2,Y2, got {text!r}"
+        ) from None
+
+
+def _integer_or(word: str, value: Any) -> Any:
+    def parse(text: str) -> Any:
+        if text == word:
+            return value
+        try:
+            return int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"expected an integer or {word!r}, got {text!r}"
+            ) from None
+
+    return parse

@@ -1,0 +1,172 @@
+"""From a picture to its words: the network, the whitening and the vocabulary of one collection."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blcf.engine.settings import Settings
+from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
+from blcf.index import Collection
+from blcf.storage import open_h5, write_h5
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from blcf.features import ConvFeatures, Whitening
+    from blcf.vocabulary import Vocabulary
+
+__all__ = ["Model", "write_model"]
+
+KIND, FORMAT_VERSION = "model", 1
+
+# What of an extractor must be the same for its features to mean the same words.
+_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
+
+
+class Model:
+    """What a collection's words were made with; each part is loaded when it is first used.
+
+    Parameters
+    ----------
+    collection : whose manifest says what the parts must be
+    network : the module, for a collection that was made with one
+    weights : where the weights are now, if their file has moved
+    device, dtype : of the network, see `blcf.ConvFeatures`
+    extractor : the network, if it is loaded already
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        *,
+        network: nn.Module | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        extractor: ConvFeatures | None = None,
+    ):
+        self.collection = collection
+        self.settings = Settings.from_dict(collection.manifest["settings"])
+        self._network = network
+        self._weights = weights
+        self._device = device
+        self._dtype = dtype
+        self._extractor = extractor
+        self._learned: tuple[Whitening, Vocabulary] | None = None
+
+    @property
+    def extractor(self) -> ConvFeatures:
+        """The network, checked to be the one that the collection was made with."""
+        if self._extractor is None:
+            from blcf.features import ConvFeatures
+
+            settings, made = self.settings, self.collection.manifest["extractor"]
+            if settings.network == "module" and self._network is None:
+                raise InvalidInput(
+                    f"{self.collection.path} was made with your own {made['network']}: pass it "
+                    "with network=... to SearchEngine.open."
+                )
+            extractor = ConvFeatures(
+                self._network or settings.network,
+                layer=settings.layer,
+                weights=self._weights or settings.weights,
+                side=settings.side,
+                device=self._device,
+                dtype=self._dtype,
+            )
+            now = extractor.describe()
+            for key in _IDENTITY:
+                if made[key] != now[key]:
+                    raise VocabularyMismatch(
+                        f"{self.collection.path} was made with {key} {made[key]} "
+                        f"({made['weights']}), the network given has {now[key]} "
+                        f"({now['weights']}). Pass the same weights with weights=FILE "
+                        "(--weights FILE)."
+                    )
+            self._extractor = extractor
+        return self._extractor
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether whitening and vocabulary exist."""
+        return self.collection.manifest["model"] is not None
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What the manifest says of whitening and vocabulary; an error where they are missing."""
+        if not self.is_learned:
+            raise InvalidInput(
+                f"{self.collection.path} holds no pictures yet: indexing was stopped before the "
+                "vocabulary was learned. Run the same `blcf index` again."
+            )
+        return self.collection.manifest["model"]
+
+    @property
+    def n_words(self) -> int:
+        """Size of the vocabulary."""
+        return int(self.entry["n_words"])
+
+    @property
+    def whitening(self) -> Whitening:
+        """The whitening of the collection."""
+        return self._parts()[0]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of the collection."""
+        return self._parts()[1]
+
+    def _parts(self) -> tuple[Whitening, Vocabulary]:
+        if self._learned is None:
+            entry = self.entry
+            path = self.collection.path / entry["file"]
+            whitening, vocabulary = _read_model(path, self._device)
+            found = (whitening.digest_, vocabulary.digest_)
+            listed = (entry["whitening_digest"], entry["vocabulary_digest"])
+            if found != listed:
+                raise FormatError(
+                    f"{self.collection.path} lists whitening and vocabulary {' '.join(listed)}, "
+                    f"{path.name} holds {' '.join(found)}. Restore both from the same copy."
+                )
+            self._learned = whitening, vocabulary
+        return self._learned
+
+    def encode(self, feature_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Words and norms of a raw feature map, float32 (C, h, w).
+
+        Returns
+        -------
+        assignment_map : int32 (H, W), H and W the interpolated height and width
+        norms : float32 (H, W), L2 norms of the interpolated raw features
+        """
+        from blcf.vocabulary import interpolate_map
+
+        large = interpolate_map(feature_map, self.settings.upsample)  # (C, H, W)
+        words = self.vocabulary.assign(large, upsample=1, whitening=self.whitening)
+        return words, np.linalg.norm(large, axis=0)
+
+
+def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Write the model file; gives what the manifest says of it."""
+    with write_h5(path, KIND, FORMAT_VERSION) as file:
+        whitening.write(file.create_group("whitening"))
+        vocabulary.write(file.create_group("vocabulary"))
+    return {
+        "file": path.name,
+        "n_words": vocabulary.n_words_,
+        "n_components": whitening.n_components_,
+        "whitening_digest": whitening.digest_,
+        "vocabulary_digest": vocabulary.digest_,
+    }
+
+
+def _read_model(path: Path, device: str) -> tuple[Whitening, Vocabulary]:
+    from blcf.features import Whitening
+    from blcf.vocabulary import Vocabulary
+
+    with open_h5(path, KIND, FORMAT_VERSION) as file:
+        return Whitening.read(file["whitening"]), Vocabulary.read(file["vocabulary"], device)
