@@ -40,7 +40,7 @@ def as_box(box: Any, size: tuple[int, int] | None = None) -> np.ndarray:
     """
     try:
         values = np.asarray(box, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.empty(0)
     if values.shape != (4,):
         raise InvalidInput(

@@ -80,22 +80,23 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def write_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
-    """Write an HDF5 file that appears whole or not at all.
+    """Write an HDF5 file that appears whole or not at all; it is put together in memory.
 
     Parameters
     ----------
     path : where the file will be
     kind, version : what the file is, checked by `open_h5`
     """
+    # In memory first: when the disk is full, HDF5 fails at close and again when its objects are
+    # freed, with errors that cannot be caught. A plain write fails once, and cleanly.
+    with h5py.File(path.name, "w", driver="core", backing_store=False, libver="latest") as file:
+        file.attrs["kind"] = kind
+        file.attrs["format_version"] = version
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
     with replace_file(path) as temporary:
-        try:
-            with h5py.File(temporary, "w", libver="latest") as file:
-                file.attrs["kind"] = kind
-                file.attrs["format_version"] = version
-                yield file
-        except RuntimeError as error:
-            # HDF5 reports a full disk at close as a RuntimeError without an errno.
-            raise OSError(None, f"HDF5: {str(error).splitlines()[0]}") from error
+        temporary.write_bytes(image)
 
 
 @contextmanager
@@ -117,13 +118,13 @@ def open_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
             "Restore it from a copy, or index again."
         ) from error
     with file:
-        found = (file.attrs.get("kind"), file.attrs.get("format_version"))
-        if found != (kind, version):
-            raise FormatError(
-                f"Expected {path} to be a {kind} of format version {version}, got {found[0]} of "
-                f"version {found[1]}. Use the version of blcf that wrote it, or index again."
-            )
         try:
+            found = (file.attrs.get("kind"), file.attrs.get("format_version"))
+            if found != (kind, version):
+                raise FormatError(
+                    f"Expected {path} to be a {kind} of format version {version}, got {found[0]} "
+                    f"of version {found[1]}. Use the version of blcf that wrote it, or index again."
+                )
             yield file
         except (KeyError, OSError) as error:
             raise FormatError(

@@ -111,7 +111,7 @@ def info(options: argparse.Namespace) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     """`blcf evaluate`: open, then evaluate."""
     engine = _open(options)
-    wanted = _given(options, ("rerank", "expand", "depth", "n_expand"))
+    wanted = _given(options, [field.name for field in fields(SearchOptions)])
     rows = [
         row.to_dict()
         for row in engine.evaluate(options.truth, progress=not options.quiet, **wanted)

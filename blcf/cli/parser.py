@@ -109,6 +109,12 @@ def _add_search_options(command: Any) -> None:
     command.add_argument(
         "--n-expand", type=int, help=f"hits averaged by the expansion (default: {default.n_expand})"
     )
+    command.add_argument(
+        "--query-side",
+        type=int,
+        help="longer side of the query picture in pixels (default: the collection's); smaller "
+        "where the object fills the query and is small in the collection",
+    )
     command.add_argument("--weights", metavar="FILE", help="where the weights are now")
     command.add_argument("--json", action="store_true", help="results as JSON")
     _add_device(command)

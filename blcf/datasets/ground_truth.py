@@ -148,7 +148,7 @@ def read_ground_truth(path: str | os.PathLike[str]) -> GroundTruth:
     try:
         queries = [_query(path.parent, row) for row in content["queries"]]
         sizes = {row["name"]: tuple(row["size"]) for row in content.get("images", [])}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(
             f'Expected {path} to hold "queries", each with "query", "box", "positives" and "junk"; '
             f"{type(error).__name__}: {error}."

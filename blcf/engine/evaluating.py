@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
 
 __all__ = ["Evaluation", "evaluate"]
+
+_Rankings = dict[str, list[tuple[TrueQuery, Ranking]]]
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +71,18 @@ class Evaluation:
 def evaluate(
     engine: SearchEngine,
     ground_truth: GroundTruth | str | os.PathLike[str],
-    options: SearchOptions,
+    options: Sequence[SearchOptions],
     *,
     progress: bool = True,
-) -> list[Evaluation]:
-    """Search every query and measure the rankings, see `SearchEngine.evaluate`."""
+) -> list[list[Evaluation]]:
+    """Search every query with each of several options, and measure the rankings.
+
+    A query picture goes through the network once for options of the same ``query_side``.
+
+    Returns
+    -------
+    For each of the options the evaluations of `SearchEngine.evaluate`.
+    """
     if not isinstance(ground_truth, GroundTruth):
         ground_truth = read_ground_truth(ground_truth)
     names = list(engine.collection.names())
@@ -84,15 +94,23 @@ def evaluate(
             len(missing),
             missing[0],
         )
-    options = replace(options, k=max(1, len(engine)))
+    whole = [replace(one, k=max(1, len(engine))) for one in options]
     queries = [query for query in truth.queries if query.positives]
-    rankings: dict[str, list[tuple[TrueQuery, Ranking]]] = {"LS": [], "GS": []}
+    rankings: list[_Rankings] = [{"LS": [], "GS": []} for _ in options]
     for query in tqdm(queries, desc="evaluating", unit="query", disable=not progress):
         boxes = {"GS": None} if query.box is None else {"LS": query.box, "GS": None}
-        described = engine.describe_boxes(read_image(query.image), list(boxes.values()))
-        for mode, one in zip(boxes, described):
-            rankings[mode].append((query, engine.searcher.search(one, options)))
-    return [_measure(mode, rows, truth.sizes) for mode, rows in rankings.items() if rows]
+        image = read_image(query.image)
+        described = {
+            side: engine.describe_boxes(image, list(boxes.values()), side)
+            for side in {one.query_side for one in options}
+        }
+        for one, rows in zip(whole, rankings):
+            for mode, described_query in zip(boxes, described[one.query_side]):
+                rows[mode].append((query, engine.searcher.search(described_query, one)))
+    return [
+        [_measure(mode, rows, truth.sizes) for mode, rows in modes.items() if rows]
+        for modes in rankings
+    ]
 
 
 def _measure(

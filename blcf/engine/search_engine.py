@@ -191,7 +191,7 @@ class SearchEngine:
         folder = self.collection.path
         learned = learn_model(self.model.extractor, images, self.settings, folder, progress)
         self.collection.commit(model=write_model(folder / "model.h5", *learned))
-        (folder / "training.h5").unlink(missing_ok=True)
+        (folder / "training.npz").unlink(missing_ok=True)
 
     def _bag_of_words(self) -> BagOfWords:
         return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
@@ -216,6 +216,7 @@ class SearchEngine:
         self,
         image: str | os.PathLike[str] | np.ndarray,
         box: Sequence[float] | np.ndarray | None = None,
+        side: int | None = None,
     ) -> Query:
         """A query from a picture: through the network, to words, to the bag of the box's cells.
 
@@ -223,18 +224,21 @@ class SearchEngine:
         ----------
         image : path, or uint8 (height, width, 3) RGB
         box : xyxy, pixels of the picture; None takes the whole picture
+        side : longer side to which the picture is resized, pixels; None takes the collection's
         """
         if not isinstance(image, np.ndarray):
             image = read_image(image)
         size = (image.shape[1], image.shape[0])
         checked = None if box is None else as_box(box, size)  # before the network, which is slow
-        return self.describe_boxes(image, [checked])[0]
+        return self.describe_boxes(image, [checked], side)[0]
 
-    def describe_boxes(self, image: np.ndarray, boxes: Sequence[np.ndarray | None]) -> list[Query]:
+    def describe_boxes(
+        self, image: np.ndarray, boxes: Sequence[np.ndarray | None], side: int | None = None
+    ) -> list[Query]:
         """`describe` for several boxes of one picture, which goes through the network once."""
         size = (image.shape[1], image.shape[0])
         n_words = self.model.n_words  # before the network: an empty collection says so at once
-        words, norms = self.model.encode(self.model.extractor.extract(image))
+        words, norms = self.model.encode(self.model.extractor.extract(image, side))
         # A prior on the place of the object is for the collection's pictures; norms are for all.
         weighting = "norm" if self.settings.weighting == "norm" else "uniform"
         bag_of_words = BagOfWords(n_words, weighting)
@@ -255,7 +259,7 @@ class SearchEngine:
         ----------
         image : path, or uint8 (height, width, 3) RGB
         box : the object in it, xyxy, pixels of the picture; None searches with the whole picture
-        **options : any of `blcf.SearchOptions`: k, rerank, expand, depth, n_expand, shares
+        **options : any of `blcf.SearchOptions`: k, rerank, expand, ...
 
         Returns
         -------
@@ -267,7 +271,7 @@ class SearchEngine:
         InvalidInput, UnreadableImage, VocabularyMismatch
         """
         checked = SearchOptions.from_keywords(options)
-        query = self.describe(image, box)
+        query = self.describe(image, box, checked.query_side)
         shown = image if isinstance(image, np.ndarray) else Path(image)
         return self.search_query(query, checked, shown)
 
@@ -304,7 +308,8 @@ class SearchEngine:
         -------
         One `Evaluation` for box queries (LS) where there are boxes, one for whole pictures (GS).
         """
-        return evaluate(self, ground_truth, SearchOptions.from_keywords(options), progress=progress)
+        checked = SearchOptions.from_keywords(options)
+        return evaluate(self, ground_truth, [checked], progress=progress)[0]
 
     def info(self) -> dict[str, Any]:
         """What the collection is: plain values."""

@@ -35,7 +35,7 @@ class Settings:
     network: str = "vgg16"
     layer: str | None = None
     weights: str | None = None
-    side: int = 336
+    side: int = 384
     upsample: int = 2
     n_components: int | None = 128
     n_words: int | str = "auto"
@@ -85,6 +85,8 @@ class SearchOptions:
     depth : how many hits are reranked; the paper: 100
     n_expand : how many hits the expansion averages; the paper: 10
     shares : sizes of the windows as parts of a side of the map; the paper: (1, 2, 4)
+    query_side : longer side, in pixels, to which the query picture is resized; None takes the
+        collection's. Smaller where the object fills the query and is small in the collection.
     """
 
     k: int = 100
@@ -93,6 +95,7 @@ class SearchOptions:
     depth: int = 100
     n_expand: int = 10
     shares: tuple[int, ...] = (1, 2)
+    query_side: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("k", "depth", "n_expand"):
@@ -102,6 +105,12 @@ class SearchOptions:
         if not self.shares or not all(_is_integer(one) and one >= 1 for one in self.shares):
             raise InvalidInput(
                 f"Expected shares to be integers of 1 or more, e.g. (1, 2, 4), got {self.shares!r}."
+            )
+        if self.query_side is not None and not (
+            _is_integer(self.query_side) and self.query_side >= 32
+        ):
+            raise InvalidInput(
+                f"Expected query_side, in pixels, to be 32 or more, got {self.query_side!r}."
             )
         if self.expand is not None and self.expand not in EXPANSIONS:
             raise InvalidInput(

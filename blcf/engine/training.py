@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from blcf.engine.pictures import stream_maps
 from blcf.engine.settings import Settings
 from blcf.errors import InvalidInput
 from blcf.images import ImageList
-from blcf.storage import open_h5, read_dataset, write_dataset, write_h5
+from blcf.storage import replace_file
 
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures, Whitening
@@ -23,7 +24,6 @@ __all__ = ["learn_model"]
 
 logger = logging.getLogger(__name__)
 
-SAMPLE, SAMPLE_VERSION = "training sample", 1
 MOST_IMAGES = 4_000
 
 
@@ -36,13 +36,13 @@ def learn_model(
 ) -> tuple[Whitening, Vocabulary]:
     """Whitening and vocabulary from a seeded sample of the images.
 
-    The sample is kept in ``training.h5`` until the model is written, so that a run that was
+    The sample is kept in ``training.npz`` until the model is written, so that a run that was
     interrupted during k-means does not go through the network again.
     """
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary, auto_n_words
 
-    path = folder / "training.h5"
+    path = folder / "training.npz"
     saved = _saved_sample(path, images)
     if saved is None:
         saved = _draw_sample(extractor, images, settings, progress)
@@ -59,7 +59,7 @@ def learn_model(
     if n_words == "auto":
         n_words = auto_n_words(n_features)
         logger.info(
-            "vocabulary: %s words (auto: one per 100 local features, at most 25,000)",
+            "vocabulary: %s words (auto: one per 150 local features, at most 25,000)",
             f"{n_words:,}",
         )
     features = whitening.transform(sample)
@@ -129,17 +129,17 @@ def _fingerprint(images: ImageList) -> str:
 
 
 def _save_sample(path: Path, images: ImageList, sample: np.ndarray, n_features: int) -> None:
-    with write_h5(path, SAMPLE, SAMPLE_VERSION) as file:
-        file.attrs.update(images=_fingerprint(images), n_features=n_features)
-        write_dataset(file, "features", sample)
+    with replace_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, features=sample, n_features=n_features, images=_fingerprint(images))
 
 
 def _saved_sample(path: Path, images: ImageList) -> tuple[np.ndarray, int] | None:
     """The sample of an interrupted run over the same images, or None."""
-    if not path.exists():
-        return None
-    with open_h5(path, SAMPLE, SAMPLE_VERSION) as file:
-        if file.attrs["images"] != _fingerprint(images):
-            return None
-        logger.info("resuming from the training sample of an interrupted run")
-        return read_dataset(file, "features"), int(file.attrs["n_features"])
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            if str(saved["images"]) != _fingerprint(images):
+                return None
+            logger.info("resuming from the training sample of an interrupted run")
+            return saved["features"], int(saved["n_features"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None  # none there, or damaged: it is drawn again

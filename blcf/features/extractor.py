@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ class ConvFeatures:
         A module of your own needs one.
     weights : path of a state dict; None takes torchvision's own (downloaded once)
     side : longer side, in pixels, to which pictures are resized; their aspect ratio is kept.
-        The paper: 336 (Mohedano et al., ICMR 2016, section 5).
+        The paper: 336 for Oxford and Paris, 384 for TRECVID INS (Mohedano et al., ICMR 2016,
+        section 5).
     device : "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", "mps"
     dtype : "float32", "bfloat16" or "float16", the arithmetic of the network
     batch_size : pictures of equal shape that go through the network together
@@ -56,7 +58,7 @@ class ConvFeatures:
         *,
         layer: str | None = None,
         weights: str | os.PathLike[str] | None = None,
-        side: int = 336,
+        side: int = 384,
         device: str = "auto",
         dtype: str = "float32",
         batch_size: int = 8,
@@ -90,6 +92,8 @@ class ConvFeatures:
             raise InvalidInput(f"Expected side, in pixels, from 32 to 8192, got {self.side!r}.")
         if self.dtype not in _DTYPES:
             raise InvalidInput(f"Expected a dtype of {', '.join(_DTYPES)}, got {self.dtype!r}.")
+        if not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
+            raise InvalidInput(f"Expected batch_size to be at least 1, got {self.batch_size!r}.")
 
     def _take_module(self, module: nn.Module) -> None:
         if self.layer is None:
@@ -97,7 +101,8 @@ class ConvFeatures:
         if self.weights is not None:
             raise InvalidInput("A module of your own brings its weights: leave weights=None.")
         self.layer_ = self.layer
-        self._part, self.node_ = cut_network(module.eval(), self.layer)
+        # A copy: eval mode, dtype and device are ours, the module stays as its owner had it.
+        self._part, self.node_ = cut_network(copy.deepcopy(module).eval(), self.layer)
         self.network_ = f"module {type(module).__name__}"
         self.weights_, self.preprocessing_ = "its own", Preprocessing()
 
@@ -109,18 +114,19 @@ class ConvFeatures:
         put_weights(self._part, weights)
         self.weights_, self.preprocessing_ = weights.source, weights.preprocessing
 
-    def extract(self, image: np.ndarray) -> np.ndarray:
+    def extract(self, image: np.ndarray, side: int | None = None) -> np.ndarray:
         """The feature map of one picture.
 
         Parameters
         ----------
         image : uint8 (height, width, 3) RGB, of any size
+        side : another longer side than the extractor's, pixels
 
         Returns
         -------
         float32 (C, h, w)
         """
-        return self.extract_many([image])[0]
+        return self._forward([resize_image(image, side or self.side)])[0]
 
     def extract_many(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Feature maps of pictures, in their order: a list of float32 (C, h, w).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,12 +57,13 @@ def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weight
         return Weights(tensors, str(path.resolve()), _preprocessing_of(network, path, tensors))
     entry = _published(network)
     try:
-        tensors = entry.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:  # urllib's errors are OSErrors; a bad hash is not
+        tensors = entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except Exception as error:  # urllib's; a bad hash; whatever a damaged file leads to
         cache = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
         raise WeightsError(
-            f"Could not download the weights of {network} ({error}). On a connected machine get "
-            f"{entry.url} and pass it with weights=FILE (--weights FILE), or put it at {cache}."
+            f"Could not download or read the weights of {network} ({error}). On a connected "
+            f"machine get {entry.url} and pass it with weights=FILE (--weights FILE), or put it at "
+            f"{cache}."
         ) from error
     return Weights(tensors, f"torchvision {entry}", _preset(entry))
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise WeightsError(f"No weights file at {path}. Check the path.") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # damaged bytes can make torch.load raise anything
         raise WeightsError(
             f"{path} is no file of tensors that can be read safely ({type(error).__name__}). "
             "Save a state dict with torch.save(network.state_dict(), FILE)."

@@ -17,10 +17,10 @@ _CHUNK = 32_768
 
 
 def normalise_rows(features: np.ndarray) -> np.ndarray:
-    """Rows divided by their L2 norm, float32; rows of zeros stay zeros."""
+    """Rows divided by their L2 norm, float32; rows of zeros stay zeros, NaN stays NaN."""
     features = np.asarray(features, dtype=np.float32)
     norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
-    return np.divide(features, norms, out=np.zeros_like(features), where=norms > 0)
+    return np.divide(features, norms, out=np.zeros_like(features), where=norms != 0)
 
 
 class Whitening:

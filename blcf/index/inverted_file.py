@@ -27,12 +27,12 @@ FORMAT_VERSION = 1
 def check_k(k: Any) -> int:
     """Give back a number of results, or raise `InvalidInput`."""
     try:
-        k = operator.index(k)
+        number = operator.index(k)
     except TypeError:
-        k = 0
-    if k < 1:
+        number = 0
+    if number < 1:
         raise InvalidInput(f"Expected k, the number of results, to be 1 or more, got {k!r}.")
-    return k
+    return number
 
 
 class InvertedFile:

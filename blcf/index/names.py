@@ -12,8 +12,9 @@ from blcf.storage import read_dataset, write_dataset
 
 __all__ = ["Names"]
 
-# File names that are no valid UTF-8 survive the round trip as surrogates.
-_ERRORS = "surrogateescape"
+# File names that are no valid UTF-8 hold surrogates, which survive the round trip: all of them,
+# where "surrogateescape" turns "\udcc3\udca9" into "\xe9" and refuses "\ud800".
+_ERRORS = "surrogatepass"
 
 
 class Names(Sequence[str]):

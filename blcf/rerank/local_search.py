@@ -138,7 +138,8 @@ class LocalSearch:
         score_windows(
             assignment_map, weights, windows, query, squared_idf, self.sqrt, tf, scores
         )
-        best = int(np.argmax(scores))
+        # Equal figures are ties, as in the index: double precision would split them by rounding.
+        best = int(np.argmax(scores.astype(np.float32)))
         x1, y1, x2, y2 = (int(edge) for edge in windows[best])
         return Window(float(scores[best]), (x1, y1, x2, y2))
 

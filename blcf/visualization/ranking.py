@@ -82,9 +82,10 @@ def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
 
 def _draw(axes: Axes, picture, box, title: str, colour: str) -> None:
-    axes.set_title(title, fontsize=9, color=colour)
+    axes.set_title(title, fontsize=9, color=colour, parse_math=False)
     if isinstance(picture, str):
-        axes.text(0.5, 0.5, f"no picture:\n{picture}", ha="center", va="center", fontsize=8)
+        reason = f"no picture:\n{picture}"
+        axes.text(0.5, 0.5, reason, ha="center", va="center", fontsize=8, parse_math=False)
         return
     axes.imshow(picture)
     if box is not None:
@@ -92,6 +93,4 @@ def _draw(axes: Axes, picture, box, title: str, colour: str) -> None:
 
 
 def _short(name: str, length: int = 28) -> str:
-    # A dollar sign would start a formula.
-    shown = name.replace("$", r"\$")
-    return shown if len(shown) <= length else "…" + shown[-length:]
+    return name if len(name) <= length else "…" + name[-length:]

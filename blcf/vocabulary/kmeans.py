@@ -40,7 +40,7 @@ def kmeans(
     sample: np.ndarray,
     n_words: int,
     *,
-    max_iter: int = 12,
+    max_iter: int = 10,
     tol: float = 1e-3,
     max_features_per_word: int | None = None,
     random_state: int = 0,

@@ -24,10 +24,10 @@ FORMAT_VERSION = 1
 # n_words="auto": the paper's size where a collection has this many local features a word, else
 # fewer. Measured in benchmarks/README.md, "Accuracy".
 LARGEST_AUTO = 25_000
-FEATURES_PER_WORD = 100
+FEATURES_PER_WORD = 150
 
 # How many local features a word k-means looks at: more cost time and gain nothing.
-SAMPLED_PER_WORD = 30
+SAMPLED_PER_WORD = 20
 
 
 class Transform(Protocol):
@@ -39,7 +39,7 @@ class Transform(Protocol):
 
 
 def auto_n_words(n_features: int) -> int:
-    """The rule behind ``n_words="auto"``: one word per 100 local features, at most 25,000."""
+    """The rule behind ``n_words="auto"``: one word per 150 local features, at most 25,000."""
     return max(1, min(LARGEST_AUTO, n_features // FEATURES_PER_WORD))
 
 
@@ -61,7 +61,7 @@ class Vocabulary:
 
     Parameters
     ----------
-    n_words : int, or "auto": one word per 100 features that are given to `fit`, at most 25,000
+    n_words : int, or "auto": one word per 150 features that are given to `fit`, at most 25,000
     max_features_per_word : how many of the features k-means looks at; None for all
     max_iter, tol : of k-means, see `blcf.vocabulary.kmeans.kmeans`
     random_state : int
@@ -88,7 +88,7 @@ class Vocabulary:
         n_words: int | str = "auto",
         *,
         max_features_per_word: int | None = SAMPLED_PER_WORD,
-        max_iter: int = 12,
+        max_iter: int = 10,
         tol: float = 1e-3,
         random_state: int = 0,
         device: str = "auto",
