@@ -101,9 +101,10 @@ def box_to_cells(
 
 
 def _span(near: float, far: float, n_pixels: int, n_cells: int) -> tuple[int, int]:
-    # Rounding guards against 0.3 * 10 / 3 = 1.0000000000000002 taking one cell too many.
-    first = int(np.floor(round(near * n_cells / n_pixels, 6)))
-    last = int(np.ceil(round(far * n_cells / n_pixels, 6)))
+    # Rounding guards against taking one cell too many: 0.3 * 10 / 3 = 1.0000000000000002, and the
+    # float32 boxes of windows, some 1e-6 of a cell off (a third of them came back with one more).
+    first = int(np.floor(round(near * n_cells / n_pixels, 4)))
+    last = int(np.ceil(round(far * n_cells / n_pixels, 4)))
     first = min(max(first, 0), n_cells - 1)
     return first, min(max(last, first + 1), n_cells)
 

@@ -100,7 +100,8 @@ def test_info(place, capsys):
 
 
 def test_info_needs_no_torch(place):
-    code = "import sys, blcf.cli; blcf.cli.main(['info', sys.argv[1]]); assert 'torch' not in sys.modules"
+    code = "import sys, blcf.cli; blcf.cli.main(['info', sys.argv[1]])"
+    code += "; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code, str(place / "c.blcf")], capture_output=True)
     assert done.returncode == 0, done.stderr
 
@@ -172,6 +173,15 @@ MISTAKES = {
         ["index", "frames", "new", "--network", "alexnet", "--weights", "nowhere.pth"],
         "No weights file",
     ),
+    "more words than features": (
+        ["index", "frames", "new", "--network", "squeezenet1_1", "--weights", "weights.pth"]
+        + ["--side", "64", "--words", "9000"],
+        "Ask for fewer words",
+    ),
+    "only bad pictures": (
+        ["index", "bad", "new", "--network", "squeezenet1_1", "--weights", "weights.pth"],
+        "None of 1 pictures",
+    ),
     "other settings": (["index", "frames", "C", "--side", "200"], "was made with side 128"),
     "bad side": (["index", "frames", "new", "--side", "3"], "side"),
     "bad words": (["index", "frames", "new", "--words", "-5"], "n_words"),
@@ -193,6 +203,8 @@ def test_mistakes(place, capsys, monkeypatch, arguments, message):
     (place / "empty").mkdir(exist_ok=True)
     (place / "words").mkdir(exist_ok=True)
     (place / "words" / "a.txt").write_text("no picture")
+    (place / "bad").mkdir(exist_ok=True)
+    (place / "bad" / "a.jpg").write_text("no picture")
     query = {"query": str(place / "q.png"), "box": None, "positives": ["other.jpg"], "junk": []}
     (place / "gt.json").write_text(json.dumps({"queries": [query]}))
     tiles.save(place / "q.png", np.zeros((8, 8), dtype=int))

@@ -6,6 +6,7 @@ call or its input, said in one sentence; 3 done, but some pictures were skipped;
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit status."""
     options = build_parser().parse_args(arguments)
     _log_to_stderr(options.quiet)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # An application may filter warnings, the library must not: reading says what it refuses.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"torch(vision)?\b")
     warnings.filterwarnings("ignore", message=r"Image size .* exceeds limit")

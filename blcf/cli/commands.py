@@ -36,7 +36,12 @@ def index(options: argparse.Namespace) -> int:
     else:
         runtime = _given(options, ("device", "dtype"))
         engine = SearchEngine.create(options.collection, **settings, **runtime)
-    report = engine.add(images, progress=not options.quiet)
+    try:
+        report = engine.add(images, progress=not options.quiet)
+    except InvalidInput:
+        if not engine.model.is_learned:  # these settings or pictures will never do
+            engine.collection.discard()
+        raise
     print(
         f"{len(engine)} pictures in {options.collection}: {report.n_added} added, "
         f"{report.n_present} were there, {len(report.skipped)} skipped"

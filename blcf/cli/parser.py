@@ -21,6 +21,7 @@ COLLECTION = {"collection": "folder of the collection"}
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="blcf",
         description="Find a particular object in a collection of pictures, and where it is.",

@@ -2,7 +2,8 @@
 
 from blcf.engine.evaluating import Evaluation
 from blcf.engine.hits import Hits
-from blcf.engine.search_engine import AddReport, SearchEngine
+from blcf.engine.indexing import AddReport
+from blcf.engine.search_engine import SearchEngine
 from blcf.engine.settings import SearchOptions, Settings
 
 __all__ = ["AddReport", "Evaluation", "Hits", "SearchEngine", "SearchOptions", "Settings"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from blcf.bags import BagOfWords
@@ -14,13 +15,29 @@ from blcf.errors import InvalidInput
 from blcf.images import ImageList
 from blcf.index import Batch, Collection
 
-__all__ = ["index_images", "missing_names"]
+__all__ = ["AddReport", "index_images", "missing_names"]
 
 logger = logging.getLogger(__name__)
 
 # A commit costs two fsyncs; what a kill can lose is bounded by both.
 COMMIT_IMAGES = 1_024
 COMMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class AddReport:
+    """What an `add` did.
+
+    Attributes
+    ----------
+    n_added : pictures added now
+    n_present : pictures that were in the collection before
+    skipped : {name: reason} of pictures that could not be read; also in ``errors.jsonl``
+    """
+
+    n_added: int
+    n_present: int
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def missing_names(collection: Collection, images: ImageList) -> list[str]:
@@ -60,14 +77,10 @@ def index_images(
     names: list[str],
     *,
     progress: bool,
-) -> tuple[int, dict[str, str]]:
+) -> AddReport:
     """Index pictures and commit them batch by batch (the caller is the writer).
 
     An interrupt commits the pictures that were finished before it goes on.
-
-    Returns
-    -------
-    how many were added; {name: reason} of the pictures that were skipped
     """
     collection = model.collection
     batch, skipped, tried = Batch(), dict[str, str](), list[str]()
@@ -75,11 +88,12 @@ def index_images(
 
     def commit() -> None:
         nonlocal batch, last_commit
-        if len(batch):
-            norms = [dequantise_norms(one) for one in batch.norms]
-            bags = bag_of_words.encode_many(batch.maps, norms)
-            collection.append(batch, bags, str(images.root))
-            batch = Batch()
+        # Emptied first: an interrupt while it is written must not commit it a second time.
+        finished, batch = batch, Batch()
+        if len(finished):
+            norms = [dequantise_norms(one) for one in finished.norms]
+            bags = bag_of_words.encode_many(finished.maps, norms)
+            collection.append(finished, bags, str(images.root))
         collection.record_skipped(skipped, tried)
         last_commit = time.monotonic()
 
@@ -98,4 +112,4 @@ def index_images(
         commit()
         raise
     commit()
-    return collection.n_images - n_before, skipped
+    return AddReport(collection.n_images - n_before, len(images) - len(names), skipped)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from blcf.bags import BagOfWords
 from blcf.boxes import as_box
 from blcf.engine.evaluating import Evaluation, evaluate
 from blcf.engine.hits import Hits
-from blcf.engine.indexing import index_images, missing_names
+from blcf.engine.indexing import AddReport, index_images, missing_names
 from blcf.engine.model import Model, write_model
 from blcf.engine.searching import Searcher
 from blcf.engine.settings import SearchOptions, Settings
@@ -29,25 +28,9 @@ if TYPE_CHECKING:
 
     from blcf.datasets import GroundTruth
 
-__all__ = ["AddReport", "SearchEngine"]
+__all__ = ["SearchEngine"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class AddReport:
-    """What an `add` did.
-
-    Attributes
-    ----------
-    n_added : pictures added now
-    n_present : pictures that were in the collection before
-    skipped : {name: reason} of pictures that could not be read; also in ``errors.jsonl``
-    """
-
-    n_added: int
-    n_present: int
-    skipped: dict[str, str] = field(default_factory=dict)
 
 
 class SearchEngine:
@@ -175,17 +158,14 @@ class SearchEngine:
         images = source if isinstance(source, ImageList) else find_images(source, root=root)
         for path, reason in images.problems:
             logger.warning("passed over %s: %s", path, reason)
+        self._searcher = None  # whatever happens, the next search sees what is committed
         with self.collection.writing():
             names = missing_names(self.collection, images)
-            added, skipped = 0, dict[str, str]()
-            if names:
-                if not self.model.is_learned:
-                    self._learn(images, progress)
-                added, skipped = index_images(
-                    self.model, self._bag_of_words(), images, names, progress=progress
-                )
-        self._searcher = None
-        return AddReport(added, len(images) - len(names), skipped)
+            if not names:
+                return AddReport(0, len(images), {})
+            if not self.model.is_learned:
+                self._learn(images, progress)
+            return index_images(self.model, self._bag_of_words(), images, names, progress=progress)
 
     def _learn(self, images: ImageList, progress: bool) -> None:
         folder = self.collection.path

@@ -38,8 +38,8 @@ def average_precision(
 
     Examples
     --------
-    >>> average_precision(["x", "a", "b"], {"a", "b"})
-    0.4166666666666667
+    >>> round(average_precision(["x", "a", "b"], {"a", "b"}), 6)
+    0.416667
     """
     ap, old_recall, old_precision = 0.0, 0.0, 1.0
     for rank, hits, _ in _kept(ranked, positives, junk):

@@ -166,7 +166,13 @@ class ConvFeatures:
                 f"Expected layer {self.layer_} of {self.network_} to give maps of shape "
                 f"(n, C, h, w), got {shape}. Choose a convolutional layer."
             )
-        return maps.float().contiguous().cpu().numpy()
+        maps = maps.float()
+        if not bool(maps.isfinite().all()):
+            raise InvalidInput(
+                f"Layer {self.layer_} of {self.network_} gave values that are not finite in "
+                f"{self.dtype}. Use dtype='float32' or 'bfloat16', and check the weights."
+            )
+        return maps.contiguous().cpu().numpy()
 
     def describe(self) -> dict[str, Any]:
         """What a collection records of its features, as plain values."""
@@ -187,8 +193,8 @@ def _choose_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise InvalidInput(
             f"Device {device!r} cannot be used ({str(error).splitlines()[0]}). Try device='cpu'."
         ) from error

@@ -74,6 +74,10 @@ class Whitening:
             if not count:
                 total = np.zeros(rows.shape[1])
                 products = np.zeros((rows.shape[1], rows.shape[1]))
+            if rows.shape[1] != total.size:
+                raise InvalidInput(
+                    f"Expected batches of {total.size} channels like the first, got {rows.shape[1]}."
+                )
             count += len(rows)
             total += rows.sum(axis=0)
             products += rows.T @ rows
@@ -88,9 +92,10 @@ class Whitening:
     def _solve(self, mean: np.ndarray, covariance: np.ndarray) -> None:
         n_channels = mean.size
         wanted = n_channels if self.n_components is None else self.n_components
-        if not 1 <= wanted <= n_channels:
+        is_integer = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
+        if not is_integer or not 1 <= wanted <= n_channels:
             raise InvalidInput(
-                f"Expected n_components from 1 to {n_channels} (the channels), got {wanted}."
+                f"Expected n_components from 1 to {n_channels} (the channels), got {wanted!r}."
             )
         values, vectors = np.linalg.eigh(covariance)  # ascending
         values, vectors = values[::-1], vectors[:, ::-1]
@@ -112,6 +117,8 @@ class Whitening:
 
     def transform(self, features: np.ndarray) -> np.ndarray:
         """Whitened features: float32 (n, n_components_), rows of L2 norm 1."""
+        if not hasattr(self, "mean_"):
+            raise InvalidInput("This whitening has learned nothing yet: call fit first.")
         if features.ndim != 2 or features.shape[1] != self.mean_.size:
             raise InvalidInput(
                 f"Expected features of shape (n, {self.mean_.size}), got shape {features.shape}."

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,8 @@ class Collection:
 
     def refresh(self) -> None:
         """Take what was committed since the collection was opened."""
-        manifest = _read_manifest(self.path)
-        if manifest["generation"] != self.manifest["generation"]:
-            self.manifest = manifest
-            self._open_segments()
+        self.manifest = _read_manifest(self.path)
+        self._open_segments()
 
     def _open_segments(self) -> None:
         entries = self.manifest["segments"]
@@ -203,6 +201,15 @@ class Collection:
         manifest = {**self.manifest, **changes, "generation": self.manifest["generation"] + 1}
         write_json(self.path / MANIFEST, manifest)
         self.manifest = manifest
+
+    def discard(self) -> None:
+        """Remove a collection that holds no pictures yet, and no other file of its folder."""
+        assert not self.manifest["segments"], "a collection with pictures is never removed"
+        for name in (MANIFEST, "model.h5", "training.npz", "errors.jsonl", "writer.lock"):
+            (self.path / name).unlink(missing_ok=True)
+        for folder in (self.path / "segments", self.path):
+            with suppress(OSError):  # not empty: somebody else's files
+                folder.rmdir()
 
     def skipped(self) -> dict[str, str]:
         """Pictures that were skipped, with the reason, from ``errors.jsonl``."""

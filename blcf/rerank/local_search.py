@@ -28,7 +28,7 @@ def grid_windows(h: int, w: int, shares: tuple[int, ...] = (1, 2, 4)) -> np.ndar
     -------
     int32 (n, 4), xyxy, half-open, cells; large windows first, then top to bottom and left to
     right; every cell lies in a window of each size. With the shares of the paper (1, 2, 4) there
-    are 121 for maps of 4 cells or more a side.
+    are 121 for maps of 8 cells or more a side.
 
     Notes
     -----

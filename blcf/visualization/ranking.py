@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_box", "plot_ranking"]
 
+_COLUMNS = 5
 QUERY_COLOUR, HIT_COLOUR = "#e69f00", "#0072b2"  # of Okabe & Ito: apart for every eye
 
 
@@ -39,7 +40,6 @@ def plot_ranking(
     pictures: Sequence[np.ndarray | str],
     *,
     path: str | os.PathLike[str] | None = None,
-    n_columns: int = 5,
 ) -> Figure:
     """Draw a ranking.
 
@@ -55,9 +55,10 @@ def plot_ranking(
     -------
     matplotlib Figure (made without pyplot: nothing global changes, no window opens)
     """
+    if len(pictures) != len(hits):
+        raise InvalidInput(f"Expected a picture per hit, got {len(pictures)} for {len(hits)}.")
     n_cells = len(hits) + 1
-    n_rows = -(-n_cells // n_columns)
-    n_columns = min(n_columns, n_cells)
+    n_rows, n_columns = -(-n_cells // _COLUMNS), min(_COLUMNS, n_cells)
     figure = Figure(figsize=(3.1 * n_columns, 2.75 * n_rows), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()

@@ -72,6 +72,8 @@ def kmeans(
             f"Expected at least as many sampled features as words ({n_words}), got shape "
             f"{sample.shape}. Ask for fewer words or add pictures."
         )
+    if max_iter < 1:
+        raise InvalidInput(f"Expected max_iter to be 1 or more, got {max_iter!r}.")
     if not np.isfinite(sample).all():
         raise InvalidInput("Expected finite features for k-means, got NaN or infinity.")
     order = np.random.default_rng(random_state).permutation(len(sample))
@@ -120,7 +122,8 @@ def _distinct_rows(features: torch.Tensor, n_words: int) -> torch.Tensor:
         if n_tried == len(features):
             raise InvalidInput(
                 f"Expected at least {n_words} distinct features for {n_words} words, got "
-                f"{len(first)}. Ask for fewer words or add pictures."
+                f"{len(first)} among the {len(features)} looked at. Ask for fewer words, add "
+                "pictures or raise max_features_per_word."
             )
 
 

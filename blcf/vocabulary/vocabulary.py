@@ -46,8 +46,12 @@ def auto_n_words(n_features: int) -> int:
 def interpolate_map(feature_map: np.ndarray, factor: int) -> np.ndarray:
     """A raw feature map interpolated bilinearly: (C, h, w) to (C, factor h, factor w), float32.
 
+    `factor` is an integer of 1 or more.
+
     Source: Mohedano et al., ICMR 2016, section 5: twice the size, before any normalisation.
     """
+    if not _is_integer(factor) or factor < 1:
+        raise InvalidInput(f"Expected upsample to be an integer of 1 or more, got {factor!r}.")
     if factor == 1:
         return np.asarray(feature_map, dtype=np.float32)
     tensor = as_float32(feature_map, "cpu")[None]
@@ -105,6 +109,10 @@ class Vocabulary:
     ) -> Vocabulary:
         """Learn the words from whitened features, float32 (n, n_components)."""
         n_words = check_n_words(self.n_words)
+        if not _is_integer(self.random_state):
+            raise InvalidInput(
+                f"Expected random_state to be an integer, got {self.random_state!r}."
+            )
         if n_words == "auto":
             n_words = auto_n_words(len(features))
         result = kmeans(
@@ -131,6 +139,7 @@ class Vocabulary:
 
     def assign_features(self, features: np.ndarray) -> np.ndarray:
         """The nearest word of each feature: int32 (n,), for float32 (n, n_components)."""
+        self._check_fitted()
         if features.ndim != 2 or features.shape[1] != self.centroids_.shape[1]:
             raise InvalidInput(
                 f"Expected features of shape (n, {self.centroids_.shape[1]}), got shape "
@@ -166,8 +175,13 @@ class Vocabulary:
             features = whitening.transform(features)
         return self.assign_features(features).reshape(large.shape[1:])
 
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "centroids_"):
+            raise InvalidInput("This vocabulary has no words yet: call fit first.")
+
     def write(self, group: h5py.Group) -> None:
         """Write the words into an HDF5 group."""
+        self._check_fitted()
         group.attrs.update(digest=self.digest_, random_state=self.random_state)
         group.attrs["inertia_history"] = self.inertia_history_
         group.create_dataset("centroids", data=self.centroids_)
@@ -203,12 +217,23 @@ def check_n_words(n_words: Any) -> int | str:
     """Give back a number of words or "auto", or raise `InvalidInput`."""
     if n_words == "auto":
         return "auto"
-    if isinstance(n_words, (int, np.integer)) and not isinstance(n_words, bool) and n_words > 0:
+    if _is_integer(n_words) and n_words > 0:
         return int(n_words)
     raise InvalidInput(f"Expected n_words to be a positive integer or 'auto', got {n_words!r}.")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"Device {device!r} cannot be used ({reason}). Try device='cpu'."
+        ) from error
     return device

@@ -1,0 +1,276 @@
+"""The floors of the house: imports go down only, and each heavy library has one home."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import blcf
+
+HOUSE = Path(blcf.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(HOUSE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(HOUSE.rglob("*.py"))
+}
+
+# Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
+FLOORS = [
+    "errors boxes records storage",
+    "kernels",
+    "images features vocabulary bags index rerank expansion datasets evaluation visualization",
+    "descriptors learning",
+    "engine",
+    "web distributed",
+    "cli __main__",
+]
+FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 5}
+MAY_MEET = {("features", "images"), ("datasets", "images")}  # both on floor 2
+
+HOMES = {
+    "torch": ("blcf.features", "blcf.vocabulary", "blcf.learning"),
+    "torchvision": ("blcf.features", "blcf.learning"),
+    "numba": ("blcf.kernels",),
+    "h5py": (
+        "blcf.storage",
+        "blcf.index",
+        "blcf.features.whitening",
+        "blcf.vocabulary.vocabulary",
+    ),
+    "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
+    "tqdm": ("blcf.engine", "blcf.cli"),
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: where, what, and whether only a type checker sees it."""
+
+    module: str
+    imported: str
+    line: int
+    for_types: bool
+    inside_function: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.imported}"
+
+
+def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The modules that a statement imports; `from blcf import boxes` imports blcf.boxes."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert not node.level, f"line {node.lineno}: relative import"
+    both = [f"{node.module}.{alias.name}" for alias in node.names]
+    return [name if name in MODULES else str(node.module) for name in both]
+
+
+def imports_of(module: str, tree: ast.Module) -> list[Import]:
+    """Every import of a module, also those inside functions and under TYPE_CHECKING."""
+    found: list[Import] = []
+
+    def visit(node: ast.AST, for_types: bool, inside: bool) -> None:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = imported_names(node)
+            found.extend(Import(module, name, node.lineno, for_types, inside) for name in names)
+        guard = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        inside |= isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for field, value in ast.iter_fields(node):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    visit(child, for_types or (guard and field == "body"), inside)
+
+    visit(tree, False, False)
+    return found
+
+
+TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in MODULES.items()}
+IMPORTS = [each for module, tree in TREES.items() for each in imports_of(module, tree)]
+
+
+def part_of(module: str) -> str:
+    """The folder or file below blcf/ that a module belongs to."""
+    return (module.split(".") + [""])[1]
+
+
+def at_home(module: str, homes: tuple[str, ...]) -> bool:
+    return any(module == home or module.startswith(f"{home}.") for home in homes)
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter, in the folder that holds blcf/."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=HOUSE.parent, capture_output=True, text=True, timeout=120)
+
+
+def test_the_parser_of_imports_sees_all() -> None:
+    code = """
+import numpy as np, torch.nn
+from blcf import boxes, SearchEngine
+if TYPE_CHECKING:
+    import h5py
+else:
+    import tqdm
+def f():
+    from blcf.errors import BlcfError
+"""
+    found = imports_of("some", ast.parse(code))
+    assert [(i.imported, i.for_types, i.inside_function) for i in found] == [
+        ("numpy", False, False),
+        ("torch.nn", False, False),
+        ("blcf.boxes", False, False),
+        ("blcf", False, False),
+        ("h5py", True, False),
+        ("tqdm", False, False),
+        ("blcf.errors", False, True),
+    ]
+
+
+def test_every_part_has_a_floor() -> None:
+    parts = {part_of(module) for module in MODULES}
+    assert len(parts) > 10 and parts <= set(FLOOR_OF)
+
+
+def test_imports_go_down_only() -> None:
+    offenders = []
+    for each in IMPORTS:
+        if not at_home(each.imported, ("blcf",)):
+            continue
+        source, target = part_of(each.module), part_of(each.imported)
+        # From the root comes the version; the public names are for those outside.
+        down = FLOOR_OF[source] > FLOOR_OF[target] or (FLOOR_OF[source] == FLOOR_OF[target] == 0)
+        met = (source, target) in MAY_MEET or (source, target) == ("__main__", "cli")
+        if source != target and not down and not met:
+            offenders.append(str(each))
+    assert not offenders
+
+
+def test_the_ground_floor_has_no_cycle() -> None:
+    uses: dict[str, set[str]] = {part: set() for part in FLOORS[0].split()}
+    for each in IMPORTS:
+        if part_of(each.module) in uses and part_of(each.imported) in uses:
+            uses[part_of(each.module)].add(part_of(each.imported))
+    assert not uses["errors"]
+    TopologicalSorter(uses).prepare()  # CycleError where two of them need each other
+
+
+def test_kernels_import_numpy_and_numba_only() -> None:
+    allowed = {"__future__", "numpy", "numba", "math"}
+    offenders = [
+        str(each)
+        for each in IMPORTS
+        if part_of(each.module) == "kernels" and each.imported.split(".")[0] not in allowed
+    ]
+    assert not offenders
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_heavy_library_has_one_home(library: str) -> None:
+    offenders = [
+        str(each)
+        for each in IMPORTS
+        if each.imported.split(".")[0] == library
+        and not at_home(each.module, HOMES[library])
+        and not (library == "torch" and each.for_types and part_of(each.module) == "engine")
+    ]
+    assert not offenders
+
+
+def test_the_command_line_imports_matplotlib_late() -> None:
+    found = [i for i in IMPORTS if part_of(i.module) == "cli" and "matplotlib" in i.imported]
+    assert all(each.inside_function for each in found)
+
+
+def forbidden(module: str, node: ast.AST) -> str:
+    """What a node does that no file of the house may do, or ""."""
+    called = ""
+    if isinstance(node, ast.Call):
+        function = node.func
+        if isinstance(function, ast.Name):
+            called = function.id
+        elif isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+            called = f"{function.value.id}.{function.attr}"
+    if called in ("eval", "exec", "pickle.load", "pickle.loads", "pickle.dump", "pickle.dumps"):
+        return called
+    if called == "print" and part_of(module) != "cli":
+        return called
+    if called in ("sys.exit", "exit", "quit", "os._exit") and part_of(module) != "__main__":
+        return called
+    if isinstance(node, ast.ExceptHandler) and node.type is None:
+        return "bare except"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("eval('1')", "eval"),
+        ("pickle.load(f)", "pickle.load"),
+        ("print(1)", "print"),
+        ("sys.exit(1)", "sys.exit"),
+        ("try:\n    pass\nexcept:\n    pass", "bare except"),
+        ("module.eval()", ""),  # torch's
+    ],
+)
+def test_the_search_for_the_forbidden_finds_it(code: str, what: str) -> None:
+    found = [forbidden("blcf.boxes", node) for node in ast.walk(ast.parse(code))]
+    assert [each for each in found if each] == [what] * bool(what)
+
+
+def test_nothing_forbidden() -> None:
+    offenders = [
+        f"{module}:{getattr(node, 'lineno', 0)}: {forbidden(module, node)}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if forbidden(module, node)
+    ]
+    offenders += [
+        str(each)
+        for each in IMPORTS
+        if each.imported.split(".")[0] in ("pickle", "shelve", "marshal", "joblib", "dill")
+    ]
+    assert not offenders
+
+
+def test_files_are_short_and_named() -> None:
+    lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    assert not {name: length for name, length in lengths.items() if length > 320}
+    assert not [path for path in HOUSE.rglob("*") if path.stem in ("utils", "util", "helpers")]
+
+
+def test_importing_blcf_loads_no_heavy_library_and_changes_nothing() -> None:
+    code = """
+import logging, sys, warnings
+before = list(warnings.filters), logging.root.handlers[:], logging.root.level
+import blcf
+blcf.__version__, dir(blcf)
+assert before == (list(warnings.filters), logging.root.handlers[:], logging.root.level)
+assert not logging.getLogger("blcf").handlers
+heavy = "torch torchvision numba h5py matplotlib sklearn scipy numpy tqdm PIL".split()
+print([name for name in heavy if name in sys.modules])
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]" and not done.stderr
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_the_command_line_answers_without_torch(argument: str) -> None:
+    code = """
+import sys
+from blcf.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    heavy = ("torch", "torchvision", "matplotlib", "sklearn")
+    print([name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+    done = run_python(code, argument)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == "[]"
+    assert "blcf" in done.stdout
