@@ -47,10 +47,13 @@ def as_box(box: Any, size: tuple[int, int] | None = None) -> np.ndarray:
             f"Expected a box of four numbers x1,y1,x2,y2 (pixels), got {box!r}. "
             "Give the left, top, right and bottom edge."
         )
-    if not np.isfinite(values).all():
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32)).all()
+    if not finite:
         raise InvalidInput(
             f"Expected four finite numbers for a box x1,y1,x2,y2, got {_text(values)}."
         )
+    values = values.astype(np.float32).astype(np.float64)  # what is given back
     x1, y1, x2, y2 = values
     if x1 >= x2 or y1 >= y2:
         raise InvalidInput(

@@ -90,7 +90,9 @@ def write_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
     # In memory first: when the disk is full, HDF5 fails at close and again when its objects are
     # freed, with errors that cannot be caught. A plain write fails once, and cleanly.
     with h5py.File(path.name, "w", driver="core", backing_store=False, libver="latest") as file:
-        file.attrs["kind"] = kind
+        # Fixed length: strings of variable length lie in a heap without check sums, where one
+        # damaged byte makes HDF5 read for ever.
+        file.attrs["kind"] = np.bytes_(kind)
         file.attrs["format_version"] = version
         yield file
         file.flush()
@@ -119,7 +121,10 @@ def open_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
         ) from error
     with file:
         try:
-            found = (file.attrs.get("kind"), file.attrs.get("format_version"))
+            found_kind = file.attrs.get("kind")
+            if isinstance(found_kind, bytes):
+                found_kind = found_kind.decode("utf-8", "replace")
+            found = (found_kind, file.attrs.get("format_version"))
             if found != (kind, version):
                 raise FormatError(
                     f"Expected {path} to be a {kind} of format version {version}, got {found[0]} "

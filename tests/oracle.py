@@ -61,11 +61,13 @@ def windows(h, w):
     return found
 
 
-def window_score(assignment_map, window, wanted, weights, sqrt):
-    """Cosine of a normalised query vector {word: value} and the bag of a window."""
+def window_score(assignment_map, window, wanted, weights, sqrt, cell_weights=None):
+    """Cosine of a normalised query vector {word: value} and the (weighted) bag of a window."""
     x1, y1, x2, y2 = window
     part = [row[x1:x2] for row in assignment_map[y1:y2]]
-    return cosine(wanted, vector(bag(part), weights, sqrt))
+    if cell_weights is not None:
+        cell_weights = [row[x1:x2] for row in cell_weights[y1:y2]]
+    return cosine(wanted, vector(bag(part, cell_weights), weights, sqrt))
 
 
 def box_to_cells(box, size, shape):

@@ -32,7 +32,8 @@ def spatial_weights(
       cell's centre from the map's, in cells, and ``sigma = min(h, w) / 3`` (Babenko & Lempitsky,
       ICCV 2015, section 3, the centre prior that the ICMR 2016 paper names as its inspiration).
     - ``linear``: ``1 - d / d_max``, d the same distance, ``d_max`` the largest of the map; the
-      farthest cells weigh 0 (the code released with Mohedano et al., ICMR 2016).
+      farthest cells weigh 0 (the code released with Mohedano et al., ICMR 2016). Where all cells
+      are equally far (maps of up to 2 x 2) each weighs 1.
     - ``norm``: L2 norm of the raw feature over the largest of the map (SalBoW, 2017).
 
     Parameters
@@ -60,6 +61,8 @@ def spatial_weights(
                 f"Expected norms of shape {tuple(shape)} for weighting 'norm', got {came}. "
                 "Pass the norms of the feature map that the assignment map was made from."
             )
+        if not np.isfinite(norms).all() or norms.min(initial=0) < 0:
+            raise InvalidInput("Expected norms to be finite and >= 0.")
         largest = float(norms.max(initial=0))
         return (norms / largest if largest > 0 else np.ones(shape)).astype(np.float32)
     h, w = shape
@@ -69,8 +72,10 @@ def spatial_weights(
     if weighting == "center":
         sigma = min(h, w) / 3
         return np.exp(-squared / (2 * sigma**2)).astype(np.float32)
-    largest = float(np.sqrt(squared.max()))
-    return (1 - np.sqrt(squared) / largest if largest > 0 else np.ones(shape)).astype(np.float32)
+    distances = np.sqrt(squared)
+    if distances.min() == distances.max():
+        return np.ones(shape, dtype=np.float32)
+    return (1 - distances / distances.max()).astype(np.float32)
 
 
 def quantise_norms(norms: np.ndarray) -> np.ndarray:

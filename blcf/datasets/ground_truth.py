@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,8 @@ class GroundTruth:
         """The same truth under the names of a collection.
 
         A collection of the folder ``images`` calls a picture ``b.jpg`` that the truth calls
-        ``images/b.jpg``: names are matched by their longest common end, which must be unique.
+        ``images/b.jpg``, and one of the folder above calls it ``set/images/b.jpg``: one leading
+        folder, the same for all names, is taken off or put before.
 
         Raises
         ------
@@ -108,24 +110,31 @@ class GroundTruth:
 
 
 def _match(mine: set[str], here: set[str]) -> dict[str, str]:
-    """{name of the truth: name in the collection}: equal, else of the longest common end."""
-    found = {name: name for name in mine & here}
-    ends: dict[str, list[str]] = {}
-    for name in here - mine:
-        for end in _ends(name):
-            ends.setdefault(end, []).append(name)
-    for name in mine - here:
-        for end in _ends(name):  # longest first
-            if end in ends:
-                if len(ends[end]) == 1:
-                    found[name] = ends[end][0]
-                break
-    return found
+    """{name of the truth: name in the collection}, by the one folder that sets them apart.
+
+    Either the truth's names begin with it or the collection's do. Of all such folders (none is
+    one of them) the one that most names agree on is taken, the shortest of equal ones.
+    """
+    votes: Counter[tuple[str, str]] = Counter()  # (folder before mine, folder before here)
+    for name in mine:
+        votes.update((folder, "") for folder, end in _ends(name) if end in here)
+    for name in here:
+        votes.update(("", folder) for folder, end in _ends(name) if folder and end in mine)
+    if not votes:
+        return {}
+    before_mine, before_here = min(votes, key=lambda pair: (-votes[pair], len("".join(pair)), pair))
+    renamed = {name: before_here + name.removeprefix(before_mine) for name in mine}
+    return {
+        name: new for name, new in renamed.items() if new in here and name.startswith(before_mine)
+    }
 
 
-def _ends(name: str) -> list[str]:
-    parts = name.split("/")
-    return ["/".join(parts[i:]) for i in range(len(parts))]
+def _ends(name: str) -> Iterator[tuple[str, str]]:
+    """Every way to cut a name into a leading folder (with its slash, or empty) and the rest."""
+    yield "", name
+    for place, letter in enumerate(name):
+        if letter == "/":
+            yield name[: place + 1], name[place + 1 :]
 
 
 def read_ground_truth(path: str | os.PathLike[str]) -> GroundTruth:
@@ -147,7 +156,7 @@ def read_ground_truth(path: str | os.PathLike[str]) -> GroundTruth:
         raise FormatError(f"Expected {path} to be JSON, it is not ({error}).") from error
     try:
         queries = [_query(path.parent, row) for row in content["queries"]]
-        sizes = {row["name"]: tuple(row["size"]) for row in content.get("images", [])}
+        sizes = {row["name"]: _size(row["size"]) for row in content.get("images", [])}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(
             f'Expected {path} to hold "queries", each with "query", "box", "positives" and "junk"; '
@@ -171,5 +180,16 @@ def _query(folder: Path, row: dict[str, Any]) -> TrueQuery:
         for name, some in row.get("boxes", {}).items()
     }
     box = None if row.get("box") is None else as_box(row["box"])
-    positives, junk = frozenset(row["positives"]), frozenset(row.get("junk", ()))
+    positives, junk = _names(row["positives"]), _names(row.get("junk", []))
     return TrueQuery(image, box, str(row.get("object", "")), positives, junk, boxes)
+
+
+def _names(value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"expected a list of names, got {value!r}")
+    return frozenset(value)
+
+
+def _size(value: Any) -> tuple[int, int]:
+    width, height = value
+    return int(width), int(height)

@@ -20,7 +20,7 @@ def average_precision(
 
     Parameters
     ----------
-    ranked : names, best first
+    ranked : names, best first, each once
     positives, junk : names
 
     Returns
@@ -41,6 +41,7 @@ def average_precision(
     >>> round(average_precision(["x", "a", "b"], {"a", "b"}), 6)
     0.416667
     """
+    positives = set(positives)
     ap, old_recall, old_precision = 0.0, 0.0, 1.0
     for rank, hits, _ in _kept(ranked, positives, junk):
         recall, precision = hits / len(positives), hits / rank
@@ -61,6 +62,7 @@ def trec_average_precision(
     >>> trec_average_precision(["x", "a", "b"], {"a", "b"})
     0.5833333333333333
     """
+    positives = set(positives)
     kept = _kept(ranked, positives, junk)
     return sum(hits / rank for rank, hits, is_hit in kept if is_hit) / len(positives)
 

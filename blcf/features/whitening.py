@@ -76,7 +76,8 @@ class Whitening:
                 products = np.zeros((rows.shape[1], rows.shape[1]))
             if rows.shape[1] != total.size:
                 raise InvalidInput(
-                    f"Expected batches of {total.size} channels like the first, got {rows.shape[1]}."
+                    f"Expected batches of {total.size} channels like the first, got "
+                    f"{rows.shape[1]}."
                 )
             count += len(rows)
             total += rows.sum(axis=0)

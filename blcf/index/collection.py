@@ -187,6 +187,7 @@ class Collection:
         bags : CSR (n_images, n_words), raw term frequencies
         root : the folder that the names are relative to
         """
+        assert len(batch), "an empty batch is never committed"
         entries = self.manifest["segments"]
         number = 1 + max((int(entry["file"].split(".")[0]) for entry in entries), default=0)
         path = self.path / "segments" / f"{number:08d}.h5"
@@ -251,4 +252,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     missing = {"generation", "settings", "extractor", "model", "segments"} - manifest.keys()
     if missing:
         raise FormatError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
+    segments = manifest["segments"]
+    if not isinstance(segments, list) or not all(_is_entry(entry) for entry in segments):
+        raise FormatError(f"{path} is damaged: its list of segments is not of the form.")
     return manifest
+
+
+def _is_entry(entry: Any) -> bool:
+    kinds = {"file": str, "n_images": int, "root": str}
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(key), kind) for key, kind in kinds.items()
+    )

@@ -98,8 +98,6 @@ class InvertedFile:
             raise InvalidInput(
                 f"Expected one name per bag, got {len(names)} names and {bags.shape[0]} bags."
             )
-        if bags.nnz and bags.data.min() < 0:
-            raise InvalidInput(f"Expected term frequencies >= 0, got {bags.data.min():g}.")
         return self.add_postings(Names.from_list(names), Postings.from_bags(bags))
 
     def add_postings(self, names: Sequence[str], postings: Postings) -> InvertedFile:
@@ -173,12 +171,12 @@ class InvertedFile:
         ------
         InvalidInput, VocabularyMismatch
         """
-        if bag.shape[0] != 1:
+        vector = self._check(bag, weighed=True) if weighed else self.weigh(bag)
+        if vector.shape[0] != 1:
             raise InvalidInput(
-                f"Expected one bag of shape (1, {self.n_words}), got shape {bag.shape}. "
+                f"Expected one bag of shape (1, {self.n_words}), got shape {vector.shape}. "
                 "Use search_many for several."
             )
-        vector = self._check(bag) if weighed else self.weigh(bag)
         return self._rank(vector.indices, vector.data, min(check_k(k), self.n_images))
 
     def search_many(
@@ -190,7 +188,7 @@ class InvertedFile:
         n_threads: int | None = None,
     ) -> list[Ranking]:
         """`search` for every row, in threads (as many as the machine has cores by default)."""
-        vectors = self._check(bags) if weighed else self.weigh(bags)
+        vectors = self._check(bags, weighed=True) if weighed else self.weigh(bags)
         k = min(check_k(k), self.n_images)
         self._live()
         ends = vectors.indptr
@@ -220,8 +218,8 @@ class InvertedFile:
         select_top(scores.astype(np.float32), top_scores, top_ids)
         return Ranking([self.name(int(i)) for i in top_ids], top_scores, top_ids)
 
-    def _check(self, bags: sp.csr_matrix) -> sp.csr_matrix:
-        """Bags as CSR of floats with ascending distinct words, of this vocabulary."""
+    def _check(self, bags: sp.csr_matrix, *, weighed: bool = False) -> sp.csr_matrix:
+        """Bags (float32, >= 0) or vectors (float64) as CSR with ascending distinct words."""
         if not sp.issparse(bags):
             raise InvalidInput(
                 f"Expected bags as a scipy CSR matrix, got {type(bags).__name__}. "
@@ -232,14 +230,16 @@ class InvertedFile:
                 f"Expected bags of {self.n_words} words, got {bags.shape[1]}. "
                 "Encode with the vocabulary of this index."
             )
-        dtype = np.float64 if bags.dtype == np.float64 else np.float32
-        checked = sp.csr_matrix(bags, dtype=dtype)
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
+            checked = sp.csr_matrix(bags, dtype=np.float64 if weighed else np.float32)
         if not checked.has_canonical_format or (checked.data == 0).any():
             checked = checked.copy()
             checked.sum_duplicates()
             checked.eliminate_zeros()
         if not np.isfinite(checked.data).all():
             raise InvalidInput("Expected finite term frequencies, got NaN or infinity.")
+        if not weighed and checked.nnz and checked.data.min() < 0:
+            raise InvalidInput(f"Expected term frequencies >= 0, got {checked.data.min():g}.")
         return checked
 
     def save(self, path: str | os.PathLike[str]) -> None:

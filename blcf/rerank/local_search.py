@@ -88,6 +88,8 @@ class LocalSearch:
         min_aspect: float = 0.4,
         shares: Sequence[int] = (1, 2, 4),
     ):
+        if not shares:
+            raise InvalidInput("Expected shares of at least one size, e.g. (1, 2, 4), got none.")
         self.idf = idf
         self.sqrt = sqrt
         self.min_aspect = min_aspect
@@ -121,13 +123,23 @@ class LocalSearch:
             as square without it
         weights : float32 (h, w), of the cells; None counts each as 1
         """
+        assignment_map = np.asarray(assignment_map)
         if assignment_map.ndim != 2 or not assignment_map.size:
             raise InvalidInput(
                 f"Expected an assignment map of shape (h, w), got {assignment_map.shape}."
             )
-        if int(assignment_map.max()) >= query.size:
+        if query.size != self.idf.size:
             raise VocabularyMismatch(
-                f"Expected words below {query.size}, got {int(assignment_map.max())}."
+                f"Expected a query of {self.idf.size} words, got {query.size}. Use prepare."
+            )
+        least, most = int(assignment_map.min()), int(assignment_map.max())
+        if least < 0 or most >= query.size:
+            raise VocabularyMismatch(
+                f"Expected words from 0 to {query.size - 1}, got {least} to {most}."
+            )
+        if weights is not None and weights.shape != assignment_map.shape:
+            raise InvalidInput(
+                f"Expected weights of shape {assignment_map.shape}, got {weights.shape}."
             )
         if weights is None:
             weights = np.ones(assignment_map.shape, dtype=np.float32)

@@ -182,7 +182,8 @@ class Vocabulary:
     def write(self, group: h5py.Group) -> None:
         """Write the words into an HDF5 group."""
         self._check_fitted()
-        group.attrs.update(digest=self.digest_, random_state=self.random_state)
+        group.attrs["digest"] = np.bytes_(self.digest_)  # fixed length, see blcf.storage.write_h5
+        group.attrs["random_state"] = self.random_state
         group.attrs["inertia_history"] = self.inertia_history_
         group.create_dataset("centroids", data=self.centroids_)
 
@@ -194,7 +195,7 @@ class Vocabulary:
             len(centroids), random_state=int(group.attrs["random_state"]), device=device
         )
         vocabulary._set(centroids, [float(x) for x in group.attrs["inertia_history"]])
-        if vocabulary.digest_ != group.attrs["digest"]:
+        if vocabulary.digest_.encode() != group.attrs["digest"]:
             raise FormatError(
                 f"The words of {group.file.filename} do not match their digest: the file is "
                 "damaged. Restore it from a copy, or index again."

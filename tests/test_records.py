@@ -1,0 +1,76 @@
+"""The value types: how a ranking is read, and the aspect of a query."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from blcf.records import Hit, Query, Ranking
+
+
+def ranking(n=3, boxes=None):
+    names = [f"{i}.jpg" for i in range(n)]
+    scores = (1 - np.arange(n) / 16).astype(np.float32)
+    return Ranking(names, scores, np.arange(n)[::-1].copy(), boxes)
+
+
+def test_positions():
+    three = ranking()
+    assert len(three) == 3 and bool(three)
+    assert isinstance(three[0], Hit)
+    assert (three[0].name, three[0].score, three[0].box) == ("0.jpg", 1.0, None)
+    assert type(three[1].score) is float
+    assert three[-1].name == three[2].name == "2.jpg"
+    assert three[np.int64(1)].name == "1.jpg"
+    for position in (3, -4):
+        with pytest.raises(IndexError):
+            three[position]
+
+
+@pytest.mark.parametrize("part", [slice(0, 2), slice(None), slice(5, 9), slice(None, None, -1)])
+def test_slices_are_rankings(part):
+    boxes = np.arange(12, dtype=np.float32).reshape(3, 4)
+    cut = ranking(boxes=boxes)[part]
+    assert isinstance(cut, Ranking)
+    assert cut.names == ["0.jpg", "1.jpg", "2.jpg"][part]
+    assert cut.scores.tolist() == [1, 0.9375, 0.875][part]
+    assert cut.ids.tolist() == [2, 1, 0][part]
+    assert cut.boxes.tolist() == boxes.tolist()[part]
+    assert ranking()[part].boxes is None
+
+
+def test_iteration():
+    hits = list(ranking())
+    assert [hit.name for hit in hits] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert [hit.name for hit in reversed(ranking())] == ["2.jpg", "1.jpg", "0.jpg"]
+    assert list(ranking(0)) == [] and not ranking(0)
+
+
+def test_row_of_nan_is_no_box():
+    boxes = np.array([[1, 2, 3, 4], [np.nan] * 4, [5, 6, 7, 8]], dtype=np.float32)
+    boxed = ranking(boxes=boxes)
+    assert boxed[0].box.tolist() == [1, 2, 3, 4]
+    assert boxed[1].box is None
+    assert [hit.box is None for hit in boxed] == [False, True, False]
+    assert boxed[1:][0].box is None
+
+
+def test_repr_shows_ten():
+    assert repr(ranking(0)) == "Ranking of 0 images"
+    assert repr(ranking(2)).splitlines() == [
+        "Ranking of 2 images",
+        "    1  1.0000  0.jpg",
+        "    2  0.9375  1.jpg",
+    ]
+    lines = repr(ranking(13)).splitlines()
+    assert len(lines) == 12 and lines[0] == "Ranking of 13 images" and lines[-1] == "  ... 3 more"
+    assert "more" not in repr(ranking(10))
+
+
+def test_aspect_of_a_query():
+    bag = sp.csr_matrix((1, 4), dtype=np.float32)
+    words = np.zeros((2, 2), dtype=np.int32)
+    box = np.array([10, 10, 40, 20], dtype=np.float32)
+    assert Query(words, (400, 100), None, bag).aspect == 4
+    assert Query(words, (400, 100), box, bag).aspect == 3
