@@ -149,6 +149,8 @@ MISTAKES = {
     "unreadable query": (["search", "C", "weights.pth"], "not a picture"),
     "k = 0": (["search", "C", "Q", "-k", "0"], "Expected k to be 1 or more"),
     "k of words": (["search", "C", "Q", "-k", "many"], "invalid int value"),
+    "shares of words": (["search", "C", "Q", "--shares", "a,b"], "expected integers"),
+    "shares of nothing": (["search", "C", "Q", "--shares", "0"], "Expected shares"),
     "plot of no format": (["search", "C", "Q", "--plot", "hits.xyz"], "xyz"),
     "no collection": (["search", "nowhere", "Q"], "No collection at"),
     "no collection, info": (["info", "frames"], "no manifest.json"),
@@ -321,7 +323,7 @@ def test_defaults_are_the_librarys():
                 assert action.default is argparse.SUPPRESS, action.dest
     named = {action.dest for command in commands.values() for action in command._actions}
     assert {field.name for field in fields(Settings)} <= named
-    assert {field.name for field in fields(SearchOptions)} - {"shares"} <= named
+    assert {field.name for field in fields(SearchOptions)} <= named
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a closed pipe")

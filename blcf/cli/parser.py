@@ -111,6 +111,13 @@ def _add_search_options(command: Any) -> None:
         "--n-expand", type=int, help=f"hits averaged by the expansion (default: {default.n_expand})"
     )
     command.add_argument(
+        "--shares",
+        type=_integers,
+        metavar="N,N,...",
+        help="sizes of the windows as parts of a side of the map "
+        f"(default: {','.join(map(str, default.shares))}; the paper: 1,2,4)",
+    )
+    command.add_argument(
         "--query-side",
         type=int,
         help="longer side of the query picture in pixels (default: the collection's); smaller "
@@ -168,6 +175,13 @@ def _box(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(
             f"expected four numbers X1,Y1,X2,Y2, got {text!r}"
         ) from None
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected integers N,N,..., got {text!r}") from None
 
 
 def _integer_or(word: str, value: Any) -> Any:
