@@ -12,6 +12,7 @@ __all__ = [
     "DatasetNotFound",
     "FormatError",
     "InvalidInput",
+    "OutOfMemory",
     "StorageError",
     "UnreadableImage",
     "VocabularyMismatch",
@@ -64,6 +65,10 @@ class CollectionLocked(BlcfError, BlockingIOError):
 
 class DatasetNotFound(BlcfError, FileNotFoundError):
     """Images or ground truth of a data set are not where they were said to be."""
+
+
+class OutOfMemory(BlcfError, MemoryError):
+    """The machine or the accelerator has not enough memory for what was asked."""
 
 
 class StorageError(BlcfError, OSError):

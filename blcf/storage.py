@@ -6,6 +6,7 @@ flushed to the disk and renamed. A full disk leaves the old file as it was.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import numpy as np
 from blcf.errors import FormatError, StorageError
 
 __all__ = [
+    "map_file",
     "open_h5",
     "read_dataset",
     "read_json",
@@ -27,6 +29,16 @@ __all__ = [
     "write_h5",
     "write_json",
 ]
+
+
+# Datasets begin at multiples of 64 bytes: arrays over the mapped file are aligned.
+_IN_MEMORY = {
+    "driver": "core",
+    "backing_store": False,
+    "libver": "latest",
+    "alignment_threshold": 0,
+    "alignment_interval": 64,
+}
 
 
 @contextmanager
@@ -41,9 +53,10 @@ def replace_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        _flush(temporary)
+        with open(temporary, "r+b") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-        _flush(path.parent)
+        _flush_folder(path.parent)
     except OSError as error:
         raise StorageError(
             f"Could not write {path}: {error.strerror or error}. What was there before is intact; "
@@ -54,10 +67,15 @@ def replace_file(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _flush_folder(path: Path) -> None:
+    """Make a rename last; where folders cannot be flushed (Windows, some mounts) it is done."""
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -89,7 +107,7 @@ def write_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
     """
     # In memory first: when the disk is full, HDF5 fails at close and again when its objects are
     # freed, with errors that cannot be caught. A plain write fails once, and cleanly.
-    with h5py.File(path.name, "w", driver="core", backing_store=False, libver="latest") as file:
+    with h5py.File(path.name, "w", **_IN_MEMORY) as file:
         # Fixed length: strings of variable length lie in a heap without check sums, where one
         # damaged byte makes HDF5 read for ever.
         file.attrs["kind"] = np.bytes_(kind)
@@ -115,6 +133,8 @@ def open_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
     except FileNotFoundError as error:
         raise FormatError(f"{path} is missing. Restore it from a copy, or index again.") from error
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM):
+            raise StorageError(f"Could not open {path}: {error.strerror or error}.") from error
         raise FormatError(
             f"{path} is damaged or cut short ({str(error).splitlines()[0]}). "
             "Restore it from a copy, or index again."
@@ -142,16 +162,29 @@ def write_dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
     group.create_dataset(name, data=np.ascontiguousarray(array))
 
 
-def read_dataset(group: h5py.Group, name: str) -> np.ndarray:
-    """Map a contiguous dataset into memory, read-only: no byte is read before it is used."""
+def map_file(path: str | os.PathLike[str]) -> np.ndarray:
+    """Map a whole file into memory, read-only: uint8 (n_bytes,). It costs one file descriptor."""
+    # A plain array over the map: np.memmap's own indexing costs microseconds at every slice.
+    try:
+        return np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+    except OSError as error:
+        raise StorageError(f"Could not map {path}: {error.strerror or error}.") from error
+
+
+def read_dataset(group: h5py.Group, name: str, mapped: np.ndarray) -> np.ndarray:
+    """A contiguous dataset over the mapped file: no byte is read before it is used.
+
+    Parameters
+    ----------
+    group, name : where the dataset is
+    mapped : the file of the group, from `map_file`
+    """
     dataset = group[name]
     offset = dataset.id.get_offset()
     if offset is None:  # an empty dataset has no place in the file
         return np.empty(dataset.shape, dtype=dataset.dtype)
-    path = group.file.filename
-    if offset + dataset.size * dataset.dtype.itemsize > os.path.getsize(path):
+    end = offset + dataset.size * dataset.dtype.itemsize
+    if end > mapped.size:
+        path = group.file.filename
         raise FormatError(f"{path} is cut short. Restore it from a copy, or index again.")
-    # A plain array over the map: np.memmap's own indexing costs microseconds at every slice.
-    return np.asarray(
-        np.memmap(path, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
-    )
+    return mapped[offset:end].view(dataset.dtype).reshape(dataset.shape)

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from blcf import SearchEngine
+
 TILE = 16
 N_COLOURS = 24
 
@@ -84,3 +86,20 @@ def planted_scenes(n: int = 12, seed: int = 0) -> tuple[list[np.ndarray], np.nda
         maps.append(tiles)
         places.append(place)
     return maps, planted, places
+
+
+def create(path, **changes) -> SearchEngine:
+    return SearchEngine.create(path, TileNetwork(), **{**SETTINGS, **changes})
+
+
+def reopen(path) -> SearchEngine:
+    return SearchEngine.open(path, network=TileNetwork())
+
+
+def rankings(engine, folder) -> list:
+    """Names and scores of a search with every picture of a folder."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        hits = engine.search(path, box=(16, 16, 96, 80), expand="local", n_expand=3)
+        found.append([(hit.name, round(hit.score, 6), str(hit.box)) for hit in hits])
+    return found

@@ -30,7 +30,8 @@ def index(options: argparse.Namespace) -> int:
     """`blcf index`: create or open, then add."""
     settings = _given(options, [field.name for field in fields(Settings)])
     images = find_images(options.frames)  # before a collection is made for nothing
-    if (Path(options.collection) / "manifest.json").exists():
+    exists = (Path(options.collection) / "manifest.json").exists()
+    if exists:
         engine = _open(options)
         _check_same(engine, settings)
     else:
@@ -39,7 +40,7 @@ def index(options: argparse.Namespace) -> int:
     try:
         report = engine.add(images, progress=not options.quiet)
     except InvalidInput:
-        if not engine.model.is_learned:  # these settings or pictures will never do
+        if not exists and not engine.model.is_learned:  # these settings or pictures never do
             engine.collection.discard()
         raise
     print(
@@ -59,9 +60,11 @@ def index(options: argparse.Namespace) -> int:
 
 def _check_same(engine: SearchEngine, given: dict[str, Any]) -> None:
     """Settings belong to the collection: another value than its own is a mistake."""
+    extractor = engine.collection.manifest["extractor"]
     for name, value in given.items():
         made = getattr(engine.settings, name)
-        if name != "weights" and made != value:
+        same = (made, extractor["layer"], extractor["node"]) if name == "layer" else (made,)
+        if name != "weights" and value not in same:
             raise VocabularyMismatch(
                 f"{engine.collection.path} was made with {name} {made!r}, got {value!r}. "
                 "Leave the option out to add to it, or index into another folder."
@@ -70,11 +73,12 @@ def _check_same(engine: SearchEngine, given: dict[str, Any]) -> None:
 
 def search(options: argparse.Namespace) -> int:
     """`blcf search`: open, then search."""
+    if hasattr(options, "plot"):
+        _check_plot(options.plot)
     engine = _open(options)
     wanted = _given(options, [field.name for field in fields(SearchOptions)])
     hits = engine.search(options.image, getattr(options, "box", None), **wanted)
     if hasattr(options, "plot"):
-        _need_matplotlib()
         hits.plot(options.plot)
     if hasattr(options, "json"):
         box = None if hits.query_box is None else [float(x) for x in hits.query_box]
@@ -90,11 +94,13 @@ def _open(options: argparse.Namespace) -> SearchEngine:
     return SearchEngine.open(options.collection, **_given(options, _RUNTIME))
 
 
-def _need_matplotlib() -> None:
+def _check_plot(path: str) -> None:
+    """Before the search, which takes seconds: can a picture be drawn there?"""
     try:
-        import matplotlib  # noqa: F401
+        from blcf.visualization import check_picture_path
     except ImportError:
         raise InvalidInput("Drawing needs matplotlib: pip install matplotlib.") from None
+    check_picture_path(path)
 
 
 def info(options: argparse.Namespace) -> int:
@@ -132,6 +138,6 @@ def evaluate(options: argparse.Namespace) -> int:
             line += f"{row['corloc']:11.3f}"
         print(line)
         if hasattr(options, "per_query"):
-            for name, value in sorted(row["per_query"].items(), key=lambda item: item[1]):
-                print(f"      {value:.3f}  {display_name(name)}")
+            for one in sorted(row["per_query"], key=lambda one: one["AP"]):
+                print(f"      {one['AP']:.3f}  {display_name(one['query'])}")
     return DONE

@@ -41,7 +41,9 @@ def _command(commands: Any, name: str, function: Any, text: str, arguments: dict
     command.set_defaults(run=function, quiet=False)
     for argument, meaning in arguments.items():
         command.add_argument(argument, metavar=argument.upper(), help=meaning)
-    command.add_argument("--quiet", action="store_true", help="no messages, no progress bars")
+    command.add_argument(
+        "--quiet", action="store_true", help="only results, errors and skipped pictures"
+    )
     return command
 
 

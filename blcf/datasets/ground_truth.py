@@ -154,8 +154,13 @@ def read_ground_truth(path: str | os.PathLike[str]) -> GroundTruth:
         raise DatasetNotFound(f"No ground truth at {path} ({error.strerror}).") from error
     except ValueError as error:
         raise FormatError(f"Expected {path} to be JSON, it is not ({error}).") from error
+    queries: list[TrueQuery] = []
     try:
-        queries = [_query(path.parent, row) for row in content["queries"]]
+        for number, row in enumerate(content["queries"], start=1):
+            try:
+                queries.append(_query(path.parent, row))
+            except InvalidInput as error:
+                raise FormatError(f"{path}, query {number}: {error}") from error
         sizes = {row["name"]: _size(row["size"]) for row in content.get("images", [])}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(

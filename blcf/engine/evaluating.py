@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from blcf.datasets import GroundTruth, TrueQuery, read_ground_truth
 from blcf.engine.settings import SearchOptions
+from blcf.errors import InvalidInput
 from blcf.evaluation import Localisation, average_precision, localise
 from blcf.images import read_image
 from blcf.records import Ranking
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "evaluate"]
 
-_Rankings = dict[str, list[tuple[TrueQuery, Ranking]]]
+_Row = tuple[TrueQuery, float, Localisation]
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +62,10 @@ class Evaluation:
             "mean_iou": round(boxes.mean_iou, 6) if n_boxes else None,
             "mean_iou_whole_image": round(boxes.mean_iou_whole_image, 6) if n_boxes else None,
             "corloc": round(boxes.corloc, 6) if n_boxes else None,
-            "per_query": {
-                name: round(float(value), 6)
+            "per_query": [
+                {"query": name, "AP": round(float(value), 6)}
                 for name, value in zip(self.names, self.average_precisions)
-            },
+            ],
         }
 
 
@@ -94,9 +95,11 @@ def evaluate(
             len(missing),
             missing[0],
         )
-    whole = [replace(one, k=max(1, len(engine))) for one in options]
     queries = [query for query in truth.queries if query.positives]
-    rankings: list[_Rankings] = [{"LS": [], "GS": []} for _ in options]
+    if not queries:
+        raise InvalidInput(f"No query of {truth.path} has positives: there is nothing to measure.")
+    whole = [replace(one, k=max(1, len(engine))) for one in options]
+    rows: list[dict[str, list[_Row]]] = [{"LS": [], "GS": []} for _ in options]
     for query in tqdm(queries, desc="evaluating", unit="query", disable=not progress):
         boxes = {"GS": None} if query.box is None else {"LS": query.box, "GS": None}
         image = read_image(query.image)
@@ -104,29 +107,35 @@ def evaluate(
             side: engine.describe_boxes(image, list(boxes.values()), side)
             for side in {one.query_side for one in options}
         }
-        for one, rows in zip(whole, rankings):
+        for one, modes in zip(whole, rows):
             for mode, described_query in zip(boxes, described[one.query_side]):
-                rows[mode].append((query, engine.searcher.search(described_query, one)))
+                ranking = engine.searcher.search(described_query, one)
+                modes[mode].append(_measure(engine, query, ranking))
     return [
-        [_measure(mode, rows, truth.sizes) for mode, rows in modes.items() if rows]
-        for modes in rankings
+        [_summarise(mode, measured) for mode, measured in modes.items() if measured]
+        for modes in rows
     ]
 
 
-def _measure(
-    mode: str, rows: list[tuple[TrueQuery, Ranking]], sizes: dict[str, tuple[int, int]]
-) -> Evaluation:
-    parts, values = [], []
-    for query, ranking in rows:
-        values.append(average_precision(ranking.names, query.positives, query.junk))
-        known = {name: boxes for name, boxes in query.boxes.items() if name in query.positives}
-        parts.append(localise(ranking, known, sizes))
+def _measure(engine: SearchEngine, query: TrueQuery, ranking: Ranking) -> _Row:
+    """AP and overlaps of one ranking (which is not kept: it is as long as the collection)."""
+    known = {name: boxes for name, boxes in query.boxes.items() if name in query.positives}
+    sizes = {
+        name: engine.collection.size(int(image_id))
+        for name, image_id in zip(ranking.names, ranking.ids)
+        if name in known
+    }
+    ap = average_precision(ranking.names, query.positives, query.junk)
+    return query, ap, localise(ranking, known, sizes)
+
+
+def _summarise(mode: str, rows: list[_Row]) -> Evaluation:
     return Evaluation(
         mode,
-        [f"{query.object} in {query.image.name}" for query, _ in rows],
-        np.array(values),
+        [f"{query.object} in {query.image.name}" for query, _, _ in rows],
+        np.array([ap for _, ap, _ in rows]),
         Localisation(
-            np.concatenate([part.overlaps for part in parts]),
-            np.concatenate([part.whole_image for part in parts]),
+            np.concatenate([boxes.overlaps for _, _, boxes in rows]),
+            np.concatenate([boxes.whole_image for _, _, boxes in rows]),
         ),
     )

@@ -31,6 +31,20 @@ class Hits(Ranking):
     query: Path | np.ndarray | None = None
     query_box: np.ndarray | None = None
 
+    def __getitem__(self, position):
+        part = super().__getitem__(position)
+        if not isinstance(position, slice):
+            return part
+        return Hits(
+            part.names,
+            part.scores,
+            part.ids,
+            part.boxes,
+            paths=self.paths[position],
+            query=self.query,
+            query_box=self.query_box,
+        )
+
     def plot(self, path: str | os.PathLike[str] | None = None, n_hits: int = 9) -> Any:
         """Draw the query with its box and the best hits with boxes and scores.
 

@@ -12,10 +12,10 @@ from blcf.bags.weighting import dequantise_norms, quantise_norms
 from blcf.engine.model import Model
 from blcf.engine.pictures import stream_maps
 from blcf.errors import InvalidInput
-from blcf.images import ImageList
+from blcf.images import ImageList, display_name
 from blcf.index import Batch, Collection
 
-__all__ = ["AddReport", "index_images", "missing_names"]
+__all__ = ["AddReport", "follow_moves", "index_images", "missing_names"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,21 +43,26 @@ class AddReport:
 def missing_names(collection: Collection, images: ImageList) -> list[str]:
     """Names of the images that the collection lacks.
 
+    A picture is there if the collection holds its name, or its path under another name (its
+    folder was indexed before, and now the folder above is).
+
     Raises
     ------
     InvalidInput
         A name stands in the collection already, for another picture in another folder.
     """
     present = collection.paths_by_name()
+    paths = {str(path) for path in present.values()}
     missing = []
     for name in images.names:
-        there = present.get(name)
+        there, path = present.get(name), images.path(name)
         if there is None:
-            missing.append(name)
-        elif there.parent != images.path(name).parent and _is_another(there, images.path(name)):
+            if str(path) not in paths:
+                missing.append(name)
+        elif there.parent != path.parent and _is_another(there, path):
             raise InvalidInput(
-                f"The collection already holds {name!r}, from {there}, and {images.path(name)} "
-                "would get the same name. Index both folders through their common parent folder."
+                f"The collection already holds {display_name(name)!r}, from {there}, and {path} "
+                "would get the same name. Index their common parent folder instead."
             )
     return missing
 
@@ -68,6 +73,18 @@ def _is_another(there: Path, path: Path) -> bool:
         return not there.samefile(path)
     except OSError:
         return False
+
+
+def follow_moves(collection: Collection, images: ImageList) -> None:
+    """Where all pictures of a segment are gone from their folder and are in this one, note it."""
+    here, moved = set(images.names), {}
+    for entry, segment in zip(collection.manifest["segments"], collection.segments):
+        names = segment.names[:]
+        if entry["root"] != str(images.root) and here.issuperset(names):
+            if not any((Path(entry["root"]) / name).exists() for name in names):
+                moved[entry["file"]] = str(images.root)
+    if moved:
+        collection.relocate(moved)
 
 
 def index_images(
@@ -83,7 +100,9 @@ def index_images(
     An interrupt commits the pictures that were finished before it goes on.
     """
     collection = model.collection
-    batch, skipped, tried = Batch(), dict[str, str](), list[str]()
+    # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
+    batch, skipped = Batch(), dict(images.problems)
+    settled = [name for name in collection.skipped() if not (images.root / name).exists()]
     n_before, last_commit = collection.n_images, time.monotonic()
 
     def commit() -> None:
@@ -94,12 +113,12 @@ def index_images(
             norms = [dequantise_norms(one) for one in finished.norms]
             bags = bag_of_words.encode_many(finished.maps, norms)
             collection.append(finished, bags, str(images.root))
-        collection.record_skipped(skipped, tried)
+        collection.record_skipped(skipped, settled)
         last_commit = time.monotonic()
 
     try:
         for name, picture in stream_maps(model.extractor, images, names, "indexing", progress):
-            tried.append(name)
+            settled.append(name)
             if isinstance(picture, Exception):
                 skipped[name] = getattr(picture, "reason", str(picture))
                 continue

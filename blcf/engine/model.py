@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blcf.engine.settings import Settings
-from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
+from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
 from blcf.index import Collection
 from blcf.storage import open_h5, write_h5
 
@@ -70,10 +70,16 @@ class Model:
                     f"{self.collection.path} was made with your own {made['network']}: pass it "
                     "with network=... to SearchEngine.open."
                 )
+            weights = self._weights or settings.weights
+            if weights is not None and not Path(weights).is_file():
+                raise WeightsError(
+                    f"The weights of {self.collection.path} are not at {weights}. Say where they "
+                    "are now with weights=FILE (--weights FILE)."
+                )
             extractor = ConvFeatures(
                 self._network or settings.network,
                 layer=settings.layer,
-                weights=self._weights or settings.weights,
+                weights=weights,
                 side=settings.side,
                 device=self._device,
                 dtype=self._dtype,

@@ -14,7 +14,7 @@ from blcf.bags import BagOfWords
 from blcf.boxes import as_box
 from blcf.engine.evaluating import Evaluation, evaluate
 from blcf.engine.hits import Hits
-from blcf.engine.indexing import AddReport, index_images, missing_names
+from blcf.engine.indexing import AddReport, follow_moves, index_images, missing_names
 from blcf.engine.model import Model, write_model
 from blcf.engine.searching import Searcher
 from blcf.engine.settings import SearchOptions, Settings
@@ -50,7 +50,7 @@ class SearchEngine:
         self.model = model
         self.collection = model.collection
         self.settings = model.settings
-        self._searcher: Searcher | None = None
+        self._searcher: tuple[int, Searcher] | None = None
 
     @classmethod
     def create(
@@ -81,6 +81,7 @@ class SearchEngine:
         if settings.get("weights") is not None:
             settings["weights"] = str(Path(settings["weights"]).resolve())
         checked = Settings.from_keywords({"network": name, **settings})
+        Collection.check_free(path)  # before the network, which may have to be downloaded
         extractor = ConvFeatures(
             network,
             layer=checked.layer,
@@ -156,22 +157,18 @@ class SearchEngine:
         InvalidInput, CollectionLocked, StorageError
         """
         images = source if isinstance(source, ImageList) else find_images(source, root=root)
-        for path, reason in images.problems:
-            logger.warning("passed over %s: %s", path, reason)
-        self._searcher = None  # whatever happens, the next search sees what is committed
         with self.collection.writing():
             names = missing_names(self.collection, images)
-            if not names:
-                return AddReport(0, len(images), {})
-            if not self.model.is_learned:
+            follow_moves(self.collection, images)
+            if names and not self.model.is_learned:
                 self._learn(images, progress)
+            (self.collection.path / "training.npz").unlink(missing_ok=True)
             return index_images(self.model, self._bag_of_words(), images, names, progress=progress)
 
     def _learn(self, images: ImageList, progress: bool) -> None:
-        folder = self.collection.path
-        learned = learn_model(self.model.extractor, images, self.settings, folder, progress)
+        folder, sample = self.collection.path, self.collection.path / "training.npz"
+        learned = learn_model(self.model.extractor, images, self.settings, sample, progress)
         self.collection.commit(model=write_model(folder / "model.h5", *learned))
-        (folder / "training.npz").unlink(missing_ok=True)
 
     def _bag_of_words(self) -> BagOfWords:
         return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
@@ -179,18 +176,23 @@ class SearchEngine:
     def refresh(self) -> None:
         """Take what another process has committed since the collection was opened."""
         self.collection.refresh()
-        self._searcher = None
 
     @property
     def searcher(self) -> Searcher:
         """The search over what is committed."""
-        if self._searcher is None:
+        generation = self.collection.manifest["generation"]
+        if self._searcher is None or self._searcher[0] != generation:
             settings = self.settings
             index = InvertedFile(self.model.n_words, idf=settings.idf, sqrt=settings.sqrt)
             for segment in self.collection.segments:
                 index.add_postings(segment.names, segment.postings)
-            self._searcher = Searcher(index, self.collection, self._bag_of_words())
-        return self._searcher
+            if settings.idf and len(self) and not index.idf_.any():
+                logger.warning(
+                    "every word stands in every picture: idf is 0 and so are all scores; "
+                    "add more pictures, or make the collection with idf off (--no-idf)"
+                )
+            self._searcher = generation, Searcher(index, self.collection, self._bag_of_words())
+        return self._searcher[1]
 
     def describe(
         self,

@@ -42,20 +42,21 @@ class Searcher:
         """The ranking of a query, of at most ``options.k`` hits."""
         vector = self.index.weigh(query.bag)
         expand = options.expand or "none"
-        depth = options.depth if options.rerank or expand != "none" else 0
-        k = max(options.k, depth)
+        # The expansion needs its hits, and their windows, however few are asked for.
+        depth = options.depth if options.rerank else 0
+        first_depth = max(depth, options.n_expand if expand != "none" else 0)
         local_search = LocalSearch(
             self.index.idf_, sqrt=self.index.sqrt, shares=options.shares
         )
-        ranking = self.index.search(vector, k, weighed=True)
+        ranking = self.index.search(vector, max(options.k, first_depth), weighed=True)
         windows: list[Window] = []
         if options.rerank or expand == "local":
-            ranking, windows = self._rerank(local_search, vector, query, ranking, options.depth)
+            ranking, windows = self._rerank(local_search, vector, query, ranking, first_depth)
         if expand != "none":
             n_hits = min(options.n_expand, len(ranking))
             hits = self._hit_bags(ranking, windows[:n_hits] if expand == "local" else None, n_hits)
             vector = average_query(vector, self.index.weigh(hits))
-            ranking = self.index.search(vector, k, weighed=True)
+            ranking = self.index.search(vector, max(options.k, depth), weighed=True)
             if options.rerank:
                 ranking, _ = self._rerank(local_search, vector, query, ranking, options.depth)
         return ranking[: options.k]

@@ -13,6 +13,7 @@ from blcf.errors import InvalidInput
 __all__ = ["EXPANSIONS", "SearchOptions", "Settings"]
 
 EXPANSIONS = ("none", "global", "local")
+SIDES = 32, 8192  # pixels
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_weighting(self.weighting)
-        for name, least in (("upsample", 1), ("n_components", 1), ("n_words", 1)):
-            value = getattr(self, name)
-            if value is None or (name == "n_words" and value == "auto"):
-                continue
-            if not _is_integer(value) or value < least:
-                allowed = " or 'auto'" if name == "n_words" else ""
+        if self.n_components is not None:
+            _check_integer("n_components", self.n_components, 1)
+        if self.n_words != "auto":
+            _check_integer("n_words", self.n_words, 1, or_else=" or 'auto'")
+        _check_integer("upsample", self.upsample, 1, 8)
+        _check_integer("side", self.side, *SIDES)
+        _check_integer("random_state", self.random_state, 0)
+        for name in ("idf", "sqrt"):
+            if not isinstance(getattr(self, name), bool):
                 raise InvalidInput(
-                    f"Expected {name} to be an integer of {least} or more{allowed}, got {value!r}."
+                    f"Expected {name} to be True or False, got {getattr(self, name)!r}."
                 )
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,19 +103,18 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         for name in ("k", "depth", "n_expand"):
-            value = getattr(self, name)
-            if not _is_integer(value) or value < 1:
-                raise InvalidInput(f"Expected {name} to be 1 or more, got {value!r}.")
-        if not self.shares or not all(_is_integer(one) and one >= 1 for one in self.shares):
+            _check_integer(name, getattr(self, name), 1)
+        shares = self.shares
+        if (
+            not isinstance(shares, (tuple, list))
+            or not shares
+            or not all(_is_integer(one) and one >= 1 for one in shares)
+        ):
             raise InvalidInput(
                 f"Expected shares to be integers of 1 or more, e.g. (1, 2, 4), got {self.shares!r}."
             )
-        if self.query_side is not None and not (
-            _is_integer(self.query_side) and self.query_side >= 32
-        ):
-            raise InvalidInput(
-                f"Expected query_side, in pixels, to be 32 or more, got {self.query_side!r}."
-            )
+        if self.query_side is not None:
+            _check_integer("query_side", self.query_side, *SIDES)
         if self.expand is not None and self.expand not in EXPANSIONS:
             raise InvalidInput(
                 f"Expected expand to be one of {', '.join(EXPANSIONS)}, got {self.expand!r}."
@@ -131,6 +134,14 @@ def _check_known(kind: type, given: dict[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
             raise InvalidInput(f"There is no option {name!r} here. {hint}")
+
+
+def _check_integer(
+    name: str, value: Any, least: int, most: int | None = None, or_else: str = ""
+) -> None:
+    if not _is_integer(value) or value < least or (most is not None and value > most):
+        span = f"from {least} to {most}" if most is not None else f"{least} or more"
+        raise InvalidInput(f"Expected {name} to be {span}{or_else}, got {value!r}.")
 
 
 def _is_integer(value: Any) -> bool:

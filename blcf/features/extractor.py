@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from blcf.errors import InvalidInput
+from blcf.errors import InvalidInput, OutOfMemory
 from blcf.features.networks import build_network, cut_network, default_layer
 from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
 from blcf.images import resize_image
@@ -84,8 +84,7 @@ class ConvFeatures:
         mean, std = self.preprocessing_.mean, self.preprocessing_.std
         self._mean = torch.tensor(mean, device=self._device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(std, device=self._device).view(1, 3, 1, 1) * 255
-        probe = np.zeros((max(64, side // 2), max(64, side), 3), dtype=np.uint8)
-        self.n_channels_ = self._forward([probe]).shape[1]
+        self._probe()
 
     def _check(self) -> None:
         if not isinstance(self.side, (int, np.integer)) or not 32 <= self.side <= 8192:
@@ -139,26 +138,63 @@ class ConvFeatures:
         for position, image in enumerate(resized):
             by_shape[image.shape].append(position)
         maps: list[Any] = [None] * len(resized)
+        # Large pictures in smaller batches: a batch takes about the memory of 8 of side 768.
+        n_batch = max(1, int(self.batch_size * min(1.0, (768 / self.side) ** 2)))
         for positions in by_shape.values():
-            for first in range(0, len(positions), self.batch_size):
-                batch = positions[first : first + self.batch_size]
+            for first in range(0, len(positions), n_batch):
+                batch = positions[first : first + n_batch]
                 for position, feature_map in zip(batch, self._forward([resized[p] for p in batch])):
                     maps[position] = feature_map
         return maps
 
-    @torch.inference_mode()
+    def _probe(self) -> None:
+        """Learn the number of channels, and on which axis they are, from pictures of two sizes."""
+        self._channels_last, shapes = False, []
+        for height, width in ((128, 96), (192, 224)):
+            shapes.append(self._run([np.zeros((height, width, 3), dtype=np.uint8)]).shape[1:])
+        same = [axis for axis in range(3) if shapes[0][axis] == shapes[1][axis]]
+        if same == [0, 1, 2] and shapes[0][1:] == (1, 1):  # pooled to one cell
+            same = [0]
+        if same not in ([0], [2]):
+            raise InvalidInput(
+                f"Expected layer {self.layer_} of {self.network_} to give maps whose height and "
+                f"width follow the picture's, got {tuple(shapes[0])} and {tuple(shapes[1])}. "
+                "Choose a convolutional layer."
+            )
+        self._channels_last = same == [2]  # transformers keep the channels on the last axis
+        self.n_channels_ = int(shapes[0][same[0]])
+
     def _forward(self, images: list[np.ndarray]) -> np.ndarray:
         """Feature maps (n, C, h, w) of pictures of one shape."""
+        maps = self._run(images)
+        if self._channels_last:
+            maps = maps.permute(0, 3, 1, 2)
+        if not bool(maps.isfinite().all()):
+            raise InvalidInput(
+                f"Layer {self.layer_} of {self.network_} gave values that are not finite in "
+                f"{self.dtype}. Use dtype='float32' or 'bfloat16', and check the weights."
+            )
+        return maps.contiguous().cpu().numpy()
+
+    @torch.inference_mode()
+    def _run(self, images: list[np.ndarray]) -> torch.Tensor:
+        """What the layer gives for pictures of one shape: float32 (n, ., ., .)."""
         pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3)
         pixels = pixels.permute(0, 3, 1, 2).float()  # channels last in memory
         inputs = ((pixels - self._mean) / self._std).to(self._dtype)
+        height, width = images[0].shape[:2]
         try:
             maps = self._part(inputs)["map"]
         except RuntimeError as error:
-            height, width = images[0].shape[:2]
+            reason = str(error).splitlines()[0]
+            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in reason:
+                raise OutOfMemory(
+                    f"Not enough memory for {len(images)} pictures of {width}x{height} pixels at "
+                    f"once ({reason}). Use a smaller side, a smaller batch_size or device='cpu'."
+                ) from error
             raise InvalidInput(
                 f"{self.network_} could not take a picture of {width}x{height} pixels up to layer "
-                f"{self.layer_} ({str(error).splitlines()[0]}). Try a larger side."
+                f"{self.layer_} ({reason}). Try a larger side."
             ) from error
         if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
             shape = tuple(maps.shape) if isinstance(maps, torch.Tensor) else type(maps).__name__
@@ -166,13 +202,7 @@ class ConvFeatures:
                 f"Expected layer {self.layer_} of {self.network_} to give maps of shape "
                 f"(n, C, h, w), got {shape}. Choose a convolutional layer."
             )
-        maps = maps.float()
-        if not bool(maps.isfinite().all()):
-            raise InvalidInput(
-                f"Layer {self.layer_} of {self.network_} gave values that are not finite in "
-                f"{self.dtype}. Use dtype='float32' or 'bfloat16', and check the weights."
-            )
-        return maps.contiguous().cpu().numpy()
+        return maps.float()
 
     def describe(self) -> dict[str, Any]:
         """What a collection records of its features, as plain values."""

@@ -65,11 +65,7 @@ class Collection:
         description : plain values (settings, extractor) kept in the manifest
         """
         folder = Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise CollectionExists(
-                f"{folder} exists and is not an empty folder. Choose another path for the "
-                "collection, or open the collection that is there."
-            )
+        cls.check_free(folder)
         try:
             (folder / "segments").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -84,6 +80,24 @@ class Collection:
         }
         write_json(folder / MANIFEST, manifest)
         return cls(folder, manifest)
+
+    @staticmethod
+    def check_free(path: str | os.PathLike[str]) -> None:
+        """Raise `CollectionExists` unless a collection can be made there.
+
+        The empty ``segments`` that a `create` on a full disk leaves behind is no obstacle.
+        """
+        folder = Path(path)
+        if not folder.exists():
+            return
+        if folder.is_dir():
+            left = [one for one in folder.iterdir() if not one.name.startswith(".")]
+            if all(one.name == "segments" and not any(one.iterdir()) for one in left):
+                return
+        raise CollectionExists(
+            f"{folder} exists and is not an empty folder. Choose another path for the "
+            "collection, or open the collection that is there."
+        )
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Collection:
@@ -105,7 +119,13 @@ class Collection:
     def _open_segments(self) -> None:
         entries = self.manifest["segments"]
         for entry in entries[len(self.segments) :]:
-            self._take(Segment.read(self.path / "segments" / entry["file"], entry["n_images"]))
+            path = self.path / "segments" / entry["file"]
+            self._take(Segment.read(path, entry["n_images"], self._vocabulary))
+
+    @property
+    def _vocabulary(self) -> str:
+        """Digest of the vocabulary that the segments are made with."""
+        return (self.manifest["model"] or {}).get("vocabulary_digest", "")
 
     def _take(self, segment: Segment) -> None:
         self.segments.append(segment)
@@ -168,8 +188,9 @@ class Collection:
             raise CollectionLocked(
                 f"Another process is writing to {self.path}. Wait for it to end, or stop it."
             ) from error
-        except OSError as error:
-            raise StorageError(f"Could not write to {self.path}: {error.strerror}.") from error
+        except (OSError, NotImplementedError) as error:  # no permission; no locks on this mount
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(f"Could not lock {self.path} for writing: {reason}.") from error
         try:
             for leftover in [*self.path.glob(".*.tmp"), *self.path.glob("segments/.*.tmp")]:
                 leftover.unlink(missing_ok=True)
@@ -191,9 +212,9 @@ class Collection:
         entries = self.manifest["segments"]
         number = 1 + max((int(entry["file"].split(".")[0]) for entry in entries), default=0)
         path = self.path / "segments" / f"{number:08d}.h5"
-        Segment.write(path, batch, bags)
+        Segment.write(path, batch, bags, self._vocabulary)
         self.commit(segments=[*entries, {"file": path.name, "n_images": len(batch), "root": root}])
-        segment = Segment.read(path, len(batch))
+        segment = Segment.read(path, len(batch), self._vocabulary)
         self._take(segment)
         return segment
 
@@ -223,10 +244,17 @@ class Collection:
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError(f"{path} is damaged ({error}). Delete it: it is a report.") from error
 
-    def record_skipped(self, skipped: dict[str, str], tried: Iterable[str]) -> None:
-        """Replace what ``errors.jsonl`` says of the pictures that were tried."""
+    def relocate(self, moved: dict[str, str]) -> None:
+        """Change the root of segments whose pictures have moved: {segment file: new root}."""
+        entries = self.manifest["segments"]
+        self.commit(
+            segments=[{**one, "root": moved.get(one["file"], one["root"])} for one in entries]
+        )
+
+    def record_skipped(self, skipped: dict[str, str], settled: Iterable[str]) -> None:
+        """Replace what ``errors.jsonl`` says of pictures that were tried again or are gone."""
         before = self.skipped()
-        rows = {**{name: before[name] for name in before.keys() - set(tried)}, **skipped}
+        rows = {**{name: before[name] for name in before.keys() - set(settled)}, **skipped}
         if rows == before:
             return
         with replace_file(self.path / "errors.jsonl") as temporary:

@@ -17,7 +17,7 @@ from blcf.index.names import Names
 from blcf.index.postings import Postings
 from blcf.kernels.postings import select_top
 from blcf.records import Ranking
-from blcf.storage import open_h5, write_h5
+from blcf.storage import map_file, open_h5, write_h5
 
 __all__ = ["InvertedFile", "check_k"]
 
@@ -128,6 +128,8 @@ class InvertedFile:
     def _live(self) -> tuple[np.ndarray, np.ndarray]:
         # Threads that search at once may each compute this; they then store equal values.
         if self._statistics is None:
+            for _, postings in self._parts:
+                postings.check()
             idf = np.ones(self.n_words)
             if self.idf:
                 df = self.df
@@ -255,11 +257,13 @@ class InvertedFile:
     def open(cls, path: str | os.PathLike[str]) -> InvertedFile:
         """Open a saved index, mapped into memory; `FormatError` where it is damaged."""
         with open_h5(Path(path), "inverted file", FORMAT_VERSION) as file:
+            mapped = map_file(path)
             index = cls(
                 int(file.attrs["n_words"]),
                 idf=bool(file.attrs["idf"]),
                 sqrt=bool(file.attrs["sqrt"]),
             )
             for number in sorted(file):
-                index.add_postings(Names.read(file[number]), Postings.read(file[number]))
+                group = file[number]
+                index.add_postings(Names.read(group, mapped), Postings.read(group, mapped))
         return index

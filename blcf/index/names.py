@@ -56,6 +56,8 @@ class Names(Sequence[str]):
         write_dataset(group, "name_offsets", self._offsets)
 
     @classmethod
-    def read(cls, group: h5py.Group) -> Names:
-        """Map the names of an HDF5 group into memory."""
-        return cls(read_dataset(group, "names"), read_dataset(group, "name_offsets"))
+    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Names:
+        """The names of an HDF5 group, over its mapped file."""
+        return cls(
+            read_dataset(group, "names", mapped), read_dataset(group, "name_offsets", mapped)
+        )

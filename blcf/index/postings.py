@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
+from blcf.errors import FormatError
 from blcf.kernels.postings import (
     accumulate_scores,
     accumulate_squared_norms,
@@ -69,11 +70,28 @@ class Postings:
         write_dataset(group, "tf", self.tf)
 
     @classmethod
-    def read(cls, group: h5py.Group) -> Postings:
-        """Map the lists of an HDF5 group into memory; nothing is read before it is used."""
-        return cls(
+    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Postings:
+        """The lists of an HDF5 group, over its mapped file; nothing is read before it is used."""
+        postings = cls(
             int(group.attrs["n_images"]),
-            read_dataset(group, "word_indptr"),
-            read_dataset(group, "image_ids"),
-            read_dataset(group, "tf"),
+            read_dataset(group, "word_indptr", mapped),
+            read_dataset(group, "image_ids", mapped),
+            read_dataset(group, "tf", mapped),
         )
+        if not postings.image_ids.size == postings.tf.size == postings.word_indptr[-1]:
+            raise FormatError(
+                f"{group.file.filename} is damaged: its posting lists have no common length. "
+                "Restore it from a copy, or index again."
+            )
+        return postings
+
+    def check(self) -> None:
+        """Raise `FormatError` where a list would lead a kernel out of its arrays.
+
+        Reads everything: called once, before the norms are computed, which read everything too.
+        """
+        ids, ends = self.image_ids, self.word_indptr
+        if ends[0] != 0 or (np.diff(ends) < 0).any():
+            raise FormatError("A segment is damaged: its posting lists overlap. Index again.")
+        if ids.size and (ids.min() < 0 or ids.max() >= self.n_images):
+            raise FormatError("A segment is damaged: it lists images it has not. Index again.")

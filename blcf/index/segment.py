@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.errors import FormatError
+from blcf.errors import FormatError, VocabularyMismatch
 from blcf.index.names import Names
 from blcf.index.postings import Postings
-from blcf.storage import open_h5, read_dataset, write_dataset, write_h5
+from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
 
 __all__ = ["Batch", "Segment"]
 
@@ -73,11 +73,18 @@ class Segment:
     postings: Postings
 
     @staticmethod
-    def write(path: Path, batch: Batch, bags: sp.csr_matrix) -> None:
-        """Write a batch and its bags, CSR (n_images, n_words) of raw term frequencies."""
+    def write(path: Path, batch: Batch, bags: sp.csr_matrix, vocabulary: str) -> None:
+        """Write a batch.
+
+        Parameters
+        ----------
+        bags : CSR (n_images, n_words), raw term frequencies
+        vocabulary : digest of the vocabulary, checked by `read`
+        """
         # 2 bytes a cell where the vocabulary allows it.
         dtype = np.uint16 if bags.shape[1] <= 65_536 else np.int32
         with write_h5(path, KIND, FORMAT_VERSION) as file:
+            file.attrs["vocabulary"] = np.bytes_(vocabulary)
             Names.from_list(batch.names).write(file)
             write_dataset(file, "sizes", np.array(batch.sizes, dtype=np.int32))
             shapes = np.array([words.shape for words in batch.maps], dtype=np.int32)
@@ -91,22 +98,38 @@ class Segment:
             Postings.from_bags(bags).write(file.create_group("postings"))
 
     @classmethod
-    def read(cls, path: Path, n_images: int) -> Segment:
-        """Open a segment; `FormatError` where it is damaged or not of `n_images` images."""
+    def read(cls, path: Path, n_images: int, vocabulary: str) -> Segment:
+        """Open a segment of `n_images` images, made with the vocabulary of a digest.
+
+        Raises
+        ------
+        FormatError, VocabularyMismatch
+        """
         with open_h5(path, KIND, FORMAT_VERSION) as file:
+            made = file.attrs["vocabulary"].decode("utf-8", "replace")
+            if made != vocabulary:
+                raise VocabularyMismatch(
+                    f"Expected {path} to be made with vocabulary {vocabulary}, it was made with "
+                    f"{made}. Restore the collection from a copy, or index again."
+                )
+            mapped = map_file(path)
             segment = cls(
-                Names.read(file),
-                read_dataset(file, "sizes"),
-                read_dataset(file, "shapes"),
-                read_dataset(file, "offsets"),
-                read_dataset(file, "cells"),
-                read_dataset(file, "norms"),
-                Postings.read(file["postings"]),
+                Names.read(file, mapped),
+                # Copies: they are small, and every image that is reranked needs them.
+                read_dataset(file, "sizes", mapped).copy(),
+                read_dataset(file, "shapes", mapped).copy(),
+                read_dataset(file, "offsets", mapped).copy(),
+                read_dataset(file, "cells", mapped),
+                read_dataset(file, "norms", mapped),
+                Postings.read(file["postings"], mapped),
             )
-        if len(segment.names) != n_images:
+        lengths = {len(segment.names), len(segment.sizes), len(segment.shapes), n_images}
+        lengths |= {len(segment.offsets) - 1, segment.postings.n_images}
+        n_cells = {segment.cells.size, segment.norms.size, int(segment.offsets[-1])}
+        if len(lengths) > 1 or len(n_cells) > 1:
             raise FormatError(
-                f"Expected {path} to hold {n_images} images, it holds {len(segment.names)}. "
-                "Restore the collection from a copy, or index again."
+                f"Expected {path} to hold {n_images} images, its parts say {sorted(lengths)} "
+                f"images and {sorted(n_cells)} cells. Restore it from a copy, or index again."
             )
         return segment
 

@@ -1,5 +1,5 @@
 """Pictures of results (matplotlib)."""
 
-from blcf.visualization.ranking import draw_box, plot_ranking
+from blcf.visualization.ranking import check_picture_path, draw_box, plot_ranking
 
-__all__ = ["draw_box", "plot_ranking"]
+__all__ = ["check_picture_path", "draw_box", "plot_ranking"]

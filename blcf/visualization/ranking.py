@@ -17,7 +17,7 @@ from blcf.records import Hit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_box", "plot_ranking"]
+__all__ = ["check_picture_path", "draw_box", "plot_ranking"]
 
 _COLUMNS = 5
 QUERY_COLOUR, HIT_COLOUR = "#e69f00", "#0072b2"  # of Okabe & Ito: apart for every eye
@@ -71,6 +71,19 @@ def plot_ranking(
     if path is not None:
         _save(figure, path)
     return figure
+
+
+def check_picture_path(path: str | os.PathLike[str]) -> None:
+    """Raise `InvalidInput` unless a picture can be written there: a known ending, a folder."""
+    known = FigureCanvasAgg.get_supported_filetypes()
+    ending = os.path.splitext(path)[1].lstrip(".").lower()
+    if ending not in known:
+        raise InvalidInput(
+            f"Expected a picture file ending in one of {', '.join(sorted(known))}, got {path}."
+        )
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.access(folder, os.W_OK):
+        raise InvalidInput(f"Could not write {path}: {folder} is no folder that can be written.")
 
 
 def _save(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -88,7 +88,7 @@ def kmeans(
         seen = features[:n_seen]
         words, scores = nearest_words(seen, centroids)
         distances = squared_distances_to(seen, scores)
-        history.append(float(distances.mean(dtype=torch.float64)))
+        history.append(float(distances.cpu().mean(dtype=torch.float64)))
         sizes.append(n_seen)
         if on_iteration is not None:
             on_iteration(iteration, history[-1])
@@ -132,13 +132,16 @@ def _move(
 ) -> int:
     """Put each word at the mean of its features, in place; give back how many were empty."""
     n_words, n_components = centroids.shape
-    sums = torch.zeros(n_words, n_components, dtype=torch.float64, device=features.device)
+    # Sums in double precision, which Apple's devices do not have.
+    device = torch.device("cpu") if features.device.type == "mps" else features.device
+    sums = torch.zeros(n_words, n_components, dtype=torch.float64, device=device)
     for start in range(0, len(features), 65_536):
         rows = slice(start, start + 65_536)
-        sums.index_add_(0, words[rows], features[rows].double())
-    counts = torch.bincount(words, minlength=n_words)
-    filled = counts > 0
-    centroids[filled] = (sums[filled] / counts[filled, None]).float()
+        sums.index_add_(0, words[rows].to(device), features[rows].to(device).double())
+    counts = torch.bincount(words.to(device), minlength=n_words)
+    means = (sums / counts.clamp(min=1)[:, None]).float().to(features.device)
+    filled = (counts > 0).to(features.device)
+    centroids[filled] = means[filled]
     empty = torch.nonzero(~filled).ravel()
     if len(empty):
         farthest = torch.sort(distances, descending=True, stable=True).indices[: len(empty)]

@@ -1,53 +1,22 @@
-"""Create, open, add, resume: what a collection promises about its pictures and its files."""
+"""Create, open, add: what a collection promises about its pictures."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiles
+from tiles import create, rankings, reopen
 
 from blcf import SearchEngine
-from blcf.engine import indexing
 from blcf.errors import (
     CollectionExists,
-    CollectionLocked,
     CollectionNotFound,
     InvalidInput,
     UnreadableImage,
     VocabularyMismatch,
 )
-
-
-@pytest.fixture
-def scenes(tmp_path):
-    """A folder of twelve pictures."""
-    for number, one in enumerate(tiles.planted_scenes()[0]):
-        tiles.save(tmp_path / "scenes" / f"{number:02d}.png", one)
-    return tmp_path / "scenes"
-
-
-def create(path, **changes) -> SearchEngine:
-    return SearchEngine.create(path, tiles.TileNetwork(), **{**tiles.SETTINGS, **changes})
-
-
-def reopen(path) -> SearchEngine:
-    return SearchEngine.open(path, network=tiles.TileNetwork())
-
-
-def rankings(engine, folder) -> list:
-    """Names and scores of a search with every picture of a folder."""
-    found = []
-    for path in sorted(folder.iterdir()):
-        hits = engine.search(path, box=(16, 16, 96, 80), expand="local", n_expand=3)
-        found.append([(hit.name, round(hit.score, 6), str(hit.box)) for hit in hits])
-    return found
 
 
 def test_open_gives_what_add_left(scenes, tmp_path):
@@ -115,115 +84,82 @@ def test_one_name_for_two_pictures(scenes, tmp_path):
     assert engine.add(tmp_path / "moved", progress=False).n_present == 12
 
 
-def test_interrupt_commits_what_is_finished(scenes, tmp_path, monkeypatch):
-    engine = create(tmp_path / "c.blcf")
-    engine.add([scenes / "00.png", scenes / "01.png"], root=scenes, progress=False)
-    real, seen = engine.model.encode, []
-
-    def encode(feature_map):
-        if len(seen) == 5:
-            raise KeyboardInterrupt
-        seen.append(1)
-        return real(feature_map)
-
-    monkeypatch.setattr(engine.model, "encode", encode)
-    with pytest.raises(KeyboardInterrupt):
-        engine.add(scenes, progress=False)
-    again = reopen(tmp_path / "c.blcf")
-    assert len(again) == 7
-    assert again.add(scenes, progress=False).n_added == 5
-
-
-def test_training_sample_survives_an_interrupt(scenes, tmp_path, monkeypatch):
-    """A run stopped in k-means does not go through the network again."""
-    engine = create(tmp_path / "c.blcf")
-    monkeypatch.setattr("blcf.vocabulary.Vocabulary.fit", _interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        engine.add(scenes, progress=False)
-    monkeypatch.undo()
-    monkeypatch.setattr("blcf.engine.training._draw_sample", _interrupt)
-    again = reopen(tmp_path / "c.blcf")
-    assert again.add(scenes, progress=False).n_added == 12
-    assert not (tmp_path / "c.blcf" / "training.npz").exists()
-
-
-def _interrupt(*args, **kwargs):
-    raise KeyboardInterrupt
-
-
-KILLED = """
-import sys, time
-import tiles
-from blcf import SearchEngine
-from blcf.engine import indexing
-indexing.COMMIT_IMAGES = 2
-engine = SearchEngine.open(sys.argv[1], network=tiles.TileNetwork())
-encode = engine.model.encode
-def slow(feature_map):
-    time.sleep(0.05)
-    return encode(feature_map)
-engine.model.encode = slow
-print("adding", flush=True)
-engine.add(sys.argv[2], progress=False)
-"""
-
-
-def test_kill_loses_only_the_batch_in_flight(scenes, tmp_path):
-    """kill -9 at several instants, then the same command: the ranking of an undisturbed run."""
-    path = tmp_path / "c.blcf"
-    undisturbed = create(tmp_path / "undisturbed.blcf")
-    for engine in (create(path), undisturbed):
-        engine.add([scenes / "00.png"], root=scenes, progress=False)  # learns the vocabulary
-    undisturbed.add(scenes, progress=False)
-    before = 1
-    for delay in (0.15, 0.25, 0.35):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(path), str(scenes)],
-            stdout=subprocess.PIPE,
-            env=environment,
-        )
-        assert process.stdout.readline() == b"adding\n"
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        now = len(reopen(path))
-        assert before <= now <= 12
-        before = now
-    again = reopen(path)
-    report = again.add(scenes, progress=False)
-    assert report.n_present == before and len(again) == 12
-    assert rankings(again, scenes) == rankings(undisturbed, scenes)
-    assert not list(path.glob("**/*.tmp"))
-
-
-def test_commits_are_bounded_in_time_and_number(scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr(indexing, "COMMIT_IMAGES", 5)
+def test_the_folder_above_adds_no_picture_twice(scenes, tmp_path):
     engine = create(tmp_path / "c.blcf")
     engine.add(scenes, progress=False)
-    assert [len(segment.names) for segment in engine.collection.segments] == [5, 5, 2]
+    tiles.save(tmp_path / "more" / "00.png", np.full((8, 8), 3))
+    (tmp_path / "all").mkdir()
+    scenes.rename(tmp_path / "all" / "scenes")
+    (tmp_path / "more").rename(tmp_path / "all" / "more")
+    inside = create(tmp_path / "d.blcf")
+    inside.add(tmp_path / "all" / "scenes", progress=False)
+    report = inside.add(tmp_path / "all", progress=False)
+    assert (report.n_added, report.n_present) == (1, 12)
+    assert sorted(inside.collection.names())[-1] == "more/00.png"
 
 
-def test_one_writer(scenes, tmp_path):
+def test_moved_pictures_are_found_again(scenes, tmp_path):
     engine = create(tmp_path / "c.blcf")
     engine.add(scenes, progress=False)
-    other = reopen(tmp_path / "c.blcf")
-    with other.collection.writing():
-        with pytest.raises(CollectionLocked, match="Another process is writing"):
-            engine.add(scenes, progress=False)
-    assert engine.add(scenes, progress=False).n_present == 12
+    scenes.rename(tmp_path / "moved")
+    engine.add(tmp_path / "moved", progress=False)
+    hits = reopen(tmp_path / "c.blcf").search(tmp_path / "moved" / "03.png", k=2)
+    assert [path.parent.name for path in hits.paths] == ["moved", "moved"]
+    assert all(path.exists() for path in hits.paths)
+    assert [hit.name for hit in hits[:1]] == ["03.png"] and hits[:1].paths == hits.paths[:1]
 
 
-def test_readers_keep_their_snapshot(scenes, tmp_path):
-    writer = create(tmp_path / "c.blcf")
-    writer.add([scenes / f"{i:02d}.png" for i in range(8)], root=scenes, progress=False)
-    reader = reopen(tmp_path / "c.blcf")
-    before = rankings(reader, scenes)
-    writer.add(scenes, progress=False)
-    assert len(reader) == 8 and rankings(reader, scenes) == before
-    reader.refresh()
-    assert len(reader) == 12 and rankings(reader, scenes) == rankings(writer, scenes)
+def test_a_picture_that_the_network_cannot_take_is_skipped(scenes, tmp_path):
+    engine = create(tmp_path / "c.blcf")
+    real = engine.model.extractor._run
+
+    def run(images):
+        if any((image == image[0, 0]).all() for image in images):
+            raise InvalidInput("no plain pictures")
+        return real(images)
+
+    engine.model.extractor._run = run
+    tiles.save(scenes / "04 plain.png", np.full((8, 8), 3))
+    report = engine.add(scenes, progress=False)
+    assert report.n_added == 12 and report.skipped == {"04 plain.png": "no plain pictures"}
+
+
+def test_what_is_gone_leaves_the_list_of_skipped(scenes, tmp_path):
+    (scenes / "bad.jpg").write_bytes(b"")
+    (scenes / "link.jpg").symlink_to(scenes / "nowhere.jpg")
+    engine = create(tmp_path / "c.blcf")
+    assert sorted(engine.add(scenes, progress=False).skipped) == ["bad.jpg", "link.jpg"]
+    (scenes / "bad.jpg").unlink()
+    assert sorted(engine.add(scenes, progress=False).skipped) == ["link.jpg"]
+    assert sorted(engine.collection.skipped()) == ["link.jpg"]
+
+
+def test_few_readable_pictures_among_many(scenes, tmp_path):
+    """The size of an automatic vocabulary follows what can be read."""
+    for number in range(300):
+        (scenes / f"bad {number}.png").write_bytes(b"no picture")
+    engine = create(tmp_path / "c.blcf", n_words="auto")
+    report = engine.add(scenes, progress=False)
+    assert report.n_added == 12 and len(report.skipped) == 300
+    assert engine.model.n_words == 5  # 12 pictures of 64 cells
+
+
+def test_expansion_wants_its_hits_however_few_are_shown(scenes, tmp_path):
+    engine = create(tmp_path / "c.blcf")
+    engine.add(scenes, progress=False)
+    for expand in ("local", "global"):
+        options = {"expand": expand, "n_expand": 8, "depth": 3}
+        few = engine.search(scenes / "00.png", k=1, **options)
+        many = engine.search(scenes / "00.png", k=12, **options)
+        assert few[0].score == many[0].score and len(few) == 1 and len(many) == 12
+        assert (np.diff(many.scores) <= 0).all()
+
+
+def test_one_picture_warns_of_its_idf(scenes, tmp_path, caplog):
+    engine = create(tmp_path / "c.blcf", idf=True)
+    engine.add([scenes / "00.png"], root=scenes, progress=False)
+    engine.search(scenes / "00.png")
+    assert "idf is 0" in caplog.text
 
 
 def test_messages(scenes, tmp_path):

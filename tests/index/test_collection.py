@@ -12,7 +12,13 @@ import pytest
 from made_up import DESCRIPTION, append, check, picture
 
 from blcf.bags import BagOfWords
-from blcf.errors import CollectionExists, CollectionNotFound, FormatError, StorageError
+from blcf.errors import (
+    CollectionExists,
+    CollectionNotFound,
+    FormatError,
+    StorageError,
+    VocabularyMismatch,
+)
 from blcf.index import Batch, Collection, Segment
 
 
@@ -166,7 +172,7 @@ def test_damaged_segment(collection):
         with pytest.raises(FormatError, match="00000002.h5 is damaged or cut short"):
             Collection.open(collection.path)
     path.write_bytes((collection.path / "segments" / "00000001.h5").read_bytes())
-    with pytest.raises(FormatError, match="00000002.h5 to hold 6 images, it holds 3"):
+    with pytest.raises(FormatError, match=r"00000002.h5 to hold 6 images, its parts say \[3, 6\]"):
         Collection.open(collection.path)
     path.unlink()
     with pytest.raises(FormatError, match="00000002.h5 is missing"):
@@ -200,8 +206,10 @@ def test_segment_of_strange_names(tmp_path):
     batch = Batch()
     for name in names:
         batch.append(name, *picture(0)[1:])
-    Segment.write(tmp_path / "a.h5", batch, BagOfWords(20).encode_many(batch.maps))
-    assert list(Segment.read(tmp_path / "a.h5", 4).names) == names
+    Segment.write(tmp_path / "a.h5", batch, BagOfWords(20).encode_many(batch.maps), "v")
+    assert list(Segment.read(tmp_path / "a.h5", 4, "v").names) == names
+    with pytest.raises(VocabularyMismatch, match="with vocabulary w, it was made with v"):
+        Segment.read(tmp_path / "a.h5", 4, "w")
 
 
 def test_skipped_pictures(collection):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blcf.index.names import Names
-from blcf.storage import open_h5, write_h5
+from blcf.storage import map_file, open_h5, write_h5
 
 STRANGE = [
     "a.jpg",
@@ -31,7 +31,7 @@ def written_and_read(names, folder):
     with write_h5(folder / "names.h5", "names", 1) as file:
         names.write(file)
     with open_h5(folder / "names.h5", "names", 1) as file:
-        return Names.read(file)
+        return Names.read(file, map_file(file.filename))
 
 
 @pytest.mark.parametrize("names", [STRANGE, [], [""], ["", "", ""], ["one"]])

@@ -1,0 +1,213 @@
+"""One sentence and exit status 2 for every mistake, and nothing lost of what was committed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiles
+
+from blcf.cli import main
+from blcf.index import Collection
+
+MISTAKES = {
+    "box outside": (["search", "C", "Q", "--box", "500,500,600,600"], "lies outside"),
+    "box reversed": (["search", "C", "Q", "--box", "90,90,10,10"], "empty or reversed"),
+    "box empty": (["search", "C", "Q", "--box", "10,10,10,90"], "empty or reversed"),
+    "box not a number": (["search", "C", "Q", "--box", "nan,0,10,10"], "finite numbers"),
+    "box that begins with a minus": (["search", "C", "Q", "--box", "-9,-9,-1,-1"], "outside"),
+    "seed below 0": (["index", "frames", "new", "--seed", "-1"], "random_state to be 0 or more"),
+    "much interpolation": (["index", "frames", "new", "--upsample", "999"], "upsample to be from"),
+    "huge query side": (["search", "C", "Q", "--query-side", "99999"], "query_side to be from"),
+    "plot into nowhere": (["search", "C", "Q", "--plot", "no/where.png"], "no folder that can"),
+    "truth without positives": (["evaluate", "C", "none.json"], "nothing to measure"),
+    "truth with a bad box": (["evaluate", "C", "badbox.json"], "query 1: Expected a box"),
+    "box of three": (["search", "C", "Q", "--box", "0,10,10"], "four numbers"),
+    "box of words": (["search", "C", "Q", "--box", "a,b,c,d"], "X1,Y1,X2,Y2"),
+    "no query": (["search", "C", "nowhere.jpg"], "there is no such file"),
+    "unreadable query": (["search", "C", "weights.pth"], "not a picture"),
+    "k = 0": (["search", "C", "Q", "-k", "0"], "Expected k to be 1 or more"),
+    "k of words": (["search", "C", "Q", "-k", "many"], "invalid int value"),
+    "shares of words": (["search", "C", "Q", "--shares", "a,b"], "expected integers"),
+    "shares of nothing": (["search", "C", "Q", "--shares", "0"], "Expected shares"),
+    "plot of no format": (["search", "C", "Q", "--plot", "hits.xyz"], "xyz"),
+    "no collection": (["search", "nowhere", "Q"], "No collection at"),
+    "no collection, info": (["info", "frames"], "no manifest.json"),
+    "no frames": (["index", "nowhere", "new"], "nowhere"),
+    "empty folder": (["index", "empty", "new"], "empty"),
+    "no pictures": (["index", "words", "new"], ".jpg"),
+    "unknown network": (["index", "frames", "new", "--network", "vg16"], "did you mean vgg16"),
+    "unknown layer": (
+        ["index", "frames", "new", "--network", "squeezenet1_1", "--layer", "fire99"]
+        + ["--weights", "weights.pth"],
+        "Near: fire9",
+    ),
+    "weights of another": (
+        ["index", "frames", "new", "--network", "alexnet", "--weights", "weights.pth"],
+        "do not fit",
+    ),
+    "weights that are none": (
+        ["index", "frames", "new", "--network", "alexnet", "--weights", "gt.json"],
+        "no file of tensors",
+    ),
+    "no weights": (
+        ["index", "frames", "new", "--network", "alexnet", "--weights", "nowhere.pth"],
+        "No weights file",
+    ),
+    "more words than features": (
+        ["index", "frames", "new", "--network", "squeezenet1_1", "--weights", "weights.pth"]
+        + ["--side", "64", "--words", "9000"],
+        "Ask for fewer words",
+    ),
+    "only bad pictures": (
+        ["index", "bad", "new", "--network", "squeezenet1_1", "--weights", "weights.pth"],
+        "None of 1 pictures",
+    ),
+    "other settings": (["index", "frames", "C", "--side", "200"], "was made with side 128"),
+    "bad side": (["index", "frames", "new", "--side", "3"], "side"),
+    "bad words": (["index", "frames", "new", "--words", "-5"], "n_words"),
+    "into a folder of pictures": (
+        ["index", "frames", "frames", "--network", "squeezenet1_1", "--weights", "weights.pth"],
+        "not an empty folder",
+    ),
+    "no truth": (["evaluate", "C", "nowhere.json"], "No ground truth"),
+    "truth of another set": (["evaluate", "C", "gt.json"], "No picture of"),
+    "truth that is none": (["evaluate", "C", "words/a.txt"], "to be JSON"),
+    "no command": ([], "COMMAND"),
+}
+
+
+@pytest.mark.parametrize("arguments, message", MISTAKES.values(), ids=MISTAKES)
+def test_mistakes(place, call, monkeypatch, arguments, message):
+    """Exit status 2, one sentence, no traceback, and the collection as it was."""
+    monkeypatch.chdir(place)
+    (place / "empty").mkdir(exist_ok=True)
+    (place / "words").mkdir(exist_ok=True)
+    (place / "words" / "a.txt").write_text("no picture")
+    (place / "bad").mkdir(exist_ok=True)
+    (place / "bad" / "a.jpg").write_text("no picture")
+    query = {"query": str(place / "q.png"), "box": None, "positives": ["other.jpg"], "junk": []}
+    (place / "gt.json").write_text(json.dumps({"queries": [query]}))
+    rows = {"none.json": {**query, "positives": []}, "badbox.json": {**query, "box": [9, 9, 1, 1]}}
+    for name, row in rows.items():
+        images = [{"name": "été 1/00.png", "size": [128, 128]}]
+        (place / name).write_text(json.dumps({"images": images, "queries": [row]}))
+    tiles.save(place / "q.png", np.zeros((8, 8), dtype=int))
+    names = {"C": "c.blcf", "Q": "q.png"}
+    status, out, err = call(*(names.get(one, one) for one in arguments))
+    assert status == 2, err
+    assert message in err
+    assert "Traceback" not in err and out == ""
+    assert not (place / "new").exists(), "nothing is made for a mistake"
+    assert Collection.open(place / "c.blcf").n_images == 12
+
+
+def damage_version(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format_version": 99}))
+
+
+def damage_manifest(folder):
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text[: len(text) // 2])
+
+
+def damage_segment(folder):
+    path = next((folder / "segments").glob("*.h5"))
+    path.write_bytes(path.read_bytes()[:-3000])
+
+
+def damage_model(folder):
+    (folder / "model.h5").write_bytes((folder / "model.h5").read_bytes()[:3000])
+
+
+def remove_model(folder):
+    (folder / "model.h5").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (damage_version, "version 99"),
+        (damage_manifest, "damaged"),
+        (damage_segment, "cut short"),
+        (damage_model, "cut short"),
+        (remove_model, "missing"),
+    ],
+)
+def test_damaged_collections(place, call, tmp_path, damage, message):
+    shutil.copytree(place / "c.blcf", tmp_path / "c.blcf")
+    damage(tmp_path / "c.blcf")
+    image = place / "frames" / "été 1" / "03.png"
+    status, out, err = call("search", tmp_path / "c.blcf", image)
+    assert status == 2 and message in err and out == ""
+    assert len(err.strip().splitlines()) == 1
+
+
+FULL = """
+import resource, sys
+from blcf.cli import main
+from blcf.engine import indexing
+indexing.COMMIT_IMAGES = 4
+limit = int(sys.argv[1])
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("limit", [2_000, 9_000, 40_000])
+def test_disk_full(place, tmp_path, limit):
+    """A file that cannot be written: one sentence, and what was committed is there."""
+    shutil.copytree(place / "c.blcf", tmp_path / "c.blcf")
+    tiles.save(tmp_path / "more" / "new.png", np.full((8, 8), 5))
+    arguments = ["index", tmp_path / "more", tmp_path / "c.blcf", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(limit), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr
+    if done.returncode:
+        assert done.returncode == 2 and "Could not write" in done.stderr
+    assert len(Collection.open(tmp_path / "c.blcf").segments) == 1 + (done.returncode == 0)
+    assert limit > 2_000 or done.returncode == 2, "no segment fits into 2,000 bytes"
+    main([*map(str, arguments)])
+    assert Collection.open(tmp_path / "c.blcf").n_images == 13
+    assert not list((tmp_path / "c.blcf").glob("**/*.tmp"))
+
+
+def test_a_mistake_on_resuming_keeps_what_is_there(place, call, tmp_path, monkeypatch):
+    """A device that cannot be used is no reason to drop the training sample."""
+    command = ["index", place / "frames", tmp_path / "c.blcf", "--quiet", "--words", 20]
+    command += ["--network", "squeezenet1_1", "--weights", place / "weights.pth", "--side", 128]
+    monkeypatch.setattr("blcf.vocabulary.Vocabulary.fit", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call(*command)
+    monkeypatch.undo()
+    assert (tmp_path / "c.blcf" / "training.npz").exists()
+    assert call(*command, "--device", "nonsense")[0] == 2
+    assert (tmp_path / "c.blcf" / "training.npz").exists()
+    assert call(*command, "--layer", "fire9")[0] == 0, "the default layer by its name"
+    assert call(*command, "--layer", "features.12")[0] == 0
+
+
+def test_disk_full_at_the_first_index(place, tmp_path):
+    """The same command, run again with room, makes the collection."""
+    command = ["index", place / "frames", tmp_path / "c.blcf", "--quiet", "--words", "20"]
+    command += ["--network", "squeezenet1_1", "--weights", place / "weights.pth", "--side", "128"]
+    for limit in (10, 3_000):
+        done = subprocess.run(
+            [sys.executable, "-c", FULL, str(limit), *map(str, command)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 2 and "Could not write" in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+    assert main([*map(str, command)]) == 0
+    assert Collection.open(tmp_path / "c.blcf").n_images == 12

@@ -1,0 +1,212 @@
+"""Interrupts, kills, several processes, damage: what is committed is there, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import pytest
+import tiles
+from tiles import create, rankings, reopen
+
+from blcf import SearchOptions
+from blcf.engine import indexing
+from blcf.engine.pictures import stream_maps
+from blcf.errors import (
+    CollectionLocked,
+    FormatError,
+    VocabularyMismatch,
+)
+
+
+def test_a_damaged_segment_is_no_crash(scenes, tmp_path):
+    """Posting lists that would lead a kernel astray, and a segment of another collection."""
+    engine = create(tmp_path / "c.blcf")
+    engine.add(scenes, progress=False)
+    path = tmp_path / "c.blcf" / "segments" / "00000001.h5"
+    whole = path.read_bytes()
+    other = create(tmp_path / "d.blcf", random_state=1)
+    other.add(scenes, progress=False)
+    path.write_bytes((tmp_path / "d.blcf" / "segments" / "00000001.h5").read_bytes())
+    with pytest.raises(VocabularyMismatch, match="was made with"):
+        reopen(tmp_path / "c.blcf")
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        file["postings/image_ids"][5] = 2**30
+    with pytest.raises(FormatError, match="lists images it has not"):
+        reopen(tmp_path / "c.blcf").search(scenes / "00.png")
+
+
+def test_searching_while_adding_is_followed_by_a_fresh_search(scenes, tmp_path):
+    engine = create(tmp_path / "c.blcf")
+    engine.add([scenes / "00.png"], root=scenes, progress=False)
+    real = engine.model.encode
+
+    def encode(feature_map):
+        assert len(engine.searcher.search(query, SearchOptions())) == 1
+        return real(feature_map)
+
+    query = engine.describe(scenes / "00.png")
+    engine.model.encode = encode
+    engine.add(scenes, progress=False)
+    assert len(engine.searcher.search(query, SearchOptions())) == len(engine) == 12
+
+
+def test_interrupt_commits_what_is_finished(scenes, tmp_path, monkeypatch):
+    engine = create(tmp_path / "c.blcf")
+    engine.add([scenes / "00.png", scenes / "01.png"], root=scenes, progress=False)
+    real, seen = engine.model.encode, []
+
+    def encode(feature_map):
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+        seen.append(1)
+        return real(feature_map)
+
+    monkeypatch.setattr(engine.model, "encode", encode)
+    with pytest.raises(KeyboardInterrupt):
+        engine.add(scenes, progress=False)
+    again = reopen(tmp_path / "c.blcf")
+    assert len(again) == 7
+    assert again.add(scenes, progress=False).n_added == 5
+
+
+def test_training_sample_survives_an_interrupt(scenes, tmp_path, monkeypatch):
+    """A run stopped in k-means does not go through the network again."""
+    engine = create(tmp_path / "c.blcf")
+    monkeypatch.setattr("blcf.vocabulary.Vocabulary.fit", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        engine.add(scenes, progress=False)
+    monkeypatch.undo()
+    monkeypatch.setattr("blcf.engine.sample.stream_maps", _interrupt)
+    again = reopen(tmp_path / "c.blcf")
+    assert again.add(scenes, progress=False).n_added == 12
+    assert not (tmp_path / "c.blcf" / "training.npz").exists()
+
+
+@pytest.mark.parametrize("save_seconds", [300.0, 0.0], ids=["when interrupted", "now and then"])
+def test_sampling_goes_on_where_it_was_interrupted(scenes, tmp_path, monkeypatch, save_seconds):
+    """The vocabulary of a run interrupted while it sampled is that of an undisturbed run."""
+    undisturbed = create(tmp_path / "u.blcf")
+    undisturbed.add(scenes, progress=False)
+    engine = create(tmp_path / "c.blcf")
+    monkeypatch.setattr("blcf.engine.sample.SAVE_SECONDS", save_seconds)
+    seen = []
+
+    def some(*arguments):
+        for row in stream_maps(*arguments):
+            if len(seen) == 5:
+                raise KeyboardInterrupt if save_seconds else MemoryError  # no chance to save
+            seen.append(row[0])
+            yield row
+
+    monkeypatch.setattr("blcf.engine.sample.stream_maps", some)
+    with pytest.raises((KeyboardInterrupt, MemoryError)):
+        engine.add(scenes, progress=False)
+    names = []
+    monkeypatch.setattr(
+        "blcf.engine.sample.stream_maps",
+        lambda extractor, images, rest, *more: names.extend(rest)
+        or stream_maps(extractor, images, rest, *more),
+    )
+    again = reopen(tmp_path / "c.blcf")
+    again.add(scenes, progress=False)
+    assert seen + names == sorted(seen + names) and len(names) == 12 - 5
+    assert again.model.vocabulary.digest_ == undisturbed.model.vocabulary.digest_
+
+
+def test_a_sample_of_other_pictures_is_not_used(scenes, tmp_path, monkeypatch):
+    engine = create(tmp_path / "c.blcf")
+    monkeypatch.setattr("blcf.vocabulary.Vocabulary.fit", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        engine.add(scenes, progress=False)
+    monkeypatch.undo()
+    for number, one in enumerate(tiles.planted_scenes(seed=5)[0]):
+        tiles.save(tmp_path / "others" / f"{number:02d}.png", one)
+    engine.add(tmp_path / "others", progress=False)
+    fresh = create(tmp_path / "f.blcf")
+    fresh.add(tmp_path / "others", progress=False)
+    assert engine.model.vocabulary.digest_ == fresh.model.vocabulary.digest_
+
+
+def _interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+KILLED = """
+import sys, time
+import tiles
+from blcf import SearchEngine
+from blcf.engine import indexing
+indexing.COMMIT_IMAGES = 2
+engine = SearchEngine.open(sys.argv[1], network=tiles.TileNetwork())
+encode = engine.model.encode
+def slow(feature_map):
+    time.sleep(0.05)
+    return encode(feature_map)
+engine.model.encode = slow
+print("adding", flush=True)
+engine.add(sys.argv[2], progress=False)
+"""
+
+
+def test_kill_loses_only_the_batch_in_flight(scenes, tmp_path):
+    """kill -9 at several instants, then the same command: the ranking of an undisturbed run."""
+    path = tmp_path / "c.blcf"
+    undisturbed = create(tmp_path / "undisturbed.blcf")
+    for engine in (create(path), undisturbed):
+        engine.add([scenes / "00.png"], root=scenes, progress=False)  # learns the vocabulary
+    undisturbed.add(scenes, progress=False)
+    before = 1
+    for delay in (0.15, 0.25, 0.35):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(path), str(scenes)],
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+        assert process.stdout.readline() == b"adding\n"
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        now = len(reopen(path))
+        assert before <= now <= 12
+        before = now
+    again = reopen(path)
+    report = again.add(scenes, progress=False)
+    assert report.n_present == before and len(again) == 12
+    assert rankings(again, scenes) == rankings(undisturbed, scenes)
+    assert not list(path.glob("**/*.tmp"))
+
+
+def test_commits_are_bounded_in_time_and_number(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(indexing, "COMMIT_IMAGES", 5)
+    engine = create(tmp_path / "c.blcf")
+    engine.add(scenes, progress=False)
+    assert [len(segment.names) for segment in engine.collection.segments] == [5, 5, 2]
+
+
+def test_one_writer(scenes, tmp_path):
+    engine = create(tmp_path / "c.blcf")
+    engine.add(scenes, progress=False)
+    other = reopen(tmp_path / "c.blcf")
+    with other.collection.writing():
+        with pytest.raises(CollectionLocked, match="Another process is writing"):
+            engine.add(scenes, progress=False)
+    assert engine.add(scenes, progress=False).n_present == 12
+
+
+def test_readers_keep_their_snapshot(scenes, tmp_path):
+    writer = create(tmp_path / "c.blcf")
+    writer.add([scenes / f"{i:02d}.png" for i in range(8)], root=scenes, progress=False)
+    reader = reopen(tmp_path / "c.blcf")
+    before = rankings(reader, scenes)
+    writer.add(scenes, progress=False)
+    assert len(reader) == 8 and rankings(reader, scenes) == before
+    reader.refresh()
+    assert len(reader) == 12 and rankings(reader, scenes) == rankings(writer, scenes)
