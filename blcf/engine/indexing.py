@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,6 +88,13 @@ def follow_moves(collection: Collection, images: ImageList) -> None:
         collection.relocate(moved)
 
 
+def _stream(model: Model, images: ImageList, names: list[str], progress: bool) -> Iterable:
+    """Feature maps of the named pictures; no network is loaded for none."""
+    if not names:
+        return ()
+    return stream_maps(model.extractor, images, names, "indexing", progress)
+
+
 def index_images(
     model: Model,
     bag_of_words: BagOfWords,
@@ -117,7 +125,7 @@ def index_images(
         last_commit = time.monotonic()
 
     try:
-        for name, picture in stream_maps(model.extractor, images, names, "indexing", progress):
+        for name, picture in _stream(model, images, names, progress):
             settled.append(name)
             if isinstance(picture, Exception):
                 skipped[name] = getattr(picture, "reason", str(picture))
