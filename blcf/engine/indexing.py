@@ -110,7 +110,8 @@ def index_images(
     collection = model.collection
     # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
     batch, skipped = Batch(), dict(images.problems)
-    settled = [name for name in collection.skipped() if not (images.root / name).exists()]
+    root = str(images.root)
+    settled = collection.skipped_and_gone(root)
     n_before, last_commit = collection.n_images, time.monotonic()
 
     def commit() -> None:
@@ -120,8 +121,8 @@ def index_images(
         if len(finished):
             norms = [dequantise_norms(one) for one in finished.norms]
             bags = bag_of_words.encode_many(finished.maps, norms)
-            collection.append(finished, bags, str(images.root))
-        collection.record_skipped(skipped, settled)
+            collection.append(finished, bags, root)
+        collection.record_skipped(skipped, settled, root)
         last_commit = time.monotonic()
 
     try:

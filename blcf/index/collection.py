@@ -234,13 +234,25 @@ class Collection:
                 folder.rmdir()
 
     def skipped(self) -> dict[str, str]:
-        """Pictures that were skipped, with the reason, from ``errors.jsonl``."""
+        """Pictures that were skipped: {name: reason}."""
+        return {row["name"]: row["reason"] for row in self._skipped_rows()}
+
+    def skipped_and_gone(self, root: str) -> list[str]:
+        """Names of skipped pictures that are no longer in a folder."""
+        return [
+            row["name"]
+            for row in self._skipped_rows()
+            if row["path"] == os.path.join(root, row["name"]) and not os.path.lexists(row["path"])
+        ]
+
+    def _skipped_rows(self) -> list[dict[str, str]]:
+        """The rows of ``errors.jsonl``: name, reason, path."""
         path = self.path / "errors.jsonl"
         if not path.exists():
-            return {}
+            return []
         try:
             rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
-            return {row["name"]: row["reason"] for row in rows}
+            return [{key: row[key] for key in ("name", "reason", "path")} for row in rows]
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError(f"{path} is damaged ({error}). Delete it: it is a report.") from error
 
@@ -251,15 +263,24 @@ class Collection:
             segments=[{**one, "root": moved.get(one["file"], one["root"])} for one in entries]
         )
 
-    def record_skipped(self, skipped: dict[str, str], settled: Iterable[str]) -> None:
-        """Replace what ``errors.jsonl`` says of pictures that were tried again or are gone."""
-        before = self.skipped()
-        rows = {**{name: before[name] for name in before.keys() - set(settled)}, **skipped}
-        if rows == before:
-            return
-        with replace_file(self.path / "errors.jsonl") as temporary:
-            lines = (json.dumps({"name": name, "reason": rows[name]}) for name in sorted(rows))
-            temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    def record_skipped(self, skipped: dict[str, str], settled: Iterable[str], root: str) -> None:
+        """Replace what ``errors.jsonl`` says of pictures of a folder.
+
+        Parameters
+        ----------
+        skipped : {name: reason}
+        settled : names of pictures that were tried again or are gone
+        root : the folder that the names are relative to
+        """
+        before = self._skipped_rows()
+        settled_paths = {os.path.join(root, name) for name in (*settled, *skipped)}
+        rows = [row for row in before if row["path"] not in settled_paths]
+        for name, reason in skipped.items():
+            rows.append({"name": name, "reason": reason, "path": os.path.join(root, name)})
+        rows.sort(key=lambda row: row["path"])
+        if rows != before:
+            with replace_file(self.path / "errors.jsonl") as temporary:
+                temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -132,6 +132,11 @@ def test_what_is_gone_leaves_the_list_of_skipped(scenes, tmp_path):
     (scenes / "bad.jpg").unlink()
     assert sorted(engine.add(scenes, progress=False).skipped) == ["link.jpg"]
     assert sorted(engine.collection.skipped()) == ["link.jpg"]
+    tiles.save(tmp_path / "others" / "a.png", np.full((8, 8), 9))
+    (tmp_path / "others" / "link.jpg").write_bytes(b"")
+    engine.add(tmp_path / "others", progress=False)
+    report = (tmp_path / "c.blcf" / "errors.jsonl").read_text()
+    assert report.count("link.jpg") == 4, "another folder's pictures stay on the list"
 
 
 def test_few_readable_pictures_among_many(scenes, tmp_path):

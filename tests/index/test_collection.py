@@ -213,18 +213,19 @@ def test_segment_of_strange_names(tmp_path):
 
 
 def test_skipped_pictures(collection):
-    collection.record_skipped({}, [])
+    collection.record_skipped({}, [], "/f")
     assert not (collection.path / "errors.jsonl").exists()
     strange = "new\nline\u2028\udce9.jpg"
-    collection.record_skipped({"a.jpg": "empty", strange: "cut short"}, ["a.jpg", "b.jpg", strange])
+    found = {"a.jpg": "empty", strange: "cut short"}
+    collection.record_skipped(found, ["a.jpg", "b.jpg", strange], "/f")
     assert collection.skipped() == {"a.jpg": "empty", strange: "cut short"}
     # a.jpg was mended, c.jpg is new and bad, the strange one was not tried again.
-    collection.record_skipped({"c.jpg": "no picture"}, ["a.jpg", "c.jpg"])
+    collection.record_skipped({"c.jpg": "no picture"}, ["a.jpg", "c.jpg"], "/f")
     expected = {strange: "cut short", "c.jpg": "no picture"}
     assert Collection.open(collection.path).skipped() == expected
-    collection.record_skipped({"c.jpg": "empty"}, iter(["c.jpg"]))
+    collection.record_skipped({"c.jpg": "empty"}, iter(["c.jpg"]), "/f")
     assert collection.skipped()["c.jpg"] == "empty"
-    collection.record_skipped({}, [strange, "c.jpg"])
+    collection.record_skipped({}, [strange, "c.jpg"], "/f")
     assert collection.skipped() == {}
 
 
