@@ -185,8 +185,9 @@ class ConvFeatures:
         height, width = images[0].shape[:2]
         try:
             maps = self._part(inputs)["map"]
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+        except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+            # Whatever the network's own code raises at a size it cannot take.
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in reason:
                 raise OutOfMemory(
                     f"Not enough memory for {len(images)} pictures of {width}x{height} pixels at "
