@@ -6,6 +6,7 @@ import hashlib
 import logging
 import time
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,8 @@ class _Sample:
     @classmethod
     def resume(cls, path: Path, images: str) -> _Sample:
         """What an interrupted run over the same images has drawn, or an empty sample."""
-        try:
+        # Where there is none, or a damaged one, it is drawn again.
+        with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
             with np.load(path, allow_pickle=False) as saved:
                 if str(saved["images"]) == images:
                     features = saved["features"]
@@ -69,8 +71,6 @@ class _Sample:
                     sample = cls(images, int(saved["n_done"]), int(saved["n_cells"]), parts)
                     logger.info("resuming the training of an interrupted run")
                     return sample
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            pass  # none there, or damaged: it is drawn again
         return cls(images)
 
 
