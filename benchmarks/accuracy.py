@@ -17,7 +17,7 @@ from pathlib import Path
 
 from report import machine, table, write_section
 
-from blcf import SearchEngine, SearchOptions, Settings
+from blcf import SearchEngine, SearchOptions
 from blcf.engine.evaluating import evaluate
 
 SETS = {
@@ -37,7 +37,7 @@ COLUMNS = {
 }
 # The independent plain implementation that the engine is held to: count bags of side 480, upsampled
 # twice, no idf, no weights, no reranking; figures of logos with SqueezeNet 1.1, LS and GS.
-PLAIN = Settings(side=480, idf=False, sqrt=False, weighting="uniform")
+PLAIN = {"side": 480, "idf": False, "sqrt": False, "weighting": "uniform"}
 AGREEMENT = {
     (2_000, 128, False): (0.391, 0.321),
     (2_000, 128, True): (0.433, 0.369),
@@ -85,7 +85,6 @@ def measure_set(data: Path, work: Path, name: str, network: str, **settings) -> 
 def measure_agreement(data: Path, work: Path) -> list[dict]:
     """The engine at the settings of the independent plain implementation."""
     rows = []
-    plain = {"side": PLAIN.side, "idf": False, "sqrt": False, "weighting": "uniform"}
     for (n_words, n_components, sqrt), expected in AGREEMENT.items():
         engine = collection(
             data,
@@ -94,7 +93,7 @@ def measure_agreement(data: Path, work: Path) -> list[dict]:
             "squeezenet1_1",
             n_words=n_words,
             n_components=n_components,
-            **plain,
+            **PLAIN,
         )
         engine.settings = replace(engine.settings, sqrt=sqrt)  # a root is taken at search time
         modes = evaluate(engine, data / SETS["logos"][1], [SearchOptions(rerank=False)])[0]

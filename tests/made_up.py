@@ -1,6 +1,8 @@
-"""Made-up pictures for collections, and the check that a collection holds exactly these."""
+"""Made-up files and pictures, and the check that a collection holds exactly these."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
@@ -47,3 +49,11 @@ def check(collection, numbers, n_words=20):
         ranking, expected = index.search(bag), afresh.search(bag)
         assert ranking.names == expected.names
         np.testing.assert_array_equal(ranking.scores, expected.scores)
+
+
+def touch(root: Path, *names: str) -> None:
+    """Make empty files: listing never opens them."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")

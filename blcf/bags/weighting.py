@@ -8,7 +8,14 @@ import numpy as np
 
 from blcf.errors import InvalidInput
 
-__all__ = ["WEIGHTINGS", "check_weighting", "dequantise_norms", "quantise_norms", "spatial_weights"]
+__all__ = [
+    "WEIGHTINGS",
+    "check_weighting",
+    "dequantise_norms",
+    "quantise_norms",
+    "spatial_weights",
+    "weighting_of_parts",
+]
 
 WEIGHTINGS = ("uniform", "center", "linear", "norm")
 
@@ -76,6 +83,15 @@ def spatial_weights(
     if distances.min() == distances.max():
         return np.ones(shape, dtype=np.float32)
     return (1 - distances / distances.max()).astype(np.float32)
+
+
+def weighting_of_parts(weighting: str) -> str:
+    """The weighting of queries and windows, where whole images have `weighting`.
+
+    Norms count everywhere alike; a prior on the place of the object in the whole picture means
+    nothing in a query or inside a window.
+    """
+    return "norm" if weighting == "norm" else "uniform"
 
 
 def quantise_norms(norms: np.ndarray) -> np.ndarray:

@@ -114,7 +114,7 @@ def _add_search_options(command: Any) -> None:
     )
     command.add_argument(
         "--shares",
-        type=_integers,
+        type=_numbers(int, "integers N,N,..."),
         metavar="N,N,...",
         help="sizes of the windows as parts of a side of the map "
         f"(default: {','.join(map(str, default.shares))}; the paper: 1,2,4)",
@@ -144,7 +144,7 @@ def _add_search(commands: Any) -> None:
     )
     command.add_argument(
         "--box",
-        type=_box,
+        type=_numbers(float, "four numbers X1,Y1,X2,Y2"),
         metavar="X1,Y1,X2,Y2",
         help="the object: left, top, right, bottom in pixels (default: the whole picture)",
     )
@@ -170,20 +170,14 @@ def _add_evaluate(commands: Any) -> None:
     _add_search_options(command)
 
 
-def _box(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected four numbers X1,Y1,X2,Y2, got {text!r}"
-        ) from None
+def _numbers(kind: type, expected: str) -> Any:
+    def parse(text: str) -> tuple:
+        try:
+            return tuple(kind(part) for part in text.split(","))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
 
-
-def _integers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected integers N,N,..., got {text!r}") from None
+    return parse
 
 
 def _integer_or(word: str, value: Any) -> Any:

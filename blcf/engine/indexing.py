@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,8 +16,6 @@ from blcf.images import ImageList, display_name
 from blcf.index import Batch, Collection
 
 __all__ = ["AddReport", "follow_moves", "index_images", "missing_names"]
-
-logger = logging.getLogger(__name__)
 
 # A commit costs two fsyncs; what a kill can lose is bounded by both.
 COMMIT_IMAGES = 1_024
@@ -80,8 +77,10 @@ def follow_moves(collection: Collection, images: ImageList) -> None:
     """Where all pictures of a segment are gone from their folder and are in this one, note it."""
     here, moved = set(images.names), {}
     for entry, segment in zip(collection.manifest["segments"], collection.segments):
+        if entry["root"] == str(images.root):
+            continue
         names = segment.names[:]
-        if entry["root"] != str(images.root) and here.issuperset(names):
+        if here.issuperset(names):
             if not any((Path(entry["root"]) / name).exists() for name in names):
                 moved[entry["file"]] = str(images.root)
     if moved:

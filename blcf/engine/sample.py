@@ -48,12 +48,18 @@ class _Sample:
     n_cells: int = 0
     parts: list[np.ndarray] = field(default_factory=list)
 
+    def features(self) -> np.ndarray:
+        """All parts as one array, which takes their place: they are joined once, not twice."""
+        if len(self.parts) > 1:
+            self.parts = [np.concatenate(self.parts)]
+        return self.parts[0] if self.parts else np.empty((0, 0), np.float16)
+
     def save(self, path: Path) -> None:
-        features = np.concatenate(self.parts) if self.parts else np.empty((0, 0), np.float16)
+        """Write what was drawn so far to a file that appears whole or not at all."""
         with replace_file(path) as temporary, open(temporary, "wb") as file:
             np.savez(
                 file,
-                features=features,
+                features=self.features(),
                 n_done=self.n_done,
                 n_cells=self.n_cells,
                 images=self.images,
@@ -122,7 +128,7 @@ def draw_sample(
                 f"{first_reason}"
             )
         sample.save(path)
-    return np.concatenate(sample.parts), sample.n_cells * len(images) // len(chosen)
+    return sample.features(), sample.n_cells * len(images) // len(chosen)
 
 
 def _n_per_image(settings: Settings, n_channels: int, n_images: int) -> int:

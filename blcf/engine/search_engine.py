@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blcf.bags import BagOfWords
+from blcf.bags.weighting import weighting_of_parts
 from blcf.boxes import as_box
 from blcf.engine.evaluating import Evaluation, evaluate
 from blcf.engine.hits import Hits
@@ -221,9 +222,7 @@ class SearchEngine:
         size = (image.shape[1], image.shape[0])
         n_words = self.model.n_words  # before the network: an empty collection says so at once
         words, norms = self.model.encode(self.model.extractor.extract(image, side))
-        # A prior on the place of the object is for the collection's pictures; norms are for all.
-        weighting = "norm" if self.settings.weighting == "norm" else "uniform"
-        bag_of_words = BagOfWords(n_words, weighting)
+        bag_of_words = BagOfWords(n_words, weighting_of_parts(self.settings.weighting))
         return [
             Query(words, size, box, bag_of_words.encode(words, box=box, size=size, norms=norms))
             for box in boxes

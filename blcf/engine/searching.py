@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import dequantise_norms, weighting_of_parts
 from blcf.boxes import cells_to_boxes
 from blcf.engine.settings import SearchOptions
 from blcf.expansion import average_query
@@ -31,12 +31,8 @@ class Searcher:
         self.index = index
         self.collection = collection
         self.bag_of_words = bag_of_words
-        # Windows count the norms of features like the index; a prior on the place of the object
-        # in the whole picture means nothing inside a window.
-        self._by_norm = bag_of_words.weighting == "norm"
-        self._window_bags = BagOfWords(
-            bag_of_words.n_words, "norm" if self._by_norm else "uniform"
-        )
+        weighting = weighting_of_parts(bag_of_words.weighting)
+        self._window_bags = BagOfWords(bag_of_words.n_words, weighting)
 
     def search(self, query: Query, options: SearchOptions) -> Ranking:
         """The ranking of a query, of at most ``options.k`` hits."""
@@ -76,11 +72,12 @@ class Searcher:
         """
         head = ranking[:depth]
         dense = local_search.prepare(vector)
+        by_norm = self._window_bags.weighting == "norm"
         windows, scores = [], np.empty(len(head), dtype=np.float32)
         boxes = np.full((len(ranking), 4), np.nan, dtype=np.float32)
         for row, image_id in enumerate(head.ids):
             words, size = self.collection.words(image_id), self.collection.size(image_id)
-            norms = self._norms(image_id) if self._by_norm else None
+            norms = self._norms(image_id) if by_norm else None
             window = local_search.best_window(
                 dense, words, aspect=query.aspect, size=size, weights=norms
             )

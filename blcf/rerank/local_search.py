@@ -91,6 +91,7 @@ class LocalSearch:
         if not shares:
             raise InvalidInput("Expected shares of at least one size, e.g. (1, 2, 4), got none.")
         self.idf = idf
+        self._squared_idf = idf * idf  # once, not for every image
         self.sqrt = sqrt
         self.min_aspect = min_aspect
         self.shares = shares
@@ -137,18 +138,17 @@ class LocalSearch:
             raise VocabularyMismatch(
                 f"Expected words from 0 to {query.size - 1}, got {least} to {most}."
             )
-        if weights is not None and weights.shape != assignment_map.shape:
+        if weights is None:
+            weights = np.ones(assignment_map.shape, dtype=np.float32)
+        elif weights.shape != assignment_map.shape:
             raise InvalidInput(
                 f"Expected weights of shape {assignment_map.shape}, got {weights.shape}."
             )
-        if weights is None:
-            weights = np.ones(assignment_map.shape, dtype=np.float32)
         windows = self._windows(assignment_map.shape, aspect, size)
         scores = np.empty(len(windows))
         tf = np.zeros(query.size)
-        squared_idf = self.idf * self.idf
         score_windows(
-            assignment_map, weights, windows, query, squared_idf, self.sqrt, tf, scores
+            assignment_map, weights, windows, query, self._squared_idf, self.sqrt, tf, scores
         )
         # Equal figures are ties, as in the index: double precision would split them by rounding.
         best = int(np.argmax(scores.astype(np.float32)))

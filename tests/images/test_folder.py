@@ -7,19 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_up import touch
 
 from blcf.errors import InvalidInput
 from blcf.images import IMAGE_SUFFIXES, display_name, find_images
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file names and links as on POSIX")
-
-
-def touch(root: Path, *names: str) -> None:
-    """Make empty files: listing never opens them."""
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
 
 
 def test_every_suffix_in_any_case(tmp_path: Path) -> None:

@@ -6,19 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from made_up import touch
 
 from blcf.errors import InvalidInput
 from blcf.images import ImageList, find_images
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file names and links as on POSIX")
-
-
-def touch(root: Path, *names: str) -> None:
-    """Make empty files: listing never opens them."""
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
 
 
 # One picture
