@@ -7,6 +7,7 @@ flushed to the disk and renamed. A full disk leaves the old file as it was.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from blcf.errors import FormatError, StorageError
+from blcf.errors import BlcfError, FormatError, StorageError
 
 __all__ = [
+    "file_digest",
     "map_file",
     "open_h5",
     "read_dataset",
@@ -90,20 +92,40 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file; `FormatError` where it is damaged."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise StorageError(f"Could not read {path}: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
         raise FormatError(
             f"{path} is damaged ({error}). Restore it from a copy, or index into a new folder."
         ) from error
 
 
+def file_digest(path: Path) -> dict[str, Any]:
+    """What a manifest says of a file: ``bytes`` (int) and ``digest`` (hex, BLAKE2b of 16 bytes)."""
+    digest, n_bytes = hashlib.blake2b(digest_size=16), 0
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+                n_bytes += len(chunk)
+    except FileNotFoundError as error:
+        raise FormatError(f"{path} is missing. Restore it from a copy, or index again.") from error
+    except OSError as error:
+        raise StorageError(f"Could not read {path}: {error.strerror or error}.") from error
+    return {"bytes": n_bytes, "digest": digest.hexdigest()}
+
+
 @contextmanager
-def write_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
+def write_h5(
+    path: Path, kind: str, version: int, *, out: dict[str, Any] | None = None
+) -> Iterator[h5py.File]:
     """Write an HDF5 file that appears whole or not at all; it is put together in memory.
 
     Parameters
     ----------
     path : where the file will be
     kind, version : what the file is, checked by `open_h5`
+    out : gets what `file_digest` says, of the bytes that were meant to be written
     """
     # In memory first: when the disk is full, HDF5 fails at close and again when its objects are
     # freed, with errors that cannot be caught. A plain write fails once, and cleanly.
@@ -117,6 +139,9 @@ def write_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
         image = file.id.get_file_image()
     with replace_file(path) as temporary:
         temporary.write_bytes(image)
+    if out is not None:
+        digest = hashlib.blake2b(image, digest_size=16).hexdigest()
+        out.update({"bytes": len(image), "digest": digest})
 
 
 @contextmanager
@@ -151,7 +176,9 @@ def open_h5(path: Path, kind: str, version: int) -> Iterator[h5py.File]:
                     f"of version {found[1]}. Use the version of blcf that wrote it, or index again."
                 )
             yield file
-        except (KeyError, OSError) as error:
+        except BlcfError:  # some are children of OSError too
+            raise
+        except (KeyError, OSError, RuntimeError) as error:
             raise FormatError(
                 f"{path} is damaged ({error}). Restore it from a copy, or index again."
             ) from error
@@ -181,8 +208,13 @@ def read_dataset(group: h5py.Group, name: str, mapped: np.ndarray) -> np.ndarray
     """
     dataset = group[name]
     offset = dataset.id.get_offset()
-    if offset is None:  # an empty dataset has no place in the file
+    if dataset.size == 0:  # an empty dataset has no place in the file
         return np.empty(dataset.shape, dtype=dataset.dtype)
+    if offset is None or dataset.dtype.hasobject:
+        raise FormatError(
+            f"{group.file.filename} is damaged: its {name} are no plain array. "
+            "Restore it from a copy, or index again."
+        )
     end = offset + dataset.size * dataset.dtype.itemsize
     if end > mapped.size:
         path = group.file.filename

@@ -18,37 +18,53 @@ def picture(number, n_words=20):
     shape = tuple(int(n) for n in rng.integers(1, 6, 2))
     size = (int(rng.integers(10, 5000)), int(rng.integers(10, 5000)))
     words = rng.integers(0, n_words, shape).astype(np.int32)
-    return f"folder/{number}.jpg", size, words, rng.integers(0, 256, shape).astype(np.uint8)
+    return name(number), size, words, rng.integers(0, 256, shape).astype(np.uint8)
 
 
-def append(collection, numbers, n_words=20):
+def name(number):
+    """The name of a made-up picture; those of 1,000 more are other pictures of the same name."""
+    return f"folder/{number % 1000}.jpg"
+
+
+def append(collection, numbers, n_words=20, root="/pictures"):
     batch = Batch()
     for number in numbers:
         batch.append(*picture(number, n_words))
-    bags = BagOfWords(n_words).encode_many(batch.maps)
-    return collection.append(batch, bags, "/pictures")
+    append_batch(collection, batch, n_words, root)
 
 
-def check(collection, numbers, n_words=20):
-    """The collection holds exactly these pictures, in this order."""
+def append_batch(collection, batch, n_words=20, root="/pictures"):
+    collection.append(batch, BagOfWords(n_words).encode_many(batch.maps), root)
+
+
+def check(collection, numbers, n_words=20, root="/pictures", ranked=True):
+    """The collection holds exactly these pictures, in this order, and ranks like one afresh."""
     pictures = [picture(number, n_words) for number in numbers]
+    names = [name for name, *_ in pictures]
     assert collection.n_images == len(pictures)
-    assert list(collection.names()) == [name for name, *_ in pictures]
+    assert list(collection.names()) == names
+    assert collection.find(names).tolist() == list(range(len(names)))
     for i, (name, size, words, norms) in enumerate(pictures):
-        assert collection.size(i) == size
+        assert collection.size(i) == size and collection.name(i) == name
         np.testing.assert_array_equal(collection.words(i), words)
         np.testing.assert_array_equal(collection.norms(i), norms)
-        assert collection.image_path(i).as_posix() == f"/pictures/{name}"
-        assert collection.paths_by_name()[name] == collection.image_path(i)
-    index, afresh = InvertedFile(n_words), InvertedFile(n_words)
-    for segment in collection.segments:
-        index.add_postings(segment.names, segment.postings)
+        assert collection.image_path(i).as_posix() == f"{root}/{name}"
+    if not ranked:
+        return
+    index, afresh = InvertedFile(n_words, idf=True), InvertedFile(n_words, idf=True)
+    for part in collection.parts:
+        index.add_part(*part)
     bags = BagOfWords(n_words).encode_many([words for _, _, words, _ in pictures])
-    afresh.add([name for name, *_ in pictures], bags)
+    afresh.add(names, bags)
     for bag in bags:
         ranking, expected = index.search(bag), afresh.search(bag)
         assert ranking.names == expected.names
         np.testing.assert_array_equal(ranking.scores, expected.scores)
+
+
+def files_of(collection):
+    """Names of the files in the folder of segments."""
+    return sorted(path.name for path in (collection.path / "segments").iterdir())
 
 
 def touch(root: Path, *names: str) -> None:

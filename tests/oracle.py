@@ -46,6 +46,29 @@ def rank(query, bags, n_words, *, use_idf, sqrt, k):
     return [(i, scores[i]) for i in order[:k]]
 
 
+def posting_lists(bags, n_words):
+    """{word: [(image, tf)]} of a list of bags {word: tf}, images ascending."""
+    lists = {word: [] for word in range(n_words)}
+    for image, one in enumerate(bags):
+        for word, tf in one.items():
+            lists[word].append((image, tf))
+    return lists
+
+
+def add_dot_products(scores, lists, wanted, sqrt=False):
+    """What the lists of the words of {word: weight} add to the score of every image."""
+    for word in sorted(wanted):
+        for image, tf in lists[word]:
+            scores[image] += wanted[word] * (math.sqrt(tf) if sqrt else tf)
+    return scores
+
+
+def best(scores, k):
+    """The best k of {image: score}, as [(image, score)]; None for a removed image."""
+    pairs = [(image, score) for image, score in scores.items() if score is not None]
+    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
 def windows(h, w):
     """The paper's windows as a set of (x1, y1, x2, y2): each side whole, half, quarter."""
     found = set()

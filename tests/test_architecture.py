@@ -33,7 +33,12 @@ FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.
 MAY_MEET = {("features", "images"), ("datasets", "images")}  # both on floor 2
 
 HOMES = {
-    "torch": ("blcf.features", "blcf.vocabulary", "blcf.learning"),
+    "torch": (
+        "blcf.features",
+        "blcf.vocabulary",
+        "blcf.learning",
+        "blcf.index.torch_products",  # imported late
+    ),
     "torchvision": ("blcf.features", "blcf.learning"),
     "numba": ("blcf.kernels",),
     "h5py": (
@@ -160,7 +165,7 @@ def test_the_ground_floor_has_no_cycle() -> None:
 
 
 def test_kernels_import_numpy_and_numba_only() -> None:
-    allowed = {"__future__", "numpy", "numba", "math"}
+    allowed = {"__future__", "numpy", "numba", "llvmlite", "math"}  # llvmlite is numba's own
     offenders = [
         str(each)
         for each in IMPORTS

@@ -12,6 +12,7 @@ import pytest
 
 from blcf.errors import FormatError, InvalidInput, StorageError
 from blcf.storage import (
+    file_digest,
     map_file,
     open_h5,
     read_dataset,
@@ -225,3 +226,45 @@ def test_full_disk(tmp_path, name, n_datasets, n_numbers):
     assert done.returncode == 0, done.stderr
     assert "Could not write" in done.stdout and "free some space" in done.stdout
     assert path.read_bytes() == before and names_in(tmp_path) == [name]
+
+
+def test_digest_of_a_file(tmp_path):
+    stamp: dict = {}
+    with write_h5(tmp_path / "a.h5", "numbers", 1, out=stamp) as file:
+        write_dataset(file, "numbers", np.arange(1_000_000))
+    assert stamp == file_digest(tmp_path / "a.h5") and stamp["bytes"] > 8_000_000
+    (tmp_path / "b").write_bytes(b"")
+    empty = "cae66941d9efbd404e4d88758ea67670"  # b2sum -l 128 /dev/null
+    assert file_digest(tmp_path / "b") == {"bytes": 0, "digest": empty}
+    with pytest.raises(FormatError, match="none is missing"):
+        file_digest(tmp_path / "none")
+    with pytest.raises(StorageError, match="Could not read"):
+        file_digest(tmp_path)
+
+
+def test_failure_gives_no_digest(tmp_path):
+    stamp: dict = {}
+    with pytest.raises(InvalidInput):
+        with write_h5(tmp_path / "a.h5", "numbers", 1, out=stamp):
+            raise InvalidInput("stop")
+    assert stamp == {}
+
+
+def test_dataset_that_is_no_plain_array(tmp_path):
+    path = tmp_path / "a.h5"
+    with write_h5(path, "numbers", 1) as file:
+        file.create_dataset("chunked", data=np.arange(100), chunks=(10,))
+        file["text"] = ["variable", "length"]
+    for name in ("chunked", "text"):
+        with pytest.raises(FormatError, match=f"its {name} are no plain array"):
+            with open_h5(path, "numbers", 1) as file:
+                read_dataset(file, name, map_file(path))
+
+
+def test_refusal_is_no_damage(tmp_path):
+    write_numbers(tmp_path / "a.h5")
+    with pytest.raises(StorageError, match="Could not map"):
+        with open_h5(tmp_path / "a.h5", "numbers", 1):
+            map_file(tmp_path / "none")
+    with pytest.raises(StorageError, match="Could not read"):
+        read_json(tmp_path)

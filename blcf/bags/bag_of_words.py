@@ -19,6 +19,8 @@ class BagOfWords:
 
     ``tf_w = sum of weights over the cells assigned to word w``. Roots, idf and the L2 norm are
     not applied here: the index applies them at search time, because they follow its live images.
+    Weights count in steps of 1/255 (an error of 1/510 of a cell at most; uniform weights and
+    stored norms are exact), so that an index can keep a frequency in two bytes without loss.
 
     Parameters
     ----------
@@ -113,6 +115,9 @@ class BagOfWords:
 def _sum_by_word(words: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct words, ascending, and the sum of their weights; words of weight 0 are left out."""
     unique, inverse = np.unique(words, return_inverse=True)
-    tf = np.bincount(inverse.ravel(), weights=weights, minlength=unique.size).astype(np.float32)
-    kept = tf > 0
-    return unique[kept].astype(np.int32), tf[kept]
+    # Whole numbers of steps add without rounding.
+    steps = np.bincount(
+        inverse.ravel(), weights=np.rint(weights * 255.0), minlength=unique.size
+    )
+    kept = steps > 0
+    return unique[kept].astype(np.int32), (steps[kept] / 255).astype(np.float32)

@@ -1,7 +1,8 @@
 """The command line: every command calls one function of the library, with the library's defaults.
 
 Results go to stdout, messages and progress to stderr. Exit status: 0 done; 2 a mistake in the
-call or its input, said in one sentence; 3 done, but some pictures were skipped; 130 interrupted.
+call or its input, said in one sentence; 3 done, but some pictures were skipped or something is
+damaged; 130 interrupted.
 """
 
 from __future__ import annotations

@@ -6,15 +6,27 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from blcf.engine import SearchEngine, SearchOptions, Settings
 from blcf.errors import InvalidInput, VocabularyMismatch
-from blcf.images import display_name, find_images
+from blcf.images import ImageList, display_name, find_images
+from blcf.index import check_collection
 
-__all__ = ["DONE", "SKIPPED", "evaluate", "index", "info", "search"]
+__all__ = [
+    "DONE",
+    "SKIPPED",
+    "add",
+    "check",
+    "compact",
+    "evaluate",
+    "index",
+    "info",
+    "remove",
+    "search",
+]
 
 DONE, SKIPPED = 0, 3
 
@@ -38,13 +50,36 @@ def index(options: argparse.Namespace) -> int:
         runtime = _given(options, ("device", "dtype"))
         engine = SearchEngine.create(options.collection, **settings, **runtime)
     try:
-        report = engine.add(images, progress=not options.quiet)
+        return _add(engine, images, options)
     except InvalidInput:
         if not exists and not engine.model.is_learned:  # these settings or pictures never do
             engine.collection.discard()
         raise
+
+
+def add(options: argparse.Namespace) -> int:
+    """`blcf add`: open, then add."""
+    if not _is_collection(options.collection) and _is_collection(options.frames):
+        raise InvalidInput(
+            f"{options.frames} is the collection: blcf add {options.frames} {options.collection}."
+        )
+    engine = _open(options)
+    images = find_images(options.frames)
+    return _add(engine, images, options, **_given(options, ["replace"]))
+
+
+def _is_collection(path: str) -> bool:
+    return (Path(path) / "manifest.json").exists()
+
+
+def _add(
+    engine: SearchEngine, images: ImageList, options: argparse.Namespace, **how: Any
+) -> int:
+    """Add, and say what was done."""
+    report = engine.add(images, progress=not options.quiet, **how)
+    replaced = f"{report.n_replaced} replaced, " if report.n_replaced else ""
     print(
-        f"{len(engine)} pictures in {options.collection}: {report.n_added} added, "
+        f"{len(engine)} pictures in {options.collection}: {report.n_added} added, {replaced}"
         f"{report.n_present} were there, {len(report.skipped)} skipped"
     )
     for name, reason in list(report.skipped.items())[:10]:
@@ -56,6 +91,54 @@ def index(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return SKIPPED if report.skipped or images.problems else DONE
+
+
+def remove(options: argparse.Namespace) -> int:
+    """`blcf remove`: open, then remove."""
+    pictures = list(getattr(options, "pictures", []))
+    if hasattr(options, "list"):
+        pictures += _lines(options.list)
+    if not pictures:
+        raise InvalidInput("Expected pictures to remove: names or paths, or a list (--list FILE).")
+    engine = SearchEngine.open(options.collection)
+    n_removed = engine.remove(pictures)
+    print(f"{len(engine)} pictures in {options.collection}: {n_removed} removed")
+    return DONE
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a file (- is stdin) that are not empty."""
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput(f"Expected {path} to hold one picture per line, in UTF-8.") from None
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def compact(options: argparse.Namespace) -> int:
+    """`blcf compact`: open, then compact."""
+    before, after = SearchEngine.open(options.collection).compact()
+    print(f"{options.collection}: {before:,} bytes before, {after:,} after")
+    return DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    """`blcf check`: every file of a collection against its digest."""
+    report = check_collection(options.collection, repair=hasattr(options, "repair"))
+    if hasattr(options, "json"):
+        print(json.dumps(asdict(report), indent=1, default=str))
+        return DONE if report.is_sound else SKIPPED
+    for damage in report.damages:
+        lost = f" ({damage.n_images} pictures)" if damage.n_images else ""
+        print(f"damaged: {damage.file}{lost}: {display_name(damage.reason)}")
+        for name in damage.names:
+            print(f"  {display_name(name)}")
+        if damage.listed:
+            print(f"to add them again: blcf add {options.collection} {damage.listed}")
+    state = "sound" if report.is_sound else "repaired" if report.repaired else "DAMAGED"
+    held = f"{report.n_images} pictures in {report.n_segments} segments"
+    print(f"{options.collection}: {state}, {held}")
+    return DONE if report.is_sound else SKIPPED
 
 
 def _check_same(engine: SearchEngine, given: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ __all__ = ["build_parser"]
 
 _EXIT = (
     "exit status: 0 done; 2 a mistake in the call or its input; 3 done, but some pictures were "
-    "skipped; 130 interrupted"
+    "skipped or something is damaged; 130 interrupted"
 )
 
 COLLECTION = {"collection": "folder of the collection"}
@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"blcf {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_index, _add_search, _add_info, _add_evaluate):
+    for add in (_add_index, _add_search, _add_changes, _add_info, _add_check, _add_evaluate):
         add(commands)
     return parser
 
@@ -125,6 +125,13 @@ def _add_search_options(command: Any) -> None:
         help="longer side of the query picture in pixels (default: the collection's); smaller "
         "where the object fills the query and is small in the collection",
     )
+    command.add_argument(
+        "--approximate",
+        type=float,
+        metavar="SHARE",
+        help="faster: the most promising words only, this share (0..1) of the query "
+        "(default: exact)",
+    )
     command.add_argument("--weights", metavar="FILE", help="where the weights are now")
     command.add_argument("--json", action="store_true", help="results as JSON")
     _add_device(command)
@@ -151,6 +158,53 @@ def _add_search(commands: Any) -> None:
     command.add_argument("-k", type=int, help=f"how many hits (default: {SearchOptions().k})")
     command.add_argument("--plot", metavar="FILE", help="draw the result (.png, .pdf, .svg)")
     _add_search_options(command)
+
+
+def _add_changes(commands: Any) -> None:
+    command = _command(
+        commands,
+        "add",
+        run.add,
+        "Add pictures to a collection; those that it holds are passed over.",
+        {**COLLECTION, "frames": "folder of pictures, list file, or one picture"},
+    )
+    command.add_argument(
+        "--replace", action="store_true", help="index pictures that it holds again (they changed)"
+    )
+    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
+    _add_device(command)
+    command = _command(
+        commands,
+        "remove",
+        run.remove,
+        "Remove pictures from a collection (not from the disk).",
+        COLLECTION,
+    )
+    command.add_argument("pictures", nargs="*", metavar="PICTURE", help="name or path")
+    command.add_argument("--list", metavar="FILE", help="more of them, one per line (-: stdin)")
+    _command(
+        commands,
+        "compact",
+        run.compact,
+        "Give back the space of removed pictures and join small segments.",
+        COLLECTION,
+    )
+
+
+def _add_check(commands: Any) -> None:
+    command = _command(
+        commands,
+        "check",
+        run.check,
+        "Check every file of a collection and say what is damaged.",
+        COLLECTION,
+    )
+    command.add_argument(
+        "--repair",
+        action="store_true",
+        help="move what is damaged to COLLECTION/damaged and list the pictures to add again",
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_info(commands: Any) -> None:

@@ -15,7 +15,7 @@ from blcf.errors import InvalidInput
 from blcf.images import ImageList, display_name
 from blcf.index import Batch, Collection
 
-__all__ = ["AddReport", "follow_moves", "index_images", "missing_names"]
+__all__ = ["AddReport", "follow_moves", "index_images", "names_to_index"]
 
 # A commit costs two fsyncs; what a kill can lose is bounded by both.
 COMMIT_IMAGES = 1_024
@@ -29,40 +29,44 @@ class AddReport:
     Attributes
     ----------
     n_added : pictures added now
-    n_present : pictures that were in the collection before
+    n_present : pictures that were in the collection before, and were passed over
     skipped : {name: reason} of pictures that could not be read; also in ``errors.jsonl``
+    n_replaced : pictures that were in the collection before, and were indexed again
     """
 
     n_added: int
     n_present: int
     skipped: dict[str, str] = field(default_factory=dict)
+    n_replaced: int = 0
 
 
-def missing_names(collection: Collection, images: ImageList) -> list[str]:
-    """Names of the images that the collection lacks.
+def names_to_index(collection: Collection, images: ImageList, replace: bool) -> list[str]:
+    """Names of the images that the collection lacks; with `replace` of those it holds, too.
 
     A picture is there if the collection holds its name, or its path under another name (its
-    folder was indexed before, and now the folder above is).
+    folder was indexed before, and now the folder above is; such a picture keeps its name).
 
     Raises
     ------
     InvalidInput
         A name stands in the collection already, for another picture in another folder.
     """
-    present = collection.paths_by_name()
-    paths = {str(path) for path in present.values()}
-    missing = []
-    for name in images.names:
-        there, path = present.get(name), images.path(name)
-        if there is None:
-            if str(path) not in paths:
-                missing.append(name)
-        elif there.parent != path.parent and _is_another(there, path):
+    by_name = collection.find(images.names)
+    unknown = [name for name, image_id in zip(images.names, by_name) if image_id < 0]
+    by_path = collection.find_paths([images.path(name) for name in unknown])
+    wanted = {name for name, image_id in zip(unknown, by_path) if image_id < 0}
+    for name, image_id in zip(images.names, by_name):
+        if image_id < 0:
+            continue
+        there, path = collection.image_path(int(image_id)), images.path(name)
+        if there.parent != path.parent and _is_another(there, path):
             raise InvalidInput(
                 f"The collection already holds {display_name(name)!r}, from {there}, and {path} "
                 "would get the same name. Index their common parent folder instead."
             )
-    return missing
+        if replace:
+            wanted.add(name)
+    return [name for name in images.names if name in wanted]
 
 
 def _is_another(there: Path, path: Path) -> bool:
@@ -74,15 +78,14 @@ def _is_another(there: Path, path: Path) -> bool:
 
 
 def follow_moves(collection: Collection, images: ImageList) -> None:
-    """Where all pictures of a segment are gone from their folder and are in this one, note it."""
+    """Where all pictures of a folder are gone from it and are in this one, note it."""
     here, moved = set(images.names), {}
-    for entry, segment in zip(collection.manifest["segments"], collection.segments):
-        if entry["root"] == str(images.root):
+    for root, n_images in collection.roots.items():
+        if root == str(images.root) or n_images > len(here):
             continue
-        names = segment.names[:]
-        if here.issuperset(names):
-            if not any((Path(entry["root"]) / name).exists() for name in names):
-                moved[entry["file"]] = str(images.root)
+        names = list(collection.names_under(root))
+        if here.issuperset(names) and not any((Path(root) / name).exists() for name in names):
+            moved[root] = str(images.root)
     if moved:
         collection.relocate(moved)
 
@@ -111,16 +114,17 @@ def index_images(
     batch, skipped = Batch(), dict(images.problems)
     root = str(images.root)
     settled = collection.skipped_and_gone(root)
-    n_before, last_commit = collection.n_images, time.monotonic()
+    n_before, n_indexed, last_commit = collection.n_images, 0, time.monotonic()
 
     def commit() -> None:
-        nonlocal batch, last_commit
+        nonlocal batch, n_indexed, last_commit
         # Emptied first: an interrupt while it is written must not commit it a second time.
         finished, batch = batch, Batch()
         if len(finished):
             norms = [dequantise_norms(one) for one in finished.norms]
             bags = bag_of_words.encode_many(finished.maps, norms)
             collection.append(finished, bags, root)
+            n_indexed += len(finished)
         collection.record_skipped(skipped, settled, root)
         last_commit = time.monotonic()
 
@@ -139,4 +143,5 @@ def index_images(
         commit()
         raise
     commit()
-    return AddReport(collection.n_images - n_before, len(images) - len(names), skipped)
+    n_added = collection.n_images - n_before
+    return AddReport(n_added, len(images) - len(names), skipped, n_indexed - n_added)

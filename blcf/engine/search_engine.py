@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,17 @@ import numpy as np
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import weighting_of_parts
 from blcf.boxes import as_box
+from blcf.engine.changing import add_images, compact_files, remove_images
+from blcf.engine.describing import collection_facts
 from blcf.engine.evaluating import Evaluation, evaluate
 from blcf.engine.hits import Hits
-from blcf.engine.indexing import AddReport, follow_moves, index_images, missing_names
-from blcf.engine.model import Model, write_model
+from blcf.engine.indexing import AddReport
+from blcf.engine.model import Model
+from blcf.engine.opening import open_index
 from blcf.engine.searching import Searcher
 from blcf.engine.settings import SearchOptions, Settings
-from blcf.engine.training import learn_model
 from blcf.images import ImageList, find_images, read_image
-from blcf.index import Collection, InvertedFile
+from blcf.index import Collection
 from blcf.records import Query
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from blcf.datasets import GroundTruth
 
 __all__ = ["SearchEngine"]
-
-logger = logging.getLogger(__name__)
 
 
 class SearchEngine:
@@ -140,6 +140,7 @@ class SearchEngine:
         source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ImageList,
         *,
         root: str | os.PathLike[str] | None = None,
+        replace: bool = False,
         progress: bool = True,
     ) -> AddReport:
         """Add pictures; the first call learns whitening and vocabulary from a sample of them.
@@ -151,6 +152,8 @@ class SearchEngine:
         ----------
         source : folder, list file, picture, or paths, or what `blcf.images.find_images` found
         root : the folder that names are relative to, for paths
+        replace : whether pictures that the collection holds are indexed again (they changed);
+            they count as added last, and the old ones are there until the new ones are committed
         progress : whether to draw progress bars on stderr
 
         Raises
@@ -158,20 +161,31 @@ class SearchEngine:
         InvalidInput, CollectionLocked, StorageError
         """
         images = source if isinstance(source, ImageList) else find_images(source, root=root)
-        with self.collection.writing():
-            names = missing_names(self.collection, images)
-            follow_moves(self.collection, images)
-            if names and not self.model.is_learned:
-                self._learn(images, progress)
-            (self.collection.path / "training.npz").unlink(missing_ok=True)
-            return index_images(self.model, self._bag_of_words(), images, names, progress=progress)
+        return add_images(self, images, replace=replace, progress=progress)
 
-    def _learn(self, images: ImageList, progress: bool) -> None:
-        folder, sample = self.collection.path, self.collection.path / "training.npz"
-        learned = learn_model(self.model.extractor, images, self.settings, sample, progress)
-        self.collection.commit(model=write_model(folder / "model.h5", *learned))
+    def remove(self, pictures: Iterable[str | os.PathLike[str]]) -> int:
+        """Remove pictures from the collection (not from the disk); gives how many.
 
-    def _bag_of_words(self) -> BagOfWords:
+        They are marked: `compact` gives their space back, as later additions do by and by.
+
+        Parameters
+        ----------
+        pictures : names in the collection, or paths of the pictures
+
+        Raises
+        ------
+        InvalidInput
+            The collection holds no such picture; nothing is removed.
+        CollectionLocked, StorageError
+        """
+        return remove_images(self, pictures)
+
+    def compact(self) -> tuple[int, int]:
+        """Rewrite the files without removed pictures; gives their bytes before and after."""
+        return compact_files(self)
+
+    def bag_of_words(self) -> BagOfWords:
+        """How the bags of whole pictures are made."""
         return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
 
     def refresh(self) -> None:
@@ -180,19 +194,13 @@ class SearchEngine:
 
     @property
     def searcher(self) -> Searcher:
-        """The search over what is committed."""
+        """The search over what is committed, as of `open`, the last change or `refresh`."""
         generation = self.collection.manifest["generation"]
         if self._searcher is None or self._searcher[0] != generation:
-            settings = self.settings
-            index = InvertedFile(self.model.n_words, idf=settings.idf, sqrt=settings.sqrt)
-            for segment in self.collection.segments:
-                index.add_postings(segment.names, segment.postings)
-            if settings.idf and len(self) and not index.idf_.any():
-                logger.warning(
-                    "every word stands in every picture: idf is 0 and so are all scores; "
-                    "add more pictures, or make the collection with idf off (--no-idf)"
-                )
-            self._searcher = generation, Searcher(index, self.collection, self._bag_of_words())
+            # A refresh replaces what a collection holds and changes none of it: the copy stays.
+            snapshot = copy(self.collection)
+            index = open_index(snapshot, self.model.n_words, self.settings)
+            self._searcher = generation, Searcher(index, snapshot, self.bag_of_words())
         return self._searcher[1]
 
     def describe(
@@ -260,13 +268,14 @@ class SearchEngine:
         self, query: Query, options: SearchOptions, image: Path | np.ndarray | None = None
     ) -> Hits:
         """`search` for a query that went through the network already."""
-        ranking = self.searcher.search(query, options)
+        searcher = self.searcher  # one snapshot for the ranking and its paths
+        ranking = searcher.search(query, options)
         return Hits(
             ranking.names,
             ranking.scores,
             ranking.ids,
             ranking.boxes,
-            paths=[self.collection.image_path(int(image_id)) for image_id in ranking.ids],
+            paths=[searcher.collection.image_path(int(image_id)) for image_id in ranking.ids],
             query=image,
             query_box=query.box,
         )
@@ -293,21 +302,5 @@ class SearchEngine:
         return evaluate(self, ground_truth, [checked], progress=progress)[0]
 
     def info(self) -> dict[str, Any]:
-        """What the collection is: plain values."""
-        manifest = self.collection.manifest
-        files = [path for path in self.collection.path.rglob("*") if path.is_file()]
-        n_bytes = sum(path.stat().st_size for path in files)
-        return {
-            "path": str(self.collection.path),
-            "format_version": manifest["format_version"],
-            "n_images": len(self),
-            "n_skipped": len(self.collection.skipped()),
-            "n_segments": len(self.collection.segments),
-            "n_cells": sum(segment.cells.size for segment in self.collection.segments),
-            "n_postings": sum(segment.postings.tf.size for segment in self.collection.segments),
-            "bytes": n_bytes,
-            "bytes_per_image": round(n_bytes / len(self)) if len(self) else None,
-            "extractor": manifest["extractor"],
-            "settings": manifest["settings"],
-            "model": manifest["model"],
-        }
+        """What the collection is: plain values; see `blcf.engine.describing`."""
+        return collection_facts(self)

@@ -44,7 +44,9 @@ class Searcher:
         local_search = LocalSearch(
             self.index.idf_, sqrt=self.index.sqrt, shares=options.shares
         )
-        ranking = self.index.search(vector, max(options.k, first_depth), weighed=True)
+        share = options.approximate
+        k = max(options.k, first_depth)
+        ranking = self.index.search(vector, k, weighed=True, approximate=share)
         windows: list[Window] = []
         if options.rerank or expand == "local":
             ranking, windows = self._rerank(local_search, vector, query, ranking, first_depth)
@@ -52,7 +54,8 @@ class Searcher:
             n_hits = min(options.n_expand, len(ranking))
             hits = self._hit_bags(ranking, windows[:n_hits] if expand == "local" else None, n_hits)
             vector = average_query(vector, self.index.weigh(hits))
-            ranking = self.index.search(vector, max(options.k, depth), weighed=True)
+            k = max(options.k, depth)
+            ranking = self.index.search(vector, k, weighed=True, approximate=share)
             if options.rerank:
                 ranking, _ = self._rerank(local_search, vector, query, ranking, options.depth)
         return ranking[: options.k]

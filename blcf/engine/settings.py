@@ -9,6 +9,7 @@ from typing import Any
 
 from blcf.bags.weighting import check_weighting
 from blcf.errors import InvalidInput
+from blcf.index.approximate import check_share
 
 __all__ = ["EXPANSIONS", "SearchOptions", "Settings"]
 
@@ -91,6 +92,8 @@ class SearchOptions:
     shares : sizes of the windows as parts of a side of the map; the paper: (1, 2, 4)
     query_side : longer side, in pixels, to which the query picture is resized; None takes the
         collection's. Smaller where the object fills the query and is small in the collection.
+    approximate : None ranks exactly; a share of the query, 0..1, leaves out the words that cost
+        the most for what they promise, see `blcf.InvertedFile.search`
     """
 
     k: int = 100
@@ -100,8 +103,11 @@ class SearchOptions:
     n_expand: int = 10
     shares: tuple[int, ...] = (1, 2)
     query_side: int | None = None
+    approximate: float | None = None
 
     def __post_init__(self) -> None:
+        if self.approximate is not None:
+            check_share(self.approximate)
         for name in ("k", "depth", "n_expand"):
             _check_integer(name, getattr(self, name), 1)
         shares = self.shares

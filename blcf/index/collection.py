@@ -2,11 +2,13 @@
 
 ::
 
-    manifest.json      what the collection was made with, and which files belong to it
-    model.h5           whitening and vocabulary
-    segments/*.h5      names, sizes, assignment maps, norms, posting lists of a batch each
-    errors.jsonl       pictures that were skipped, each with its reason
-    writer.lock        held by the one process that adds
+    manifest.json         what the collection was made with, and which files belong to it
+    manifest.backup.json  a copy of it
+    model.h5              whitening and vocabulary
+    segments/*.h5         names, sizes, assignment maps, norms, posting lists of many images each
+    statistics.h5         document frequencies and norms of the live images
+    errors.jsonl          pictures that were skipped, each with its reason
+    writer.lock           held by the one process that writes; writer.json says which
 
 A file belongs to the collection only once the manifest names it, and the manifest is swapped in
 one step: whoever opens the collection sees the state before or after a commit, never between.
@@ -14,46 +16,47 @@ one step: whoever opens the collection sees the state before or after a commit, 
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from filelock import FileLock, Timeout
 
-from blcf.errors import (
-    CollectionExists,
-    CollectionLocked,
-    CollectionNotFound,
-    FormatError,
-    StorageError,
+from blcf.errors import CollectionExists, FormatError, StorageError
+from blcf.index import skipped as report
+from blcf.index.deletions import pack_removed
+from blcf.index.kept_statistics import STATISTICS, read_statistics, write_statistics
+from blcf.index.lock import LOCK_FILES, writer_lock
+from blcf.index.manifest import (
+    BACKUP,
+    MANIFEST,
+    copy_manifest,
+    digest_of,
+    new_manifest,
+    read_copy,
+    read_manifest,
+    segment_files,
+    swap_manifest,
 )
+from blcf.index.rewriting import compact_segments, merge_segments
 from blcf.index.segment import Batch, Segment
-from blcf.storage import read_json, replace_file, write_json
+from blcf.index.snapshot import Snapshot
+from blcf.storage import file_digest
 
 __all__ = ["Collection"]
 
-FORMAT, FORMAT_VERSION = "blcf collection", 1
-MANIFEST = "manifest.json"
+ATTEMPTS = 10  # to open what a writer merges in the same moment
 
 
-class Collection:
-    """The images of a collection, as files.
+class Collection(Snapshot):
+    """The images of a collection, as files: made, opened, and changed by one writer.
 
-    Images are numbered by insertion, 0 .. n_images - 1, as in the inverted file made of the
-    segments' postings. An open collection is a snapshot: `refresh` takes what was committed since.
+    An open collection is a snapshot: `refresh` takes what was committed since.
     """
-
-    def __init__(self, path: Path, manifest: dict[str, Any]):
-        self.path = path
-        self.manifest = manifest
-        self.segments: list[Segment] = []
-        self._starts = [0]
-        self._open_segments()
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], description: dict[str, Any]) -> Collection:
@@ -70,16 +73,8 @@ class Collection:
             (folder / "segments").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"Could not make {folder}: {error.strerror}.") from error
-        manifest = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "generation": 0,
-            **description,
-            "model": None,
-            "segments": [],
-        }
-        write_json(folder / MANIFEST, manifest)
-        return cls(folder, manifest)
+        copy_manifest(folder, swap_manifest(folder, new_manifest(description)))
+        return cls.open(folder)
 
     @staticmethod
     def check_free(path: str | os.PathLike[str]) -> None:
@@ -108,207 +103,163 @@ class Collection:
         CollectionNotFound, FormatError
             No collection there; of another version, damaged or cut short.
         """
-        folder = Path(path)
-        return cls(folder, _read_manifest(folder))
+        collection = cls(Path(path))
+        collection.refresh()
+        return collection
 
     def refresh(self) -> None:
-        """Take what was committed since the collection was opened."""
-        self.manifest = _read_manifest(self.path)
-        self._open_segments()
-
-    def _open_segments(self) -> None:
-        entries = self.manifest["segments"]
-        for entry in entries[len(self.segments) :]:
-            path = self.path / "segments" / entry["file"]
-            self._take(Segment.read(path, entry["n_images"], self._vocabulary))
-
-    @property
-    def _vocabulary(self) -> str:
-        """Digest of the vocabulary that the segments are made with."""
-        return (self.manifest["model"] or {}).get("vocabulary_digest", "")
-
-    def _take(self, segment: Segment) -> None:
-        self.segments.append(segment)
-        self._starts.append(self._starts[-1] + len(segment.names))
-
-    @property
-    def n_images(self) -> int:
-        """How many images are committed."""
-        return self._starts[-1]
-
-    def _place(self, image_id: int) -> tuple[int, int]:
-        number = int(np.searchsorted(self._starts, image_id, side="right")) - 1
-        return number, int(image_id) - self._starts[number]
-
-    def size(self, image_id: int) -> tuple[int, int]:
-        """Width and height of an original image, pixels."""
-        number, position = self._place(image_id)
-        width, height = self.segments[number].sizes[position]
-        return int(width), int(height)
-
-    def words(self, image_id: int) -> np.ndarray:
-        """The assignment map of an image: uint16 or int32 (h, w)."""
-        number, position = self._place(image_id)
-        return self.segments[number].words_of(position)
-
-    def norms(self, image_id: int) -> np.ndarray:
-        """The quantised norms of an image's raw features: uint8 (h, w)."""
-        number, position = self._place(image_id)
-        return self.segments[number].norms_of(position)
-
-    def image_path(self, image_id: int) -> Path:
-        """Where an image was when it was indexed."""
-        number, position = self._place(image_id)
-        root = Path(self.manifest["segments"][number]["root"])
-        return root / self.segments[number].names[position]
-
-    def names(self) -> Iterator[str]:
-        """All names, in order of insertion."""
-        for segment in self.segments:
-            yield from segment.names[:]
-
-    def paths_by_name(self) -> dict[str, Path]:
-        """Where every image was when it was indexed, by name."""
-        return {
-            name: Path(entry["root"]) / name
-            for entry, segment in zip(self.manifest["segments"], self.segments)
-            for name in segment.names[:]
-        }
+        """Take what was committed since the collection was opened; a failure changes nothing."""
+        manifest = read_manifest(self.path)
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._take(manifest)
+            except (FormatError, StorageError):
+                # A writer may have merged, and deleted, what this manifest names.
+                newer = read_manifest(self.path)
+                if newer["generation"] == manifest["generation"] or attempt == ATTEMPTS - 1:
+                    raise
+                manifest = newer
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one writer; `CollectionLocked` where another process is.
-
-        The operating system holds the lock for a process: a dead owner holds none.
-        """
-        lock = FileLock(self.path / "writer.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise CollectionLocked(
-                f"Another process is writing to {self.path}. Wait for it to end, or stop it."
-            ) from error
-        except (OSError, NotImplementedError) as error:  # no permission; no locks on this mount
-            reason = getattr(error, "strerror", None) or error
-            raise StorageError(f"Could not lock {self.path} for writing: {reason}.") from error
-        try:
-            for leftover in [*self.path.glob(".*.tmp"), *self.path.glob("segments/.*.tmp")]:
-                leftover.unlink(missing_ok=True)
+        """Be the one writer; `CollectionLocked` where another process is."""
+        with writer_lock(self.path):
             self.refresh()
+            self._tidy()
             yield
-        finally:
-            lock.release()
 
-    def append(self, batch: Batch, bags: sp.csr_matrix, root: str) -> Segment:
-        """Commit a batch as one segment (the caller is the writer).
+    def _tidy(self) -> None:
+        """Delete what writers that were killed left behind."""
+        try:
+            is_copied = read_copy(self.path)["digest"] == self.manifest["digest"]
+        except FormatError:
+            is_copied = False
+        leftovers = [*self.path.glob(".*.tmp"), *self.path.glob("segments/.*.tmp")]
+        if is_copied or copy_manifest(self.path, self.manifest):
+            named = segment_files(self.manifest)
+            for path in (self.path / "segments").iterdir():
+                # Only what is named like a segment: other files are not ours.
+                if path.name not in named and re.fullmatch(r"\d{8}(\.names)?\.h5", path.name):
+                    leftovers.append(path)
+        for path in leftovers:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def append(self, batch: Batch, bags: sp.csr_matrix, root: str) -> None:
+        """Commit a batch (the caller is the writer); images of the same names are replaced.
 
         Parameters
         ----------
-        batch : images
+        batch : images, at most 65,536, of different names
         bags : CSR (n_images, n_words), raw term frequencies
         root : the folder that the names are relative to
         """
         assert len(batch), "an empty batch is never committed"
-        entries = self.manifest["segments"]
-        number = 1 + max((int(entry["file"].split(".")[0]) for entry in entries), default=0)
+        assert len(set(batch.names)) == len(batch), "a name stands twice in a batch"
+        self.refresh()  # an interrupt may have come between a swap and this object
+        roots, number = list(self.manifest["roots"]), self.manifest["next_segment"]
+        if root not in roots:
+            roots.append(root)
         path = self.path / "segments" / f"{number:08d}.h5"
-        Segment.write(path, batch, bags, self._vocabulary)
-        self.commit(segments=[*entries, {"file": path.name, "n_images": len(batch), "root": root}])
-        segment = Segment.read(path, len(batch), self._vocabulary)
-        self._take(segment)
-        return segment
+        entry = Segment.write(path, batch, bags, self.vocabulary_digest, roots.index(root))
+        entries, _ = self._removed(batch.names)
+        self.commit(segments=[*entries, entry], roots=roots, next_segment=number + 1)
+        merge_segments(self)
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Remove images by name (the caller is the writer); gives how many there were."""
+        self.refresh()
+        entries, n_removed = self._removed(names)
+        if n_removed:
+            self.commit(segments=entries)
+            merge_segments(self)
+        return n_removed
+
+    def _removed(self, names: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
+        """The entries of the segments with some more images marked, and how many."""
+        parts, positions = self._find(names)
+        entries, n_removed = list(self.manifest["segments"]), 0
+        for number in np.unique(parts[parts >= 0]):
+            segment = self.segments[number]
+            live = np.ones(segment.n_images, dtype=bool) if segment.live is None else segment.live
+            left = live.copy()
+            left[positions[parts == number]] = False
+            n_removed += int(np.count_nonzero(live) - np.count_nonzero(left))
+            entries[number] = {**entries[number], "deleted": pack_removed(left)}
+        return entries, n_removed
+
+    def merge(self) -> None:
+        """Make small segments into larger ones where it is due; `append` and `remove` do so."""
+        merge_segments(self)
+
+    def compact(self) -> tuple[int, int]:
+        """Drop removed images from the files and join small segments (the caller is the writer).
+
+        Returns
+        -------
+        before, after : bytes of the segments
+        """
+        self.refresh()
+        return compact_segments(self)
+
+    def relocate(self, moved: dict[str, str]) -> None:
+        """Change roots whose pictures have moved: {old root: new root}."""
+        self.commit(roots=[moved.get(root, root) for root in self.manifest["roots"]])
 
     def commit(self, **changes: Any) -> None:
-        """Swap the manifest for one with some values changed."""
+        """Swap the manifest for one with some values changed, and delete what it names no more."""
+        before = segment_files(self.manifest)
         manifest = {**self.manifest, **changes, "generation": self.manifest["generation"] + 1}
-        write_json(self.path / MANIFEST, manifest)
-        self.manifest = manifest
+        if changes.get("model"):
+            file = self.path / changes["model"]["file"]
+            manifest["model"] = {**changes["model"], **file_digest(file)}
+        manifest = swap_manifest(self.path, manifest)
+        is_copied = copy_manifest(self.path, manifest)
+        self._take(manifest)
+        if is_copied:  # the older copy still names them
+            for name in before - segment_files(manifest):
+                with suppress(OSError):
+                    (self.path / "segments" / name).unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove a collection that holds no pictures yet, and no other file of its folder."""
         assert not self.manifest["segments"], "a collection with pictures is never removed"
-        for name in (MANIFEST, "model.h5", "training.npz", "errors.jsonl", "writer.lock"):
+        ours = (MANIFEST, BACKUP, "model.h5", "training.npz", "errors.jsonl", STATISTICS)
+        for name in (*ours, *LOCK_FILES):
             (self.path / name).unlink(missing_ok=True)
         for folder in (self.path / "segments", self.path):
             with suppress(OSError):  # not empty: somebody else's files
                 folder.rmdir()
 
+    @property
+    def _state(self) -> str:
+        """Digest of what the statistics follow from."""
+        return digest_of([self.manifest["settings"], self.manifest["segments"]])
+
+    def write_statistics(self, df: np.ndarray, norms: np.ndarray) -> None:
+        """Keep df, int64 (n_words,), and norms, float64 (n_images,), of the live images."""
+        write_statistics(self.path, self._state, df, norms)
+
+    def read_statistics(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The df and norms that were kept, or None where they are of another state or damaged."""
+        try:
+            state, df, norms = read_statistics(self.path)
+        except (FormatError, StorageError):
+            return None
+        return (df, norms) if state == self._state and norms.size == self.n_images else None
+
     def skipped(self) -> dict[str, str]:
         """Pictures that were skipped: {name: reason}."""
-        return {row["name"]: row["reason"] for row in self._skipped_rows()}
+        return {row["name"]: row["reason"] for row in report.read_skipped(self._report)}
 
     def skipped_and_gone(self, root: str) -> list[str]:
         """Names of skipped pictures that are no longer in a folder."""
-        return [
-            row["name"]
-            for row in self._skipped_rows()
-            if row["path"] == os.path.join(root, row["name"]) and not os.path.lexists(row["path"])
-        ]
-
-    def _skipped_rows(self) -> list[dict[str, str]]:
-        """The rows of ``errors.jsonl``: name, reason, path."""
-        path = self.path / "errors.jsonl"
-        if not path.exists():
-            return []
-        try:
-            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
-            return [{key: row[key] for key in ("name", "reason", "path")} for row in rows]
-        except (ValueError, KeyError, TypeError) as error:
-            raise FormatError(f"{path} is damaged ({error}). Delete it: it is a report.") from error
-
-    def relocate(self, moved: dict[str, str]) -> None:
-        """Change the root of segments whose pictures have moved: {segment file: new root}."""
-        entries = self.manifest["segments"]
-        self.commit(
-            segments=[{**one, "root": moved.get(one["file"], one["root"])} for one in entries]
-        )
+        return report.skipped_and_gone(self._report, root)
 
     def record_skipped(self, skipped: dict[str, str], settled: Iterable[str], root: str) -> None:
-        """Replace what ``errors.jsonl`` says of pictures of a folder.
+        """Replace what ``errors.jsonl`` says of pictures of a folder; see `blcf.index.skipped`."""
+        report.record_skipped(self._report, skipped, settled, root)
 
-        Parameters
-        ----------
-        skipped : {name: reason}
-        settled : names of pictures that were tried again or are gone
-        root : the folder that the names are relative to
-        """
-        before = self._skipped_rows()
-        settled_paths = {os.path.join(root, name) for name in (*settled, *skipped)}
-        rows = [row for row in before if row["path"] not in settled_paths]
-        for name, reason in skipped.items():
-            rows.append({"name": name, "reason": reason, "path": os.path.join(root, name)})
-        rows.sort(key=lambda row: row["path"])
-        if rows != before:
-            with replace_file(self.path / "errors.jsonl") as temporary:
-                temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        hint = "the folder holds no manifest.json" if folder.is_dir() else "there is no such folder"
-        raise CollectionNotFound(
-            f"No collection at {folder}: {hint}. Make one with `blcf index FRAMES {folder}`."
-        )
-    manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise FormatError(f"Expected {path} to be the manifest of a {FORMAT}, it is not.")
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise FormatError(
-            f"Expected {folder} to be of format version {FORMAT_VERSION}, got version "
-            f"{manifest.get('format_version')}. Use the blcf that wrote it, or index again."
-        )
-    missing = {"generation", "settings", "extractor", "model", "segments"} - manifest.keys()
-    if missing:
-        raise FormatError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
-    segments = manifest["segments"]
-    if not isinstance(segments, list) or not all(_is_entry(entry) for entry in segments):
-        raise FormatError(f"{path} is damaged: its list of segments is not of the form.")
-    return manifest
-
-
-def _is_entry(entry: Any) -> bool:
-    kinds = {"file": str, "n_images": int, "root": str}
-    return isinstance(entry, dict) and all(
-        isinstance(entry.get(key), kind) for key, kind in kinds.items()
-    )
+    @property
+    def _report(self) -> Path:
+        return self.path / "errors.jsonl"

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.errors import InvalidInput, VocabularyMismatch
+from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
+from blcf.index.approximate import check_share, promising_words
+from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
+from blcf.index.parts import NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
-from blcf.kernels.postings import select_top
+from blcf.index.scoring import Top, rank, rank_many, score_positions
+from blcf.index.statistics import Statistics, take_statistics
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
 
-__all__ = ["InvertedFile", "check_k"]
+__all__ = ["InvertedFile"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
-
-def check_k(k: Any) -> int:
-    """Give back a number of results, or raise `InvalidInput`."""
-    try:
-        number = operator.index(k)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise InvalidInput(f"Expected k, the number of results, to be 1 or more, got {k!r}.")
-    return number
+# What an approximate search looks at before it orders k images by their exact scores.
+CANDIDATES = 2
 
 
 class InvertedFile:
@@ -41,8 +35,8 @@ class InvertedFile:
     An image's vector is ``v_w = g(tf_w) * idf_w`` with ``g`` the root or the identity and
     ``idf_w = log(n_images / df_w)`` (Sivic & Zisserman, ICCV 2003), 0 for words of no image; the
     score is the cosine of the query's vector and the image's, 0 where a norm is 0. Raw tf is
-    stored; idf and norms are computed from the live images before the first search after an
-    `add`, so any sequence of `add` ranks like an index built afresh.
+    stored; idf and norms are computed from the live images before the first search after a
+    change, so any sequence of `add` and `remove` ranks like an index built afresh.
 
     Parameters
     ----------
@@ -63,19 +57,28 @@ class InvertedFile:
         self.n_words = n_words
         self.idf = idf
         self.sqrt = sqrt
-        self._parts: list[tuple[Sequence[str], Postings]] = []
-        self._starts = [0]  # first id of every part, and the number of images
-        self._statistics: tuple[np.ndarray, np.ndarray] | None = None
+        self._state = State([])
 
     @property
     def n_images(self) -> int:
         """How many images the index holds."""
-        return self._starts[-1]
+        return self._state.numbering.n_images
+
+    @property
+    def n_postings(self) -> int:
+        """How many (image, word) pairs are stored, those of removed images included."""
+        return sum(part.postings.n_postings for part in self._state.parts)
+
+    @property
+    def n_bytes(self) -> int:
+        """What the posting lists take, in memory as on disk."""
+        return sum(part.postings.n_bytes for part in self._state.parts)
 
     def name(self, image_id: int) -> str:
         """The name of an image by its place in the order of insertion."""
-        part = int(np.searchsorted(self._starts, image_id, side="right")) - 1
-        return self._parts[part][0][int(image_id) - self._starts[part]]
+        state = self._state
+        part, position = state.numbering.locate(image_id)
+        return state.parts[part].names[position]
 
     def add(self, names: Sequence[str], bags: sp.csr_matrix) -> InvertedFile:
         """Append images.
@@ -93,56 +96,70 @@ class InvertedFile:
         ------
         InvalidInput, VocabularyMismatch
         """
-        bags = self._check(bags)
+        bags = check_bags(bags, self.n_words)
         if bags.shape[0] != len(names):
             raise InvalidInput(
                 f"Expected one name per bag, got {len(names)} names and {bags.shape[0]} bags."
             )
-        return self.add_postings(Names.from_list(names), Postings.from_bags(bags))
-
-    def add_postings(self, names: Sequence[str], postings: Postings) -> InvertedFile:
-        """Append images whose posting lists exist already (a segment of a collection)."""
-        self._parts = [*self._parts, (names, postings)]
-        self._starts = [*self._starts, self._starts[-1] + postings.n_images]
-        self._statistics = None
+        self._state = State(with_bags(self._state.parts, names, bags))
         return self
+
+    def add_part(
+        self, names: Names, postings: Postings, live: np.ndarray | None = None
+    ) -> InvertedFile:
+        """Append images whose posting lists exist already (a segment of a collection).
+
+        ``live`` is bool (n_images,): which of them count; None where all do.
+        """
+        if postings.n_words != self.n_words:
+            raise VocabularyMismatch(
+                f"Expected posting lists of {self.n_words} words, got {postings.n_words}. "
+                "Index again with the vocabulary of this index."
+            )
+        self._state = State([*self._state.parts, NamedPart(names, postings, live)])
+        return self
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Remove all images of some names; gives how many there were.
+
+        The others keep their order. Room is reclaimed when half of a part is removed.
+        """
+        n_before = self.n_images
+        self._state = State(without_names(self._state.parts, names))
+        return n_before - self.n_images
 
     @property
     def df(self) -> np.ndarray:
         """In how many images each word occurs: int64 (n_words,)."""
-        df = np.zeros(self.n_words, dtype=np.int64)
-        for _, postings in self._parts:
-            df += postings.document_frequencies()
-        return df
+        return self._live().df
 
     @property
     def idf_(self) -> np.ndarray:
         """Inverse document frequencies of the live images (ones where off): float64 (n_words,)."""
-        return self._live()[0]
+        return self._live().idf
 
     @property
     def norms_(self) -> np.ndarray:
         """L2 norm of every image's vector: float64 (n_images,)."""
-        return self._live()[1]
+        return self._live().norms
 
-    def _live(self) -> tuple[np.ndarray, np.ndarray]:
-        # Threads that search at once may each compute this; they then store equal values.
-        if self._statistics is None:
-            for _, postings in self._parts:
-                postings.check()
-            idf = np.ones(self.n_words)
-            if self.idf:
-                df = self.df
-                present = df > 0
-                idf[:] = 0
-                idf[present] = np.log(self.n_images / df[present])
-            squared = np.zeros(self.n_images)
-            for start, (_, postings) in zip(self._starts, self._parts):
-                postings.add_squared_norms(
-                    idf, self.sqrt, squared[start : start + postings.n_images]
-                )
-            self._statistics = idf, np.sqrt(squared)
-        return self._statistics
+    def set_statistics(self, df: np.ndarray, norms: np.ndarray) -> None:
+        """Take `df` and `norms_` that an equal index computed, in place of a pass over all lists.
+
+        Raises
+        ------
+        InvalidInput
+            They are of another number of words or images.
+        """
+        if df.shape != (self.n_words,) or norms.shape != (self.n_images,):
+            raise InvalidInput(
+                f"Expected statistics of {self.n_words} words and {self.n_images} images, got "
+                f"shapes {df.shape} and {norms.shape}."
+            )
+        self._state.statistics = take_statistics(self._state.lists, df, norms, self.idf)
+
+    def _live(self) -> Statistics:
+        return self._state.weighed(self.n_words, self.idf, self.sqrt)
 
     def weigh(self, bags: sp.csr_matrix) -> sp.csr_matrix:
         """L2-normalised (rooted) tf-idf vectors of bags: CSR float64 (n, n_words).
@@ -150,16 +167,26 @@ class InvertedFile:
         A bag without a word of the collection stays a row of zeros. Double precision, so that
         scores that are equal by arithmetic are equal figures once rounded to float32.
         """
-        vectors = self._check(bags).astype(np.float64, copy=True)
+        return self._weigh(bags, self._live())
+
+    def _weigh(self, bags: sp.csr_matrix, live: Statistics) -> sp.csr_matrix:
+        vectors = check_bags(bags, self.n_words).astype(np.float64, copy=True)
         if self.sqrt:
             vectors.data = np.sqrt(vectors.data)
-        vectors.data *= self.idf_[vectors.indices]
+        vectors.data *= live.idf[vectors.indices]
         squared = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
         scale = np.divide(1, np.sqrt(squared), out=np.zeros_like(squared), where=squared > 0)
         vectors.data *= np.repeat(scale, np.diff(vectors.indptr))
         return vectors
 
-    def search(self, bag: sp.csr_matrix, k: int = 100, *, weighed: bool = False) -> Ranking:
+    def search(
+        self,
+        bag: sp.csr_matrix,
+        k: int = 100,
+        *,
+        weighed: bool = False,
+        approximate: float | None = None,
+    ) -> Ranking:
         """The k images most similar to a bag.
 
         Parameters
@@ -168,18 +195,25 @@ class InvertedFile:
             average of such), used as it is
         k : how many; all images where there are fewer. Images that share no word with the
             query come last, with score 0, in order of insertion.
+        approximate : None ranks exactly. A share of the query's squared length, 0..1: the words
+            that cost the most for what they promise are left out, until this share is left; the
+            best 2 k images by the others are ordered by their exact scores. Hits may be missed,
+            those given have exact scores (recall and speed: benchmarks/README.md, "Search").
 
         Raises
         ------
         InvalidInput, VocabularyMismatch
         """
-        vector = self._check(bag, weighed=True) if weighed else self.weigh(bag)
+        state = self._state  # one for the whole search: other threads may add and remove
+        live = state.weighed(self.n_words, self.idf, self.sqrt)
+        vector = check_bags(bag, self.n_words, weighed=True) if weighed else self._weigh(bag, live)
         if vector.shape[0] != 1:
             raise InvalidInput(
                 f"Expected one bag of shape (1, {self.n_words}), got shape {vector.shape}. "
                 "Use search_many for several."
             )
-        return self._rank(vector.indices, vector.data, min(check_k(k), self.n_images))
+        k = min(check_k(k), state.numbering.n_images)
+        return state.ranking(self._rank(live, vector.indices, vector.data, k, approximate))
 
     def search_many(
         self,
@@ -187,83 +221,95 @@ class InvertedFile:
         k: int = 100,
         *,
         weighed: bool = False,
+        approximate: float | None = None,
         n_threads: int | None = None,
+        device: str | None = None,
     ) -> list[Ranking]:
-        """`search` for every row, in threads (as many as the machine has cores by default)."""
-        vectors = self._check(bags, weighed=True) if weighed else self.weigh(bags)
-        k = min(check_k(k), self.n_images)
-        self._live()
-        ends = vectors.indptr
-        with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as pool:
-            return list(
-                pool.map(
-                    lambda row: self._rank(
-                        vectors.indices[ends[row] : ends[row + 1]],
-                        vectors.data[ends[row] : ends[row + 1]],
-                        k,
-                    ),
-                    range(vectors.shape[0]),
+        """`search` for every row, in threads (as many as the machine has cores by default).
+
+        Parameters
+        ----------
+        device : None walks the posting lists. A torch device ("cuda", "cpu"): sparse products in
+            float64 there (the way of Mohedano et al., ICMR 2016); same ranking, for large batches.
+        """
+        state = self._state
+        live = state.weighed(self.n_words, self.idf, self.sqrt)
+        if weighed:
+            vectors = check_bags(bags, self.n_words, weighed=True)
+        else:
+            vectors = self._weigh(bags, live)
+        k = min(check_k(k), state.numbering.n_images)
+        if approximate is not None:
+            if device is not None:
+                raise InvalidInput(
+                    "Expected approximate or device, got both: on a device every search is exact."
                 )
-            )
+            rows = zip(vectors.indptr, vectors.indptr[1:])
+            with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as pool:
+                tops = list(
+                    pool.map(
+                        lambda row: self._rank(
+                            live,
+                            vectors.indices[slice(*row)],
+                            vectors.data[slice(*row)],
+                            k,
+                            approximate,
+                        ),
+                        rows,
+                    )
+                )
+                return [state.ranking(top) for top in tops]
+        weighted = sp.csr_matrix(
+            (vectors.data * live.idf[vectors.indices], vectors.indices, vectors.indptr),
+            shape=vectors.shape,
+        )
+        if device is not None:
+            from blcf.index.torch_products import rank_on_device
 
-    def _rank(self, words: np.ndarray, weights: np.ndarray, k: int) -> Ranking:
-        idf, norms = self._live()
-        weights = weights * idf[words]
-        scores = np.zeros(self.n_images)
-        for start, (_, postings) in zip(self._starts, self._parts):
-            part = scores[start : start + postings.n_images]
-            postings.add_scores(words, weights, self.sqrt, part)
-        np.divide(scores, norms, out=scores, where=norms > 0)
-        # Order is decided on the scores that are shown: equal figures are ties.
-        top_scores = np.empty(k, dtype=np.float32)
-        top_ids = np.empty(k, dtype=np.int64)
-        select_top(scores.astype(np.float32), top_scores, top_ids)
-        return Ranking([self.name(int(i)) for i in top_ids], top_scores, top_ids)
+            tops = rank_on_device(live.parts, weighted, k, self.sqrt, device)
+        else:
+            tops = rank_many(live.parts, weighted, k, self.sqrt, n_threads)
+        return [state.ranking(top) for top in tops]
 
-    def _check(self, bags: sp.csr_matrix, *, weighed: bool = False) -> sp.csr_matrix:
-        """Bags (float32, >= 0) or vectors (float64) as CSR with ascending distinct words."""
-        if not sp.issparse(bags):
-            raise InvalidInput(
-                f"Expected bags as a scipy CSR matrix, got {type(bags).__name__}. "
-                "Encode assignment maps with BagOfWords."
-            )
-        if bags.shape[1] != self.n_words:
-            raise VocabularyMismatch(
-                f"Expected bags of {self.n_words} words, got {bags.shape[1]}. "
-                "Encode with the vocabulary of this index."
-            )
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
-            checked = sp.csr_matrix(bags, dtype=np.float64 if weighed else np.float32)
-        if not checked.has_canonical_format or (checked.data == 0).any():
-            checked = checked.copy()
-            checked.sum_duplicates()
-            checked.eliminate_zeros()
-        if not np.isfinite(checked.data).all():
-            raise InvalidInput("Expected finite term frequencies, got NaN or infinity.")
-        if not weighed and checked.nnz and checked.data.min() < 0:
-            raise InvalidInput(f"Expected term frequencies >= 0, got {checked.data.min():g}.")
-        return checked
+    def _rank(
+        self,
+        live: Statistics,
+        words: np.ndarray,
+        vector: np.ndarray,
+        k: int,
+        approximate: float | None,
+    ) -> Top:
+        """The best k images of one normalised query."""
+        words, weights, parts = words.astype(np.int32), vector * live.idf[words], live.parts
+        # All of the length: words too small to show in the sum of squares count as well.
+        if approximate is None or check_share(approximate) == 1:
+            return rank(parts, words, weights, k, self.sqrt)
+        kept = promising_words(vector, live.df[words], check_share(approximate))
+        images = rank(parts, words[kept], weights[kept], CANDIDATES * k, self.sqrt).images
+        images.sort()
+        scores = score_positions(parts, words, weights, images, self.sqrt)
+        order = np.lexsort((images, -scores))[:k]
+        return Top(scores[order], images[order])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one HDF5 file, which appears whole or not at all."""
         with write_h5(Path(path), "inverted file", FORMAT_VERSION) as file:
             file.attrs.update(n_words=self.n_words, idf=self.idf, sqrt=self.sqrt)
-            for number, (names, postings) in enumerate(self._parts):
-                group = file.create_group(f"{number:06d}")
-                Names.from_list(names).write(group)
-                postings.write(group)
+            for number, part in enumerate(self._state.parts):
+                part.write(file.create_group(f"{number:06d}"))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> InvertedFile:
         """Open a saved index, mapped into memory; `FormatError` where it is damaged."""
         with open_h5(Path(path), "inverted file", FORMAT_VERSION) as file:
             mapped = map_file(path)
-            index = cls(
-                int(file.attrs["n_words"]),
-                idf=bool(file.attrs["idf"]),
-                sqrt=bool(file.attrs["sqrt"]),
-            )
-            for number in sorted(file):
-                group = file[number]
-                index.add_postings(Names.read(group, mapped), Postings.read(group, mapped))
+            n_words, idf, sqrt = (file.attrs[name] for name in ("n_words", "idf", "sqrt"))
+            parts = [NamedPart.read(file[number], mapped) for number in sorted(file)]
+            if any(part.postings.n_words != n_words for part in parts):
+                raise FormatError(
+                    f"{path} is damaged: its posting lists are not of {n_words} words. "
+                    "Restore it from a copy, or index again."
+                )
+            index = cls(int(n_words), idf=bool(idf), sqrt=bool(sqrt))
+            index._state = State(parts)
         return index

@@ -1,22 +1,27 @@
-"""A segment: an immutable file with the names, sizes, assignment maps and postings of a batch."""
+"""A segment: an immutable file with the names, sizes, assignment maps and postings of images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from blcf.errors import FormatError, VocabularyMismatch
+from blcf.index.deletions import unpack_live
 from blcf.index.names import Names
+from blcf.index.names_copy import write_names
 from blcf.index.postings import Postings
 from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
 
 __all__ = ["Batch", "Segment"]
 
-KIND, FORMAT_VERSION = "segment", 1
+KIND, FORMAT_VERSION = "segment", 2
+ARRAYS = ("root_ids", "sizes", "shapes", "offsets", "cells", "norms")
 
 
 @dataclass(eq=False)
@@ -51,60 +56,129 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """An opened segment: everything is mapped, nothing is read before it is used.
+    """An opened segment: everything is mapped, nothing large is read before it is used.
 
     Attributes
     ----------
+    path : the file
     names : `Names`
+    root_ids : int32 (n_images,), which root of the manifest each name is relative to
     sizes : int32 (n_images, 2), width and height in pixels
     shapes : int32 (n_images, 2), rows and columns of the assignment maps
     offsets : int64 (n_images + 1,), where each image's cells begin
     cells : uint16 or int32 (n_cells,), words of all maps, one behind the other
     norms : uint8 (n_cells,)
     postings : `Postings`
+    live : bool (n_images,), which images are not removed, or None where all are live
     """
 
-    names: Sequence[str]
+    path: Path
+    names: Names
+    root_ids: np.ndarray
     sizes: np.ndarray
     shapes: np.ndarray
     offsets: np.ndarray
     cells: np.ndarray
     norms: np.ndarray
     postings: Postings
+    live: np.ndarray | None = None
 
-    @staticmethod
-    def write(path: Path, batch: Batch, bags: sp.csr_matrix, vocabulary: str) -> None:
-        """Write a batch.
+    @property
+    def n_images(self) -> int:
+        """How many images the file holds, removed ones counted."""
+        return self.postings.n_images
+
+    @property
+    def n_live(self) -> int:
+        """How many images are not removed."""
+        return self.n_images if self.live is None else int(np.count_nonzero(self.live))
+
+    @property
+    def live_names(self) -> Iterable[str]:
+        """Names of the images that are not removed, in order of insertion."""
+        names = self.names[:]
+        return names if self.live is None else compress(names, self.live)
+
+    @classmethod
+    def write(
+        cls, path: Path, batch: Batch, bags: sp.csr_matrix, vocabulary: str, root_id: int
+    ) -> dict[str, Any]:
+        """Write a batch; gives what the manifest says of the segment.
 
         Parameters
         ----------
         bags : CSR (n_images, n_words), raw term frequencies
         vocabulary : digest of the vocabulary, checked by `read`
+        root_id : number of the root that all names are relative to
         """
         # 2 bytes a cell where the vocabulary allows it.
         dtype = np.uint16 if bags.shape[1] <= 65_536 else np.int32
-        with write_h5(path, KIND, FORMAT_VERSION) as file:
-            file.attrs["vocabulary"] = np.bytes_(vocabulary)
-            Names.from_list(batch.names).write(file)
-            write_dataset(file, "sizes", np.array(batch.sizes, dtype=np.int32))
-            shapes = np.array([words.shape for words in batch.maps], dtype=np.int32)
-            write_dataset(file, "shapes", shapes)
-            offsets = np.zeros(len(batch) + 1, dtype=np.int64)
-            np.cumsum(shapes.prod(axis=1, dtype=np.int64), out=offsets[1:])
-            write_dataset(file, "offsets", offsets)
-            cells = np.concatenate([words.ravel() for words in batch.maps])
-            write_dataset(file, "cells", cells.astype(dtype))
-            write_dataset(file, "norms", np.concatenate([norms.ravel() for norms in batch.norms]))
-            Postings.from_bags(bags).write(file.create_group("postings"))
+        shapes = np.array([words.shape for words in batch.maps], dtype=np.int32)
+        segment = cls(
+            path,
+            Names.from_list(batch.names),
+            np.full(len(batch), root_id, dtype=np.int32),
+            np.array(batch.sizes, dtype=np.int32),
+            shapes,
+            _offsets(shapes),
+            np.concatenate([words.ravel() for words in batch.maps]).astype(dtype),
+            np.concatenate([norms.ravel() for norms in batch.norms]),
+            Postings.from_bags(bags),
+        )
+        return segment._write(vocabulary)
 
     @classmethod
-    def read(cls, path: Path, n_images: int, vocabulary: str) -> Segment:
-        """Open a segment of `n_images` images, made with the vocabulary of a digest.
+    def merge(cls, path: Path, parts: Sequence[Segment], vocabulary: str) -> dict[str, Any]:
+        """Write the live images of some segments, one behind the other, as a new segment.
+
+        Holds the images in memory: what is merged at once is bounded by `merging.LARGEST`.
+        """
+        kept = [
+            np.ones(part.n_images, dtype=bool) if part.live is None else part.live
+            for part in parts
+        ]
+        of_cells = [np.repeat(keep, np.diff(part.offsets)) for part, keep in zip(parts, kept)]
+        shapes = np.concatenate([part.shapes[keep] for part, keep in zip(parts, kept)])
+        segment = cls(
+            path,
+            Names.from_list([name for part in parts for name in part.live_names]),
+            np.concatenate([part.root_ids[keep] for part, keep in zip(parts, kept)]),
+            np.concatenate([part.sizes[keep] for part, keep in zip(parts, kept)]),
+            shapes,
+            _offsets(shapes),
+            np.concatenate([part.cells[cells] for part, cells in zip(parts, of_cells)]),
+            np.concatenate([part.norms[cells] for part, cells in zip(parts, of_cells)]),
+            Postings.merge([(part.postings, part.live) for part in parts]),
+        )
+        return segment._write(vocabulary)
+
+    def _write(self, vocabulary: str) -> dict[str, Any]:
+        stamp: dict[str, Any] = {}
+        with write_h5(self.path, KIND, FORMAT_VERSION, out=stamp) as file:
+            file.attrs["vocabulary"] = np.bytes_(vocabulary)
+            self.names.write(file)
+            for name in ARRAYS:
+                write_dataset(file, name, getattr(self, name))
+            self.postings.write(file.create_group("postings"))
+        return {
+            "file": self.path.name,
+            "n_images": self.n_images,
+            **stamp,
+            "names_digest": write_names(self.path, self.names, self.root_ids),
+            "deleted": None,
+        }
+
+    @classmethod
+    def read(cls, folder: Path, entry: dict[str, Any], vocabulary: str) -> Segment:
+        """Open the segment of an entry of the manifest, made with the vocabulary of a digest.
 
         Raises
         ------
-        FormatError, VocabularyMismatch
+        FormatError, VocabularyMismatch, StorageError
+            What is checked is what a search needs to stay inside the arrays, not the digest,
+            which would read every byte (`blcf.index.check_collection` does).
         """
+        path = folder / entry["file"]
         with open_h5(path, KIND, FORMAT_VERSION) as file:
             made = file.attrs["vocabulary"].decode("utf-8", "replace")
             if made != vocabulary:
@@ -114,31 +188,93 @@ class Segment:
                 )
             mapped = map_file(path)
             segment = cls(
+                path,
                 Names.read(file, mapped),
-                # Copies: they are small, and every image that is reranked needs them.
-                read_dataset(file, "sizes", mapped).copy(),
-                read_dataset(file, "shapes", mapped).copy(),
-                read_dataset(file, "offsets", mapped).copy(),
-                read_dataset(file, "cells", mapped),
-                read_dataset(file, "norms", mapped),
-                Postings.read(file["postings"], mapped),
+                postings=Postings.read(file["postings"], mapped),
+                **{name: read_dataset(file, name, mapped) for name in ARRAYS},
             )
-        lengths = {len(segment.names), len(segment.sizes), len(segment.shapes), n_images}
-        lengths |= {len(segment.offsets) - 1, segment.postings.n_images}
-        n_cells = {segment.cells.size, segment.norms.size, int(segment.offsets[-1])}
-        if len(lengths) > 1 or len(n_cells) > 1:
+        if mapped.size != entry["bytes"]:
             raise FormatError(
-                f"Expected {path} to hold {n_images} images, its parts say {sorted(lengths)} "
-                f"images and {sorted(n_cells)} cells. Restore it from a copy, or index again."
+                f"{path} is damaged or cut short: expected {entry['bytes']} bytes, got "
+                f"{mapped.size}. Restore it from a copy, or run `blcf check` on the collection."
             )
-        return segment
+        segment._check_form(entry["n_images"])
+        return segment.marked(entry)
+
+    def marked(self, entry: dict[str, Any]) -> Segment:
+        """The same segment with the deletion marks of an entry of the manifest."""
+        try:
+            return replace(self, live=unpack_live(entry["deleted"], entry["n_images"]))
+        except FormatError as error:
+            raise FormatError(f"{self.path} cannot be used: {error}. Index again.") from error
+
+    def _check_form(self, n_images: int) -> None:
+        """`FormatError` unless arrays fit each other: no position leads out of them."""
+        expected: dict[str, tuple[Any, ...]] = {
+            "root_ids": (np.int32, (n_images,)),
+            "sizes": (np.int32, (n_images, 2)),
+            "shapes": (np.int32, (n_images, 2)),
+            "offsets": (np.int64, (n_images + 1,)),
+            "cells": (np.uint16 if self.postings.n_words <= 65_536 else np.int32, self.cells.shape),
+            "norms": (np.uint8, self.cells.shape),
+        }
+        found = {name: (getattr(self, name).dtype, getattr(self, name).shape) for name in expected}
+        wrong = [name for name in expected if found[name] != expected[name]]
+        wrong += ["names"] * (len(self.names) != n_images)
+        wrong += ["postings"] * (self.postings.n_images != n_images)
+        if wrong:
+            raise FormatError(
+                f"Expected {self.path} to hold {n_images} images, its {', '.join(wrong)} are of "
+                "another number or kind. Restore it from a copy, or index again."
+            )
+        # 16 ms for a million images, which is why they are not copied: the pages are shared.
+        if (
+            (self.shapes < 0).any()
+            or not np.array_equal(_offsets(self.shapes), self.offsets)
+            or self.offsets[-1] != self.cells.size
+        ):
+            raise FormatError(
+                f"{self.path} is damaged: its maps do not lie one behind the other. "
+                "Restore it from a copy, or run `blcf check` on the collection."
+            )
+
+    def check(self, n_words: int, n_roots: int) -> None:
+        """Raise `FormatError`, a sentence without the path, where anything is damaged."""
+        self.names.check()
+        if self.root_ids.min() < 0 or self.root_ids.max() >= n_roots:
+            raise FormatError(f"Expected folders 0 .. {n_roots - 1} of the manifest.")
+        if self.postings.n_words != n_words:
+            raise FormatError(
+                f"Expected posting lists of {n_words} words, got {self.postings.n_words}."
+            )
+        if self.cells.size and (self.cells.min() < 0 or self.cells.max() >= n_words):
+            raise FormatError(f"Expected cells of {n_words} words, got others.")
+        self.postings.check()
 
     def words_of(self, position: int) -> np.ndarray:
-        """The assignment map of an image: uint16 or int32 (h, w)."""
+        """The assignment map of an image: uint16 or int32 (h, w).
+
+        Raises
+        ------
+        FormatError
+            A cell is no word: what counts words would leave its arrays.
+        """
         first, last = self.offsets[position], self.offsets[position + 1]
-        return self.cells[first:last].reshape(self.shapes[position])
+        cells = self.cells[first:last]
+        if cells.size and (cells.max() >= self.postings.n_words or cells.min() < 0):
+            raise FormatError(
+                f"{self.path} is damaged: image {position} holds words that the vocabulary has "
+                "not. Run `blcf check` on the collection."
+            )
+        return cells.reshape(self.shapes[position])
 
     def norms_of(self, position: int) -> np.ndarray:
         """The quantised norms of an image: uint8 (h, w)."""
         first, last = self.offsets[position], self.offsets[position + 1]
         return self.norms[first:last].reshape(self.shapes[position])
+
+
+def _offsets(shapes: np.ndarray) -> np.ndarray:
+    offsets = np.zeros(len(shapes) + 1, dtype=np.int64)
+    np.cumsum(shapes.prod(axis=1, dtype=np.int64), out=offsets[1:])
+    return offsets

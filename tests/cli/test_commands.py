@@ -16,6 +16,7 @@ import torch
 
 from blcf import SearchOptions, Settings
 from blcf.cli.parser import build_parser
+from blcf.index.manifest import read_manifest, swap_manifest
 
 
 def run(*arguments, **environment) -> subprocess.CompletedProcess:
@@ -72,13 +73,20 @@ def test_info_needs_no_torch(place):
     assert done.returncode == 0, done.stderr
 
 
+def lose_weights(collection: Path) -> None:
+    """The collection's weights are where they were not."""
+    manifest = read_manifest(collection)
+    settings = manifest["settings"] | {"weights": "gone.pth"}
+    swap_manifest(collection, manifest | {"settings": settings})
+
+
 def test_index_again_and_again(place, call, tmp_path):
     """The same command adds what is new, and says what it skipped by its exit status."""
     shutil.copytree(place / "c.blcf", tmp_path / "c.blcf")
     frames = place / "frames"
     manifest = tmp_path / "c.blcf" / "manifest.json"
     whole = manifest.read_text()
-    manifest.write_text(whole.replace("weights.pth", "gone.pth"))
+    lose_weights(tmp_path / "c.blcf")
     status, out, _ = call("index", frames, tmp_path / "c.blcf", "--quiet")
     assert status == 0 and "0 added, 12 were there, 0 skipped" in out, "no network is needed"
     manifest.write_text(whole)
@@ -111,8 +119,7 @@ def test_evaluate(place, call, tmp_path):
 def test_weights_that_moved(place, call, tmp_path):
     """The error says what is missing; --weights mends it; other weights are refused."""
     shutil.copytree(place / "c.blcf", tmp_path / "c.blcf")
-    path = tmp_path / "c.blcf" / "manifest.json"
-    path.write_text(path.read_text().replace("weights.pth", "gone.pth"))
+    lose_weights(tmp_path / "c.blcf")
     image = place / "frames" / "été 1" / "03.png"
     status, _, err = call("search", tmp_path / "c.blcf", image)
     assert status == 2 and "gone.pth" in err

@@ -2,122 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from index_kinds import (
+    TF,
+    check,
+    csr,
+    dense_scores,
+    every_kind,
+    make,
+    names_of,
+    random_bags,
+    same,
+    true_scores,
+)
 
 from blcf.errors import InvalidInput, VocabularyMismatch
-from blcf.index import InvertedFile
-from blcf.records import Index
 
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of index: how one is made of batches of (names, bags), and its weights."""
-
-    make: Callable[..., Index]
-    idf: bool
-    sqrt: bool
-
-
-def kinds():
-    for idf in (False, True):
-        for sqrt in (False, True):
-
-            def in_memory(n_words, *batches, idf=idf, sqrt=sqrt):
-                index = InvertedFile(n_words, idf=idf, sqrt=sqrt)
-                for names, bags in batches:
-                    assert index.add(names, bags) is index
-                return index
-
-            def opened(n_words, *batches, make=in_memory):
-                with tempfile.TemporaryDirectory() as folder:
-                    path = Path(folder) / "index.h5"
-                    make(n_words, *batches).save(path)
-                    return InvertedFile.open(path)
-
-            label = f"inverted-idf{idf:d}-sqrt{sqrt:d}"
-            yield pytest.param(Kind(in_memory, idf, sqrt), id=label)
-            yield pytest.param(Kind(opened, idf, sqrt), id=f"{label}-opened")
-
-
-pytestmark = pytest.mark.parametrize("kind", list(kinds()))
-
-
-def csr(rows, n_words=None):
-    return sp.csr_matrix(np.array(rows, dtype=np.float32).reshape(len(rows), n_words or -1))
-
-
-def names_of(bags, first=0):
-    return [f"{i}.jpg" for i in range(first, first + bags.shape[0])]
-
-
-def random_bags(seed, n_images=40, n_words=30, density=0.25):
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(1, 9, (n_images, n_words)) * (rng.random((n_images, n_words)) < density)
-    return csr(counts)
-
-
-def make(kind, *batches):
-    """An index of batches of bags; images are named by their number."""
-    starts = np.cumsum([0, *(bags.shape[0] for bags in batches)])
-    named = [(names_of(bags, first), bags) for bags, first in zip(batches, starts)]
-    return kind.make(batches[0].shape[1], *named)
-
-
-def as_dict(row):
-    return {int(word): float(tf) for word, tf in zip(row.indices, row.data) if tf}
-
-
-def true_scores(kind, query, bags):
-    """The oracle's score of every image."""
-    rows = [as_dict(bags[i]) for i in range(bags.shape[0])]
-    pairs = oracle.rank(
-        as_dict(query), rows, bags.shape[1], use_idf=kind.idf, sqrt=kind.sqrt, k=len(rows)
-    )
-    scores = np.zeros(len(rows))
-    for i, score in pairs:
-        scores[i] = score
-    return scores
-
-
-def dense_scores(kind, query, bags):
-    """The same by products of dense matrices."""
-    tf = np.vstack([query.toarray(), bags.toarray()]).astype(np.float64)
-    vectors = np.sqrt(tf) if kind.sqrt else tf
-    if kind.idf:
-        df = (tf[1:] > 0).sum(axis=0)
-        vectors = vectors * np.where(df > 0, np.log(bags.shape[0] / np.maximum(df, 1)), 0)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    return vectors[1:] @ vectors[0]
-
-
-def check(ranking, scores, k):
-    """The ranking is a right one for these scores: figures first, then the order of ties."""
-    n = min(k, len(scores))
-    assert len(ranking) == n == len(set(ranking.ids.tolist()))
-    assert ranking.scores.dtype == np.float32 and ranking.boxes is None
-    np.testing.assert_allclose(ranking.scores, np.sort(scores)[::-1][:n], atol=1e-6)
-    np.testing.assert_allclose(ranking.scores, scores[ranking.ids], atol=1e-6)
-    assert ranking.names == [f"{i}.jpg" for i in ranking.ids]
-    pairs = [(-score, i) for score, i in zip(ranking.scores.tolist(), ranking.ids.tolist())]
-    assert pairs == sorted(pairs)
-
-
-def same(ranking, other):
-    assert ranking.names == other.names
-    np.testing.assert_array_equal(ranking.scores, other.scores)
-    np.testing.assert_array_equal(ranking.ids, other.ids)
+pytestmark = every_kind
 
 
 @pytest.mark.parametrize("scores_of", [true_scores, dense_scores])
@@ -129,6 +36,25 @@ def test_ranking_is_brute_force(kind, scores_of):
         scores = scores_of(kind, query, bags)
         for k in (1, 7, 39, 40, 1000):
             check(index.search(query, k=k), scores, k)
+
+
+@pytest.mark.parametrize("tf", sorted(TF))
+def test_any_frequencies(kind, tf):
+    bags, queries = random_bags(20, tf=tf), random_bags(21, n_images=3, tf=tf)
+    index = make(kind, bags[:25], bags[25:])
+    for query in [*queries, bags[7]]:
+        check(index.search(query), true_scores(kind, query, bags), 100)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batches_of_different_frequencies(kind, seed):
+    """Parts code them differently: scores are those of one part to the last bit."""
+    batches = [random_bags(i, n_images=12, tf=tf) for i, tf in enumerate([*TF, *TF])]
+    everything = sp.vstack(batches, format="csr")
+    index, at_once = make(kind, *batches), make(kind, everything)
+    for query in random_bags(100 + seed, n_images=2, tf="floats"):
+        same(index.search(query), at_once.search(query))
+        check(index.search(query), dense_scores(kind, query, everything), 100)
 
 
 def test_larger_collection_in_batches(kind):
@@ -213,6 +139,20 @@ def test_search_many_is_search_one_by_one(kind):
     assert index.search_many(queries[:0]) == []
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3, None])
+def test_search_many_whatever_the_threads(kind, n_threads):
+    """Few queries share out the parts, many do not; images tie across the shares."""
+    bags, queries = random_bags(23, n_images=9, tf="steps"), random_bags(24, n_images=21)
+    bags = sp.vstack([bags] * 7, format="csr")
+    index = make(kind, *(bags[first : first + 8] for first in range(0, 63, 8)))
+    expected = [index.search(query, k=30) for query in queries]
+    for n in (1, 2, 5, 21):
+        rankings = index.search_many(queries[:n], k=30, n_threads=n_threads)
+        assert len(rankings) == n
+        for ranking, one in zip(rankings, expected):
+            same(ranking, one)
+
+
 def test_search_from_several_threads(kind):
     bags, queries = random_bags(13, n_images=200), random_bags(14, n_images=40)
     alone = make(kind, bags).search_many(queries, k=20)
@@ -240,6 +180,20 @@ def test_image_finds_itself(kind):
     index = make(kind, bags)
     for row, ranking in enumerate(index.search_many(bags, k=1)):
         assert ranking.ids.tolist() == [row] and ranking[0].score == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("words, ends", [([0, 30], [0, 2]), ([-1, 2], [0, 2]), ([0, 1], [0, 3, 2])])
+def test_matrices_that_are_none(kind, words, ends):
+    """What scipy does not look at would lead a kernel out of its arrays."""
+    index, good = make(kind, random_bags(22, n_images=3)), random_bags(22, n_images=1)
+    bad = sp.csr_matrix((len(ends) - 1, 30), dtype=np.float32)
+    bad.indices, bad.indptr = np.array(words, dtype=np.int32), np.array(ends, dtype=np.int32)
+    bad.data = np.ones(2, dtype=np.float32)
+    before = index.search(good)
+    for call in (index.search, index.search_many, lambda bags: index.add(["x"], bags)):
+        with pytest.raises(InvalidInput, match="Expected bags as a valid scipy CSR matrix: "):
+            call(bad)
+    same(index.search(good), before)
 
 
 def test_any_sparse_form_of_a_bag(kind):
@@ -274,6 +228,8 @@ def test_refusals_leave_the_index_as_it_was(kind):
         index.add(["a", "b", "c"], negative)
     with pytest.raises(InvalidInput, match="one name per bag, got 2 names and 3 bags"):
         index.add(["a", "b"], bags)
+    with pytest.raises(InvalidInput, match=r"CSR matrix, got \w+ of shape \(30,\)"):
+        index.search(sp.csr_array(bags)[0])  # a row of a sparse array has one dimension
     with pytest.raises(InvalidInput, match=r"one bag of shape \(1, 30\), got shape \(3, 30\)"):
         index.search(bags)
     assert index.n_images == 3

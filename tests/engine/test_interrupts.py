@@ -21,6 +21,7 @@ from blcf.errors import (
     FormatError,
     VocabularyMismatch,
 )
+from blcf.index import check_collection
 
 
 def test_a_damaged_segment_is_no_crash(scenes, tmp_path):
@@ -36,8 +37,13 @@ def test_a_damaged_segment_is_no_crash(scenes, tmp_path):
         reopen(tmp_path / "c.blcf")
     path.write_bytes(whole)
     with h5py.File(path, "r+") as file:
-        file["postings/image_ids"][5] = 2**30
-    with pytest.raises(FormatError, match="lists images it has not"):
+        file["postings/image_ids"][5] = 60_000
+    assert len(reopen(tmp_path / "c.blcf").search(scenes / "00.png")) == 12
+    (damage,) = check_collection(tmp_path / "c.blcf").damages
+    assert damage.file == "segments/00000001.h5" and damage.n_images == 12
+    with h5py.File(path, "r+") as file:
+        file["postings/word_indptr"][5] = 2**30
+    with pytest.raises(FormatError, match="its posting lists do not fit together"):
         reopen(tmp_path / "c.blcf").search(scenes / "00.png")
 
 
@@ -196,7 +202,7 @@ def test_one_writer(scenes, tmp_path):
     engine.add(scenes, progress=False)
     other = reopen(tmp_path / "c.blcf")
     with other.collection.writing():
-        with pytest.raises(CollectionLocked, match="Another process is writing"):
+        with pytest.raises(CollectionLocked, match="Another process .*is writing"):
             engine.add(scenes, progress=False)
     assert engine.add(scenes, progress=False).n_present == 12
 

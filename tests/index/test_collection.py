@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from made_up import DESCRIPTION, append, check, picture
+from made_up import DESCRIPTION, append, append_batch, check, picture
 
-from blcf.bags import BagOfWords
 from blcf.errors import (
     CollectionExists,
     CollectionNotFound,
@@ -19,7 +19,8 @@ from blcf.errors import (
     StorageError,
     VocabularyMismatch,
 )
-from blcf.index import Batch, Collection, Segment
+from blcf.index import Batch, Collection
+from blcf.storage import file_digest
 
 
 @pytest.fixture
@@ -126,12 +127,112 @@ def test_readers_while_a_writer_appends(collection):
 
 
 def test_commit_keeps_other_values(collection):
+    model = {"file": "model.h5", "n_words": 20}
+    (collection.path / "model.h5").write_bytes(b"whitening and vocabulary")
     with collection.writing():
         append(collection, range(2))
-        collection.commit(model="model.h5")
+        collection.commit(model=model)
     manifest = manifest_of(collection)
-    assert manifest["model"] == "model.h5" and len(manifest["segments"]) == 1
+    assert manifest["model"] == {**model, **file_digest(collection.path / "model.h5")}
+    assert manifest["model"]["bytes"] == 24 and len(manifest["segments"]) == 1
     assert manifest["generation"] == 2 and manifest["settings"] == DESCRIPTION["settings"]
+    with collection.writing():
+        collection.commit(generation_of_something="else")
+    assert manifest_of(collection)["model"] == manifest["model"]
+
+
+def test_copy_of_the_manifest(collection):
+    copy = collection.path / "manifest.backup.json"
+    assert json.loads(copy.read_text("utf-8")) == manifest_of(collection)
+    with collection.writing():
+        append(collection, range(2))
+    assert json.loads(copy.read_text("utf-8")) == manifest_of(collection)
+    (collection.path / "manifest.json").unlink()
+    with pytest.raises(FormatError, match="manifest.json is missing. `blcf check .* --repair`"):
+        Collection.open(collection.path)
+
+
+def test_find(collection):
+    strange = ["new\nline.jpg", "\U0001f600.jpg", os.fsdecode(b"\xe9.jpg"), "\ud800", "a b"]
+    batch = Batch()
+    for name in strange:
+        batch.append(name, *picture(0)[1:])
+    with collection.writing():
+        append(collection, range(3))
+        append_batch(collection, batch)
+    for opened in (collection, Collection.open(collection.path)):
+        assert opened.find(strange).tolist() == [3, 4, 5, 6, 7]
+        wanted = ["a b", "none", "folder/1.jpg", "a b", ""]
+        assert opened.find(wanted).tolist() == [7, -1, 1, 7, -1]
+        assert opened.find([]).tolist() == [] and opened.find([]).dtype == np.int64
+        assert [opened.name(i) for i in range(8)] == list(opened.names())
+
+
+def test_roots(collection):
+    with collection.writing():
+        append(collection, range(3), root="/a")
+        append(collection, range(3, 5), root="/a/folder")
+        append(collection, range(5, 9), root="/a")
+        assert collection.remove(["folder/0.jpg"]) == 1
+    assert collection.roots == {"/a": 6, "/a/folder": 2}
+    assert collection.root_of(2) == "/a/folder" and collection.root_of(4) == "/a"
+    assert list(collection.names_under("/a/folder")) == ["folder/3.jpg", "folder/4.jpg"]
+    assert list(collection.names_under("/a"))[:3] == [f"folder/{i}.jpg" for i in (1, 2, 5)]
+    assert list(collection.names_under("/b")) == []
+    paths = [collection.image_path(i) for i in range(8)]
+    assert collection.find_paths(paths).tolist() == list(range(8))
+    others = ["/a/folder/0.jpg", "/a/folder/3.jpg", "/a/folder/folder/3.jpg", "/a", "/b/1.jpg"]
+    found = collection.find_paths([Path(path) for path in others])
+    assert found.tolist() == [-1, -1, 2, -1, -1]
+
+
+def test_relocate(collection):
+    with collection.writing():
+        append(collection, range(3), root="/a")
+        append(collection, range(3, 5), root="/b")
+        collection.relocate({"/a": "/new", "/none": "/c"})
+    check_paths = Collection.open(collection.path)
+    assert check_paths.roots == {"/new": 3, "/b": 2}
+    assert check_paths.image_path(0).as_posix() == "/new/folder/0.jpg"
+    with collection.writing():
+        collection.relocate({"/b": "/new"})  # two roots that are one from now on
+        append(collection, [5], root="/new")
+    check(collection, range(6), root="/new")
+    assert collection.roots == {"/new": 6} and len(list(collection.names_under("/new"))) == 6
+    paths = [collection.image_path(i) for i in range(6)]
+    assert collection.find_paths(paths).tolist() == list(range(6))
+
+
+def test_root_of_the_file_system(collection):
+    with collection.writing():
+        append(collection, range(2), root="/")
+    assert collection.image_path(1) == Path("/folder/1.jpg")
+    assert collection.find_paths([Path("/folder/1.jpg")]).tolist() == [1]
+
+
+def test_statistics(collection):
+    df, norms = np.arange(20), np.arange(3) / 7
+    assert collection.read_statistics() is None
+    with collection.writing():
+        append(collection, range(3))
+        collection.write_statistics(df, norms)
+        collection.relocate({"/pictures": "/elsewhere"})  # they do not depend on it
+    path = collection.path / "statistics.h5"
+    found = Collection.open(collection.path).read_statistics()
+    np.testing.assert_array_equal(found[0], df)
+    np.testing.assert_array_equal(found[1], norms)
+    assert found[0].dtype == np.int64 and found[1].dtype == np.float64
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:100], whole.replace(norms.tobytes(), norms[::-1].tobytes())):
+        path.write_bytes(damaged)
+        assert collection.read_statistics() is None
+    path.write_bytes(whole)
+    assert collection.read_statistics() is not None
+    with collection.writing():
+        collection.remove(["folder/1.jpg"])
+        assert collection.read_statistics() is None  # of another state
+        collection.write_statistics(df, norms[:2])
+    assert collection.read_statistics() is not None
 
 
 def test_no_collection(tmp_path):
@@ -144,12 +245,18 @@ def test_no_collection(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text[:40], "manifest.json is damaged"),
+        (lambda text: text[:40], "manifest.json is damaged .*--repair` takes manifest.backup.json"),
         (lambda text: "", "manifest.json is damaged"),
         (lambda text: "[1]", "to be the manifest of a blcf collection, it is not"),
         (lambda text: '{"format": "zip"}', "to be the manifest of a blcf collection, it is not"),
         (lambda text: text.replace('"generation"', '"other"'), "it lacks generation"),
-        (lambda text: text.replace('_version": 1', '_version": 7'), "version 1, got version 7"),
+        (lambda text: text.replace('_version": 2', '_version": 1'), "version 2, got version 1"),
+        (lambda text: text.replace('_version": 2', '_version": 7'), "version 2, got version 7"),
+        (lambda text: text.replace('"roots": []', '"roots": 5'), "its roots are not of the form"),
+        (lambda text: text.replace('"roots": []', '"roots": [5]'), "its roots are not of"),
+        (lambda text: text.replace('"segments": []', '"segments": [{}]'), "its segments are not"),
+        (lambda text: text.replace('n_words": 20', 'n_words": 21'), "its digest is of another"),
+        (lambda text: text.replace("none", "nonf"), "check .*some.blcf --repair` takes"),
     ],
 )
 def test_damaged_manifest(collection, change, message):
@@ -172,7 +279,7 @@ def test_damaged_segment(collection):
         with pytest.raises(FormatError, match="00000002.h5 is damaged or cut short"):
             Collection.open(collection.path)
     path.write_bytes((collection.path / "segments" / "00000001.h5").read_bytes())
-    with pytest.raises(FormatError, match=r"00000002.h5 to hold 6 images, its parts say \[3, 6\]"):
+    with pytest.raises(FormatError, match="00000002.h5 to hold 6 images, its root_ids, sizes"):
         Collection.open(collection.path)
     path.unlink()
     with pytest.raises(FormatError, match="00000002.h5 is missing"):
@@ -180,7 +287,7 @@ def test_damaged_segment(collection):
     path.write_bytes(whole)
     with h5py.File(path, "r+") as file:
         file.attrs["format_version"] = 9
-    with pytest.raises(FormatError, match="segment of format version 1, got segment of version 9"):
+    with pytest.raises(FormatError, match="segment of format version 2, got segment of version 9"):
         Collection.open(collection.path)
     path.write_bytes(whole)
     check(Collection.open(collection.path), range(9))
@@ -201,15 +308,31 @@ def test_reader_takes_a_mended_segment(collection):
     check(reader, range(3))
 
 
-def test_segment_of_strange_names(tmp_path):
-    names = ["new\nline.jpg", "\U0001f600.jpg", os.fsdecode(b"\xe9.jpg"), ""]
-    batch = Batch()
-    for name in names:
-        batch.append(name, *picture(0)[1:])
-    Segment.write(tmp_path / "a.h5", batch, BagOfWords(20).encode_many(batch.maps), "v")
-    assert list(Segment.read(tmp_path / "a.h5", 4, "v").names) == names
-    with pytest.raises(VocabularyMismatch, match="with vocabulary w, it was made with v"):
-        Segment.read(tmp_path / "a.h5", 4, "w")
+def test_segment_of_another_vocabulary(collection):
+    with collection.writing():
+        append(collection, range(3))
+        (collection.path / "model.h5").write_bytes(b"other")
+        with pytest.raises(VocabularyMismatch, match="with vocabulary w, it was made with"):
+            collection.commit(model={"file": "model.h5", "vocabulary_digest": "w"})
+            Collection.open(collection.path)
+
+
+def test_failed_refresh_changes_nothing(collection):
+    with collection.writing():
+        append(collection, range(3))
+    reader = Collection.open(collection.path)
+    with collection.writing():
+        collection.remove(["folder/0.jpg"])
+        append(collection, range(3, 5))
+    path = collection.path / "segments" / "00000002.h5"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(FormatError, match="00000002.h5"):
+        reader.refresh()
+    check(reader, range(3))
+    path.write_bytes(whole)
+    reader.refresh()
+    check(reader, range(1, 5))
 
 
 def test_skipped_pictures(collection):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from made_up import DESCRIPTION, append, check
+from made_up import DESCRIPTION, append, check, files_of, name
 
 from blcf.errors import CollectionLocked, StorageError
-from blcf.index import Collection
-from blcf.index import collection as module
+from blcf.index import Collection, check_collection, manifest
 
 TESTS = Path(__file__).resolve().parents[1]
 PATHS = os.pathsep.join([str(TESTS), str(TESTS.parent)])
@@ -25,13 +27,14 @@ with Collection.open(sys.argv[1]).writing():
     sys.stdin.read()
 """
 
-# Appends a batch and dies before or after the n-th call that flushes or renames; again for every n,
-# until it lives. Each child works on a copy of the collection.
+# Changes a collection and dies before or after the n-th call that flushes, renames or deletes;
+# again for every n, until it lives. Each child works on a copy of the collection.
 MORTAL = """
-import os, shutil, signal, sys
-from made_up import append
-from blcf.index import Collection
+import os, pathlib, shutil, signal, sys
+from made_up import DESCRIPTION, append, name
+from blcf.index import Collection, merging
 
+merging.FACTOR, merging.TIERS, merging.LARGEST = 2, (4, 16), 64
 n_instants = 0
 
 def pass_instant():
@@ -41,24 +44,41 @@ def pass_instant():
         os.kill(os.getpid(), signal.SIGKILL)
 
 def mortal(function):
-    def called(*arguments):
+    def called(*arguments, **options):
         pass_instant()
-        function(*arguments)
+        function(*arguments, **options)
         pass_instant()
     return called
 
-for life in range(1, 100):
+warm = Collection.create(f"{sys.argv[1]}.warm", DESCRIPTION)  # kernels are loaded once, here
+with warm.writing():
+    append(warm, [1, 2])
+    append(warm, [3, 4])
+    warm.remove([name(1)])
+    warm.compact()
+for life in range(1, 200):
     path = shutil.copytree(sys.argv[1], f"{sys.argv[1]}-{life}")
     child = os.fork()
     if child == 0:
         collection = Collection.open(path)
-        os.fsync, os.replace = mortal(os.fsync), mortal(os.replace)
         with collection.writing():
-            append(collection, range(4, 9))
+            # A killed process loses nothing that was written: flushing only takes time here.
+            os.fsync, os.replace = mortal(lambda _: None), mortal(os.replace)
+            pathlib.Path.unlink = mortal(pathlib.Path.unlink)
+            CHANGE
         os._exit(0)
     if os.waitpid(child, 0)[1] == 0:
         sys.exit()
 """
+
+# What is changed, and the pictures that may be there after a death.
+CHANGES = {
+    "append(collection, range(4, 9))": [range(4), range(9)],
+    "append(collection, [1001, 4])": [range(4), [0, 2, 3, 1001, 4]],
+    "collection.remove([name(i) for i in (0, 1, 2)])": [range(4), [3]],
+    "collection.remove([name(i) for i in range(4)])": [range(4), []],
+    "collection.compact()": [[0, 1, 2, 3, 5, 6, 7]],
+}
 
 
 def start(code, *arguments):
@@ -83,31 +103,74 @@ def collection(tmp_path):
 def test_two_writers(collection):
     with collection.writing():
         for other in (collection, Collection.open(collection.path)):
-            with pytest.raises(CollectionLocked, match="Another process is writing to .*some.blcf"):
+            with pytest.raises(CollectionLocked, match="Another process .*is writing to .*some.bl"):
                 with other.writing():
                     pass
         done = start(HOLDER, collection.path)
         _, errors = done.communicate(timeout=60)
-        assert done.returncode == 1 and "CollectionLocked: Another process is" in errors
+        assert done.returncode == 1 and "CollectionLocked: Another process (PID" in errors
         append(collection, [4])  # the refusals took nothing from the owner
     with Collection.open(collection.path).writing():
         pass
 
 
-def test_dead_owner_holds_no_lock(collection):
+def test_the_lock_says_who_holds_it(collection):
+    note = collection.path / "writer.json"
+    with collection.writing():
+        said = json.loads(note.read_text("utf-8"))
+        assert said["pid"] == os.getpid() and said.keys() == {"pid", "host", "started", "command"}
+        owner = rf"PID {os.getpid()} on .+, since \d{{4}}-\d\d-\d\d \d\d:\d\d, `.*`"
+        expected = rf"Another process \({owner}\) is writing to {collection.path}. Wait for it to"
+        with pytest.raises(CollectionLocked, match=expected):
+            with Collection.open(collection.path).writing():
+                pass
+        note.write_text(json.dumps({**said, "command": "blcf add a\nb\u2028\udce9.jpg"}), "utf-8")
+        with pytest.raises(CollectionLocked, match=re.escape("`blcf add a?b??.jpg`) is writing")):
+            with Collection.open(collection.path).writing():
+                pass
+        for text in ("", "{", "[]", "5", '{"pid": 5}', json.dumps({**said, "host": []})):
+            note.write_text(text)
+            with pytest.raises(CollectionLocked, match="Another process is writing to"):
+                with Collection.open(collection.path).writing():
+                    pass
+    assert not note.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "null"])
+def test_damaged_note_of_a_dead_owner(collection, text):
+    (collection.path / "writer.json").write_text(text)
+    with collection.writing():
+        append(collection, [4])
+    check(collection, range(5))
+
+
+def test_clock_that_jumps_back(collection, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda *_: "1970-01-01 00:00")
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    with collection.writing():
+        append(collection, [4])
+        with pytest.raises(CollectionLocked, match="since 1970-01-01 00:00"):
+            with Collection.open(collection.path).writing():
+                pass
+    check(Collection.open(collection.path), range(5))
+
+
+def test_dead_owner_holds_no_lock(collection, caplog):
     owner = start(HOLDER, collection.path)
     try:
         assert owner.stdout.readline() == "held\n"
-        with pytest.raises(CollectionLocked):
+        with pytest.raises(CollectionLocked, match=f"PID {owner.pid} on .*, `-c "):
             with collection.writing():
                 pass
         check(Collection.open(collection.path), range(4))  # readers need no lock
     finally:
         owner.kill()
         owner.communicate(timeout=60)
-    with collection.writing():
+    with caplog.at_level(logging.INFO), collection.writing():
         append(collection, [4])
+    assert f"recovered the lock of process PID {owner.pid} on " in caplog.text
     check(Collection.open(collection.path), range(5))
+    assert not (collection.path / "writer.json").exists()
 
 
 def test_lock_is_given_back_after_an_error(collection):
@@ -119,23 +182,41 @@ def test_lock_is_given_back_after_an_error(collection):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_death_at_any_instant(collection):
-    done = start(MORTAL, collection.path)
+@pytest.mark.parametrize("change", CHANGES)
+def test_death_at_any_instant(collection, change, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    with collection.writing():
+        if change == "collection.compact()":
+            append(collection, range(4, 7))
+            append(collection, [7])
+            collection.remove([name(4)])
+    done = start(MORTAL.replace("CHANGE", change), collection.path)
     _, errors = done.communicate(timeout=120)
     assert done.returncode == 0, errors
     n_lives = len(list(collection.path.parent.glob("some.blcf-*")))
     assert n_lives > 12  # file flushed, renamed, folder flushed: for the segment, for the manifest
-    sizes = []
+    found = []
     for life in range(1, n_lives + 1):
         path = collection.path.with_name(f"some.blcf-{life}")
+        report = check_collection(path)
+        assert [one for one in report.damages if one.file != "manifest.backup.json"] == []
         survivor = Collection.open(path)
-        sizes.append(survivor.n_images)
-        check(survivor, range(survivor.n_images))
+        states = [set(survivor.names()) == {name(i) for i in one} for one in CHANGES[change]]
+        found.append(max(i for i, is_it in enumerate(states) if is_it))
+        check(survivor, CHANGES[change][found[-1]], ranked=life % 8 == 0)
+        # The copy of the manifest, at most one commit old, opens as well.
+        copy = manifest.read_copy(path)
+        generation = survivor.manifest["generation"]
+        assert copy["generation"] in (generation, generation - 1)
+        assert manifest.segment_files(copy) <= set(files_of(survivor))
         with survivor.writing():
             assert not [*path.rglob("*.tmp")]
-            append(survivor, range(survivor.n_images, 11))
-        check(Collection.open(path), range(11))
-    assert set(sizes) == {4, 9} and sizes == sorted(sizes)
+            assert set(files_of(survivor)) == manifest.segment_files(survivor.manifest)
+            append(survivor, [11])
+        check(Collection.open(path), [*CHANGES[change][found[-1]], 11], ranked=False)
+        assert check_collection(path).is_sound
+    assert set(found) == set(range(len(CHANGES[change])))
+    assert change == "collection.compact()" or found == sorted(found)
 
 
 def test_leftovers_go_with_the_next_writer(collection):
@@ -154,12 +235,17 @@ def test_leftovers_go_with_the_next_writer(collection):
 
 
 def test_segment_that_the_manifest_does_not_name(collection):
-    orphan = collection.path / "segments" / "00000002.h5"
-    orphan.write_bytes(b"a segment that was never committed")
+    folder = collection.path / "segments"
+    orphans = [folder / "00000002.h5", folder / "00000077.names.h5"]
+    foreign = [folder / "notes.txt", folder / "holiday.h5"]
+    for path in (*orphans, *foreign):
+        path.write_bytes(b"a segment that was never committed")
     check(Collection.open(collection.path), range(4))
+    assert all(path.exists() for path in orphans)
     with collection.writing():
+        assert not any(path.exists() for path in orphans)
         append(collection, range(4, 6))
-    assert orphan.read_bytes()[1:4] == b"HDF"
+    assert all(path.exists() for path in foreign)
     check(Collection.open(collection.path), range(6))
 
 
@@ -168,15 +254,53 @@ def test_refused_manifest_leaves_the_collection_as_it_was(collection, monkeypatc
         raise StorageError("disk full")
 
     with collection.writing():
-        with monkeypatch.context() as patch:
-            patch.setattr(module, "write_json", refuse)
-            with pytest.raises(StorageError):
-                append(collection, range(4, 9))
-        check(collection, range(4))
-        check(Collection.open(collection.path), range(4))
+        changes = [lambda: append(collection, range(4, 9)), lambda: collection.remove([name(1)])]
+        for change in changes:
+            with monkeypatch.context() as patch:
+                patch.setattr(manifest, "write_json", refuse)
+                with pytest.raises(StorageError):
+                    change()
+            check(collection, range(4))
+            check(Collection.open(collection.path), range(4))
         append(collection, range(4, 6))
     check(collection, range(6))
     check(Collection.open(collection.path), range(6))
+
+
+def test_refused_copy_of_the_manifest(collection, monkeypatch, caplog):
+    write = manifest.write_json
+
+    def refuse_the_copy(path, value):
+        if path.name == manifest.BACKUP:
+            raise StorageError("disk full")
+        write(path, value)
+
+    with collection.writing():
+        with monkeypatch.context() as patch:
+            patch.setattr(manifest, "write_json", refuse_the_copy)
+            append(collection, range(4, 6))
+            collection.compact()
+        assert "the copy of the manifest was not renewed: disk full" in caplog.text
+        assert "00000001.h5" in files_of(collection)  # the copy names it
+        assert len(manifest.read_copy(collection.path)["segments"]) == 1
+    check(Collection.open(collection.path), range(6))
+    with collection.writing():
+        assert manifest.read_copy(collection.path) == collection.manifest
+        assert files_of(collection) == ["00000003.h5", "00000003.names.h5"]
+
+
+def test_interrupt_between_a_swap_and_the_object(collection, monkeypatch):
+    def interrupt(folder, value):
+        raise KeyboardInterrupt
+
+    with collection.writing():
+        with monkeypatch.context() as patch:
+            patch.setattr("blcf.index.collection.copy_manifest", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                append(collection, range(4, 6))
+        append(collection, range(6, 8))  # the batch of an engine that ends on an interrupt
+    check(collection, range(8))
+    check(Collection.open(collection.path), range(8))
 
 
 @pytest.mark.parametrize("with_lock_file", [False, True])
@@ -191,7 +315,7 @@ def test_folder_without_permission_to_write(collection, with_lock_file):
         if os.access(collection.path, os.W_OK):
             pytest.skip("this user (root?) may write everywhere")
         check(Collection.open(collection.path), range(4))
-        with pytest.raises(StorageError, match="Could not write"):
+        with pytest.raises(StorageError, match="Could not (write|lock)"):
             with collection.writing():
                 append(collection, [4])
         with pytest.raises(StorageError, match="Could not make"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 import scipy.sparse as sp
 
 from blcf.errors import BlcfError, FormatError, InvalidInput, VocabularyMismatch
-from blcf.index import InvertedFile
+from blcf.index import InvertedFile, merging
 
 BAGS = sp.csr_matrix(
     np.array([[2, 0, 1, 0], [0, 1, 0, 0], [4, 0, 0, 9], [1, 1, 1, 0]], dtype=np.float32)
@@ -23,6 +25,12 @@ NAMES = ["new\nline.jpg", "\U0001f600/é.jpg", os.fsdecode(b"\xe9.jpg"), "plain.
 def an_index(**options):
     index = InvertedFile(4, **options).add(NAMES[:3], BAGS[:3])
     return index.add(NAMES[3:], BAGS[3:])
+
+
+def same(ranking, other):
+    assert ranking.names == other.names
+    np.testing.assert_array_equal(ranking.scores, other.scores)
+    np.testing.assert_array_equal(ranking.ids, other.ids)
 
 
 def test_statistics():
@@ -78,6 +86,64 @@ def test_add_takes_a_copy():
     assert index.search(BAGS[0])[0].name == NAMES[0] and index.search(BAGS[0])[0].score > 0.99
 
 
+def other_parts(**options):
+    """The images of `an_index` in other parts, with removed ones in between."""
+    index = InvertedFile(4, **options).add(["gone.jpg"] * 2, BAGS[2:])
+    for name, bag in zip(NAMES, BAGS):
+        index.add([name, "gone.jpg"], sp.vstack([bag, 300 * bag], format="csr"))
+    index.remove(["gone.jpg"])
+    return index
+
+
+@pytest.mark.parametrize("idf", [False, True])
+@pytest.mark.parametrize("sqrt", [False, True])
+def test_set_statistics(idf, sqrt):
+    """Those of an equal index, whatever its parts, give the same figures to the last bit."""
+    one, other = an_index(idf=idf, sqrt=sqrt), other_parts(idf=idf, sqrt=sqrt)
+    for index, of in ((an_index, other), (other_parts, one)):
+        taken, computed = (index(idf=idf, sqrt=sqrt) for _ in range(2))
+        for source in (of, taken):  # and once more, of statistics that were taken themselves
+            taken.set_statistics(source.df, source.norms_)
+            np.testing.assert_array_equal(taken.df, computed.df)
+            np.testing.assert_array_equal(taken.idf_, computed.idf_)
+            np.testing.assert_array_equal(taken.norms_, computed.norms_)
+            for query in BAGS:
+                same(taken.search(query), computed.search(query))
+
+
+def test_statistics_are_taken_without_rounding():
+    """An image's scale is one over its norm, and back: 1 / (1 / (1 / x)) is 1 / x."""
+    bags = sp.csr_matrix(np.random.default_rng(0).integers(1, 99, (9_000, 2)).astype(np.float32))
+    index, taken = (InvertedFile(2).add([""] * 9_000, bags) for _ in range(2))
+    taken.set_statistics(index.df, index.norms_)
+    for ours, theirs in zip(taken._live().parts, index._live().parts):
+        np.testing.assert_array_equal(ours.scale, theirs.scale)
+
+
+def test_statistics_hold_until_the_images_change():
+    index = an_index(idf=True)
+    index.set_statistics(np.array([1, 1, 1, 1]), np.ones(4))
+    assert index.df.tolist() == [1, 1, 1, 1] and index.norms_.tolist() == [1, 1, 1, 1]
+    index.remove([NAMES[0]])
+    assert index.df.tolist() == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("df, norms", [((3,), (4,)), ((4,), (5,)), ((4, 1), (4,)), ((4,), ())])
+def test_statistics_of_another_index(df, norms):
+    for index in (an_index(), other_parts()):
+        message = f"statistics of 4 words and 4 images, got shapes {df} and {norms}"
+        with pytest.raises(InvalidInput, match=re.escape(message)):
+            index.set_statistics(np.ones(df, dtype=np.int64), np.ones(norms))
+
+
+def test_part_of_another_vocabulary():
+    part = other_parts()._state.parts[0]
+    with pytest.raises(VocabularyMismatch, match="posting lists of 5 words, got 4"):
+        InvertedFile(5).add_part(part.names, part.postings)
+    added = InvertedFile(4).add_part(part.names, part.postings, part.live)
+    assert added.n_images == part.n_live
+
+
 @pytest.mark.parametrize("idf", [False, True])
 @pytest.mark.parametrize("sqrt", [False, True])
 def test_save_and_open(tmp_path, idf, sqrt):
@@ -87,9 +153,22 @@ def test_save_and_open(tmp_path, idf, sqrt):
     assert (opened.n_words, opened.idf, opened.sqrt, opened.n_images) == (4, idf, sqrt, 4)
     assert [opened.name(i) for i in range(4)] == NAMES
     for query in BAGS:
-        ranking, expected = opened.search(query), index.search(query)
-        assert ranking.names == expected.names
-        np.testing.assert_array_equal(ranking.scores, expected.scores)
+        same(opened.search(query), index.search(query))
+
+
+@pytest.mark.parametrize("idf", [False, True])
+@pytest.mark.parametrize("sqrt", [False, True])
+def test_save_and_open_with_removed_images(tmp_path, idf, sqrt):
+    index = other_parts(idf=idf, sqrt=sqrt)
+    assert any(part.live is not None for part in index._state.parts)
+    index.save(tmp_path / "index.h5")
+    opened = InvertedFile.open(tmp_path / "index.h5")
+    assert [opened.name(i) for i in range(opened.n_images)] == NAMES
+    for query in BAGS:
+        same(opened.search(query), an_index(idf=idf, sqrt=sqrt).search(query))
+    assert opened.remove(["gone.jpg"]) == 0 and opened.remove(NAMES[1:3]) == 2
+    afresh = InvertedFile(4, idf=idf, sqrt=sqrt).add(NAMES[::3], BAGS[::3])
+    same(opened.search(BAGS[3]), afresh.search(BAGS[3]))
 
 
 def test_opened_index_grows_and_is_saved_over_itself(tmp_path):
@@ -118,11 +197,11 @@ def test_missing_or_other_file(tmp_path):
         InvertedFile.open(tmp_path / "index.h5")
     an_index().save(tmp_path / "index.h5")
     with h5py.File(tmp_path / "index.h5", "r+") as file:
-        file.attrs["format_version"] = 2
-    with pytest.raises(FormatError, match="inverted file of format version 1, got .* version 2"):
+        file.attrs["format_version"] = 1
+    with pytest.raises(FormatError, match="inverted file of format version 2, got .* version 1"):
         InvertedFile.open(tmp_path / "index.h5")
     with h5py.File(tmp_path / "index.h5", "r+") as file:
-        file.attrs["format_version"] = 1
+        file.attrs["format_version"] = 2
         del file.attrs["n_words"]
     with pytest.raises(FormatError, match="is damaged .*n_words"):
         InvertedFile.open(tmp_path / "index.h5")
@@ -138,19 +217,57 @@ def test_cut_short(tmp_path):
             InvertedFile.open(path)
 
 
-def test_bytes_changed_never_escape_as_another_error(tmp_path):
+def use(path):
+    """All that may be done with an index; `BlcfError` where something is damaged."""
+    index, query = InvertedFile.open(path), BAGS[3]
+    for run in (
+        lambda: index.search(query),
+        lambda: index.search(query, k=2, approximate=0.5),
+        lambda: index.search_many(BAGS, n_threads=2),
+        lambda: [index.name(i) for i in range(index.n_images)],
+        lambda: index.add(["more.jpg"], BAGS[0] * 1.1),
+        lambda: index.remove([NAMES[0], "more.jpg"]),
+        lambda: index.search(query),
+        lambda: index.save(path),
+    ):
+        try:
+            run()
+        except BlcfError:
+            pass
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # NaN among damaged frequencies
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_bytes_changed_never_escape_as_another_error(tmp_path, monkeypatch):
+    merge_all = {"LARGEST": 9, "TIERS": (2, 4, 9), "FACTOR": 2}
     path = tmp_path / "index.h5"
-    an_index().save(path)
+    index = other_parts(idf=True)
+    index.add([NAMES[1]], BAGS[0] * 0.3)  # frequencies in a table
+    index.save(path)
     whole = path.read_bytes()
+    for name, value in merge_all.items():
+        monkeypatch.setattr(merging, name, value)
+    with h5py.File(path) as file:
+        arrays = []
+        file.visititems(lambda _, one: arrays.append(one) if hasattr(one, "dtype") else None)
+        arrays = [(one.id.get_offset(), one.nbytes) for one in arrays if one.size]
     rng = np.random.default_rng(0)
-    for place in rng.choice(len(whole), 300, replace=False):
+    places = [place + i for place, n in arrays for i in range(n)]  # these have no check sum
+    places = [*rng.choice(places, 100, replace=False), *rng.choice(len(whole), 30)]
+    for place in places:
         damaged = bytearray(whole)
         damaged[place] ^= int(rng.integers(1, 256))
         path.write_bytes(damaged)
-        try:
-            InvertedFile.open(path)  # bytes of the lists themselves are not checked
-        except BlcfError:
-            pass
+        with suppress(BlcfError):
+            use(path)
+
+
+def test_lists_of_another_vocabulary_are_not_opened(tmp_path):
+    an_index().save(tmp_path / "index.h5")
+    with h5py.File(tmp_path / "index.h5", "r+") as file:
+        file.attrs["n_words"] = 5
+    with pytest.raises(FormatError, match="index.h5 is damaged: its posting lists are not of 5"):
+        InvertedFile.open(tmp_path / "index.h5")
 
 
 def test_mistakes():

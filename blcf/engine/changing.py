@@ -1,0 +1,76 @@
+"""Changing a collection: one writer adds, removes or compacts, and keeps the statistics true."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from blcf.engine.indexing import AddReport, follow_moves, index_images, names_to_index
+from blcf.engine.model import write_model
+from blcf.engine.opening import names_of
+from blcf.engine.training import learn_model
+from blcf.errors import StorageError
+from blcf.images import ImageList
+
+if TYPE_CHECKING:
+    from blcf.engine.search_engine import SearchEngine
+
+__all__ = ["add_images", "compact_files", "remove_images"]
+
+logger = logging.getLogger(__name__)
+
+
+def add_images(
+    engine: SearchEngine, images: ImageList, *, replace: bool, progress: bool
+) -> AddReport:
+    """Index the pictures that the collection lacks; see `SearchEngine.add`."""
+    collection = engine.collection
+    with collection.writing():
+        names = names_to_index(collection, images, replace)
+        follow_moves(collection, images)
+        if names and not engine.model.is_learned:
+            _learn(engine, images, progress)
+        (collection.path / "training.npz").unlink(missing_ok=True)
+        report = index_images(
+            engine.model, engine.bag_of_words(), images, names, progress=progress
+        )
+        _keep_statistics(engine)
+    return report
+
+
+def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
+    folder = engine.collection.path
+    learned = learn_model(
+        engine.model.extractor, images, engine.settings, folder / "training.npz", progress
+    )
+    engine.collection.commit(model=write_model(folder / "model.h5", *learned))
+
+
+def remove_images(engine: SearchEngine, pictures: Iterable[str | os.PathLike[str]]) -> int:
+    """Mark pictures as removed; see `SearchEngine.remove`."""
+    with engine.collection.writing():
+        n_removed = engine.collection.remove(names_of(engine.collection, pictures))
+        _keep_statistics(engine)
+    return n_removed
+
+
+def compact_files(engine: SearchEngine) -> tuple[int, int]:
+    """Rewrite the segments without removed pictures; see `SearchEngine.compact`."""
+    with engine.collection.writing():
+        n_bytes = engine.collection.compact()
+        _keep_statistics(engine)
+    return n_bytes
+
+
+def _keep_statistics(engine: SearchEngine) -> None:
+    """Keep df and norms of the pictures, so that opening does not read all posting lists."""
+    collection = engine.collection
+    if not collection.n_images or collection.read_statistics() is not None:
+        return
+    index = engine.searcher.index
+    try:
+        collection.write_statistics(index.df, index.norms_)
+    except StorageError as error:  # what was committed stands; opening is slower
+        logger.warning("df and norms were not kept: %s", error)

@@ -1,0 +1,60 @@
+"""What a collection is, as plain values: sizes, words, the balance of its posting lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from blcf.engine.search_engine import SearchEngine
+
+__all__ = ["collection_facts"]
+
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+
+
+def collection_facts(engine: SearchEngine) -> dict[str, Any]:
+    """Facts of a collection.
+
+    ``list_lengths`` are quantiles, over the words in use, of how many images a word occurs in;
+    ``imbalance`` is ``n_words * sum(df^2) / sum(df)^2`` (Jegou et al., TPAMI 2011, section V): how
+    many times longer the average query list is than with words that are all equally frequent.
+    """
+    collection = engine.collection
+    manifest, segments = collection.manifest, collection.segments
+    files = [path for path in collection.path.rglob("*") if path.is_file()]
+    n_bytes, n_images = sum(path.stat().st_size for path in files), len(engine)
+    facts = {
+        "path": str(collection.path),
+        "format_version": manifest["format_version"],
+        "n_images": n_images,
+        "n_removed": sum(segment.n_images - segment.n_live for segment in segments),
+        "n_skipped": len(collection.skipped()),
+        "n_segments": len(segments),
+        "n_cells": sum(segment.cells.size for segment in segments),
+        "n_postings": sum(segment.postings.n_postings for segment in segments),
+        "bytes": n_bytes,
+        "bytes_per_image": round(n_bytes / n_images) if n_images else None,
+    }
+    if n_images:
+        df = engine.searcher.index.df
+        used = df[df > 0]
+        n_list_bytes = sum(segment.postings.n_bytes for segment in segments)
+        facts |= {
+            "n_words": df.size,
+            "words_used": int(used.size),
+            "bytes_per_posting": round(n_list_bytes / max(1, facts["n_postings"]), 2),
+            "list_lengths": {
+                f"{quantile:.0%}": int(length)
+                for quantile, length in zip(QUANTILES, np.quantile(used, QUANTILES))
+            }
+            if used.size
+            else {},
+            "imbalance": round(float(df.size * (df**2).sum() / max(1, df.sum()) ** 2), 2),
+        }
+    return facts | {
+        "extractor": manifest["extractor"],
+        "settings": manifest["settings"],
+        "model": manifest["model"],
+    }

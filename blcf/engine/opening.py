@@ -1,0 +1,64 @@
+"""From a collection's files to what a search needs of them, and from pictures to their names."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from blcf.engine.settings import Settings
+from blcf.errors import InvalidInput
+from blcf.images import display_name
+from blcf.index import Collection, InvertedFile
+
+__all__ = ["names_of", "open_index"]
+
+logger = logging.getLogger(__name__)
+
+
+def open_index(collection: Collection, n_words: int, settings: Settings) -> InvertedFile:
+    """The inverted file over the segments of a collection, with the df and norms kept beside it."""
+    index = InvertedFile(n_words, idf=settings.idf, sqrt=settings.sqrt)
+    for names, postings, live in collection.parts:
+        index.add_part(names, postings, live)
+    statistics = collection.read_statistics()
+    if statistics is not None:
+        index.set_statistics(*statistics)
+    if settings.idf and index.n_images and not index.idf_.any():
+        logger.warning(
+            "every word stands in every picture: idf is 0 and so are all scores; "
+            "add more pictures, or make the collection with idf off (--no-idf)"
+        )
+    return index
+
+
+def names_of(
+    collection: Collection, pictures: Iterable[str | os.PathLike[str]]
+) -> list[str]:
+    """Names of pictures that are given by name or by path.
+
+    Raises
+    ------
+    InvalidInput
+        The collection holds no such picture.
+    """
+    if isinstance(pictures, (str, os.PathLike)):
+        pictures = [pictures]
+    given = list(dict.fromkeys(os.fspath(one) for one in pictures))
+    ids = collection.find(given)
+    rest = [row for row, image_id in enumerate(ids) if image_id < 0]
+    ids[rest] = collection.find_paths([Path(os.path.abspath(given[row])) for row in rest])
+    missing = [one for one, image_id in zip(given, ids) if image_id < 0]
+    if missing:
+        names = list(itertools.islice(collection.names(), 100_000))
+        near = difflib.get_close_matches(missing[0], names, n=1)
+        hint = f" Did you mean {display_name(near[0])!r}?" if near else ""
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InvalidInput(
+            f"Expected pictures of {collection.path}, by name or path; it holds no "
+            f"{display_name(missing[0])!r}{others}. Nothing was removed.{hint}"
+        )
+    return [collection.name(int(image_id)) for image_id in ids]

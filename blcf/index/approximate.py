@@ -1,0 +1,42 @@
+"""Approximate search: leave out the words that cost the most and promise the least."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from blcf.errors import InvalidInput
+
+__all__ = ["check_share", "promising_words"]
+
+
+def check_share(share: Any) -> float:
+    """Give back a share of a query's squared length, or raise `InvalidInput`."""
+    number = isinstance(share, (int, float, np.integer, np.floating)) and share is not True
+    if not number or not 0 < share <= 1:
+        raise InvalidInput(
+            "Expected approximate to be above 0 and at most 1, the share of the query's squared "
+            f"length that is kept (0.5 say; None searches exactly), got {share!r}."
+        )
+    return float(share)
+
+
+def promising_words(vector: np.ndarray, df: np.ndarray, share: float) -> np.ndarray:
+    """Which words of a query to keep: bool (n,).
+
+    A word costs its posting list and promises the square of its weight: words are taken by
+    promise over cost until they hold `share` of the squared length of the query.
+
+    Parameters
+    ----------
+    vector : float64 (n,), the query's L2-normalised tf-idf weights
+    df : int64 (n,), how many images each of the words occurs in
+    """
+    promise = vector * vector
+    order = np.argsort(-promise / np.maximum(df, 1), kind="stable")
+    held = np.cumsum(promise[order])
+    kept = np.zeros(vector.size, dtype=bool)
+    if held.size:
+        kept[order[: 1 + np.searchsorted(held, share * held[-1])]] = True
+    return kept

@@ -1,0 +1,55 @@
+"""`check_collection`: every file of a collection against its digest, and what to do about damage.
+
+It works from the files, also where a collection does not open, and writes nothing but to repair.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from blcf.errors import CollectionNotFound
+from blcf.index.findings import CheckReport, Damage, inspect
+from blcf.index.lock import writer_lock
+from blcf.index.manifest import BACKUP, MANIFEST
+from blcf.index.repairing import repair_collection
+
+__all__ = ["CheckReport", "Damage", "check_collection"]
+
+ATTEMPTS = 10  # to check what a writer merges in the same moment
+
+
+def check_collection(path: str | os.PathLike[str], *, repair: bool = False) -> CheckReport:
+    """Verify every byte of a collection, and on demand repair what can be.
+
+    Parameters
+    ----------
+    path : the folder
+    repair : bool, be the writer and: take the copy of a damaged manifest; move damaged segments to
+        ``damaged/``, with a list of their pictures for `blcf add` beside them; write damaged
+        copies of names again; move a damaged ``errors.jsonl`` and delete damaged statistics.
+        Nothing is lost that was sound. A damaged ``model.h5`` cannot be repaired.
+
+    Returns
+    -------
+    CheckReport
+
+    Raises
+    ------
+    CollectionNotFound, FormatError, CollectionLocked, StorageError
+        FormatError: another version, or the manifest and its copy are both damaged.
+    """
+    folder = Path(path)
+    if not any((folder / name).is_file() for name in (MANIFEST, BACKUP)):
+        raise CollectionNotFound(
+            f"No collection at {folder}: it holds neither {MANIFEST} nor {BACKUP}, its copy. "
+            "There is nothing to check, nor to restore from."
+        )
+    if repair:
+        with writer_lock(folder):
+            return repair_collection(folder, inspect(folder))
+    for _ in range(ATTEMPTS):
+        findings = inspect(folder)
+        if findings.report.is_sound or findings.is_current():
+            break
+    return findings.report

@@ -1,0 +1,53 @@
+"""A second copy of a segment's names: who loses the segment knows what to index again.
+
+Beside ``00000001.h5`` stands the small ``00000001.names.h5``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from blcf.errors import FormatError
+from blcf.index.manifest import names_file
+from blcf.index.names import Names
+from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
+
+__all__ = ["read_names", "write_names"]
+
+KIND, FORMAT_VERSION = "names", 1
+
+
+def write_names(segment: Path, names: Names, root_ids: np.ndarray) -> str:
+    """Write the copy of the names of a segment; gives its digest."""
+    stamp: dict[str, Any] = {}
+    path = segment.with_name(names_file(segment.name))
+    with write_h5(path, KIND, FORMAT_VERSION, out=stamp) as file:
+        names.write(file)
+        write_dataset(file, "root_ids", root_ids)
+    return str(stamp["digest"])
+
+
+def read_names(path: Path, kind: str = KIND, version: int = FORMAT_VERSION) -> NamesAndRoots:
+    """Names and root ids of a copy (or, by kind, of a segment), verified by their hashes.
+
+    Raises
+    ------
+    FormatError, StorageError
+    """
+    with open_h5(path, kind, version) as file:
+        return _read(file, map_file(path))
+
+
+NamesAndRoots = tuple[Names, np.ndarray]
+
+
+def _read(file: h5py.File, mapped: np.ndarray) -> NamesAndRoots:
+    names, root_ids = Names.read(file, mapped), read_dataset(file, "root_ids", mapped)
+    if root_ids.shape != (len(names),) or root_ids.dtype != np.int32:
+        raise FormatError(f"{file.filename} is damaged: expected one folder per name.")
+    names.check()
+    return names, root_ids

@@ -1,0 +1,162 @@
+"""Parts of an index: names and posting lists of up to 32,768 images, and which of them live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+import scipy.sparse as sp
+
+from blcf.errors import FormatError
+from blcf.index import merging
+from blcf.index.names import Names
+from blcf.index.numbering import Numbering
+from blcf.index.postings import Postings
+from blcf.index.scoring import Top
+from blcf.index.statistics import Statistics, compute_statistics
+from blcf.records import Ranking
+from blcf.storage import read_dataset, write_dataset
+
+__all__ = ["NamedPart", "State", "with_bags", "without_names"]
+
+
+@dataclass(frozen=True, eq=False)
+class NamedPart:
+    """Names and posting lists of some images.
+
+    Attributes
+    ----------
+    names : `Names`
+    postings : `Postings`
+    live : bool (n_images,), which images are not removed; None where none is
+    """
+
+    names: Names
+    postings: Postings
+    live: np.ndarray | None = None
+
+    @property
+    def n_live(self) -> int:
+        """How many images are not removed."""
+        return self.postings.n_images if self.live is None else int(self.live.sum())
+
+    def write(self, group: h5py.Group) -> None:
+        """Write the part into an HDF5 group."""
+        self.names.write(group)
+        self.postings.write(group)
+        if self.live is not None:
+            write_dataset(group, "live", self.live)
+
+    @classmethod
+    def read(cls, group: h5py.Group, mapped: np.ndarray) -> NamedPart:
+        """The part of an HDF5 group, over its mapped file.
+
+        Raises
+        ------
+        FormatError
+            Names, posting lists and marks are not of the same images.
+        """
+        names, postings = Names.read(group, mapped), Postings.read(group, mapped)
+        live = read_dataset(group, "live", mapped) if "live" in group else None
+        if len(names) != postings.n_images or not (live is None or _are_marks(live, len(names))):
+            raise FormatError(
+                f"{group.file.filename} is damaged: its names, posting lists and marks of removed "
+                "images do not fit together. Restore it from a copy, or index again."
+            )
+        return cls(names, postings, live)
+
+
+class State:
+    """What an index holds at one moment.
+
+    Never changed, only replaced: a search keeps the one that it began with, whatever other
+    threads add and remove meanwhile.
+    """
+
+    def __init__(self, parts: Sequence[NamedPart]):
+        self.parts = list(parts)
+        self.numbering = Numbering([(one.postings.n_images, one.live) for one in parts])
+        self.statistics: Statistics | None = None
+
+    @property
+    def lists(self) -> list[tuple[Postings, np.ndarray | None]]:
+        """Posting lists, and the mask of the images that live, of each part."""
+        return [(part.postings, part.live) for part in self.parts]
+
+    def weighed(self, n_words: int, idf: bool, sqrt: bool) -> Statistics:
+        """Statistics of the images that live, computed when they are first needed."""
+        # Threads that search at once may each compute this; they then store equal values.
+        if self.statistics is None:
+            n_images = self.numbering.n_images
+            self.statistics = compute_statistics(self.lists, n_words, n_images, idf, sqrt)
+        return self.statistics
+
+    def ranking(self, top: Top) -> Ranking:
+        """Numbers of images become their ids and names."""
+        counts = [part.postings.n_images for part in self.parts]
+        firsts = np.cumsum([0, *counts], dtype=np.int64)[:-1]
+        parts = np.searchsorted(firsts, top.images, side="right") - 1
+        positions = top.images - firsts[parts] if firsts.size else top.images
+        places = zip(parts.tolist(), positions.tolist())
+        names = [self.parts[part].names[position] for part, position in places]
+        ids = np.empty_like(top.images)
+        for part in np.unique(parts):
+            rows = parts == part
+            ids[rows] = self.numbering.ids(int(part), positions[rows])
+        return Ranking(names, top.scores, ids)
+
+
+def with_bags(
+    parts: Sequence[NamedPart], names: Sequence[str], bags: sp.csr_matrix
+) -> list[NamedPart]:
+    """Parts with more images behind them, merged as far as the rule asks for it."""
+    grown = list(parts)
+    for first in range(0, bags.shape[0], merging.LARGEST):
+        rows = slice(first, first + merging.LARGEST)
+        part = NamedPart(Names.from_list(names[rows]), Postings.from_bags(bags[rows]))
+        grown = _merged([*grown, part])
+    return grown
+
+
+def without_names(parts: Sequence[NamedPart], names: Sequence[str]) -> list[NamedPart]:
+    """Parts in which all images of some names are removed."""
+    left = []
+    for part in parts:
+        positions, _ = part.names.find(names)
+        if positions.size:
+            n_images = part.postings.n_images
+            live = np.ones(n_images, dtype=bool) if part.live is None else part.live.copy()
+            live[positions] = False
+            part = NamedPart(part.names, part.postings, live)
+        left.append(part)
+    return _merged(left)
+
+
+def _are_marks(live: np.ndarray, n_images: int) -> bool:
+    # A byte that is neither 0 nor 1 would count differently here and there.
+    return live.dtype == bool and live.shape == (n_images,) and not (live.view(np.uint8) > 1).any()
+
+
+def _merged(parts: list[NamedPart]) -> list[NamedPart]:
+    while True:
+        n_live = [part.n_live for part in parts]
+        n_removed = [part.postings.n_images - n for part, n in zip(parts, n_live)]
+        span = merging.plan_merge(n_live, n_removed)
+        if span is None:
+            return parts
+        parts = [*parts[: span[0]], *_joined(parts[slice(*span)]), *parts[span[1] :]]
+
+
+def _joined(parts: Sequence[NamedPart]) -> list[NamedPart]:
+    """One part with the live images of some; none where no image lives."""
+    names: list[str] = []
+    for part in parts:
+        part.postings.check()  # of a mapped file: damage must not go into a new part
+        kept = range(len(part.names)) if part.live is None else np.flatnonzero(part.live)
+        names += [part.names[int(position)] for position in kept]
+    if not names:
+        return []
+    postings = Postings.merge([(part.postings, part.live) for part in parts])
+    return [NamedPart(Names.from_list(names), postings)]

@@ -1,0 +1,112 @@
+"""Repair: what is damaged goes out of the manifest and into ``damaged/``, with a list of pictures.
+
+Nothing damaged is deleted but statistics, and a kill at any instant leaves what a second repair
+completes: the lists are written first, then the segments move, then the manifest is swapped.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blcf.errors import StorageError
+from blcf.index.deletions import pack_removed
+from blcf.index.findings import CheckReport, Damage, Findings
+from blcf.index.kept_statistics import STATISTICS
+from blcf.index.manifest import BACKUP, copy_manifest, names_file, swap_manifest
+from blcf.index.names_copy import write_names
+from blcf.storage import replace_file
+
+__all__ = ["repair_collection"]
+
+
+def repair_collection(folder: Path, findings: Findings) -> CheckReport:
+    """Repair what was found (the caller is the writer)."""
+    report = findings.report
+    if report.is_sound:
+        return report
+    damaged = folder / "damaged"
+    try:
+        lost = {
+            file: _set_aside(damaged, folder / "segments" / file, damage)
+            for file, damage in findings.lost.items()
+        }
+        manifest = swap_manifest(folder, _repaired_manifest(folder, findings))
+        if not copy_manifest(folder, manifest):
+            raise StorageError(f"Could not write {folder / BACKUP}: free some space, repair again.")
+        for file in lost:
+            _move(folder / "segments" / names_file(file), damaged)
+        for damage in report.damages:
+            if damage.file == "errors.jsonl":
+                _move(folder / damage.file, damaged)
+            elif damage.file == STATISTICS:
+                (folder / STATISTICS).unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"Could not repair {folder}: {error.strerror or error}.") from error
+    model = (findings.manifest["model"] or {}).get("file")
+    damages = [*findings.damages, *lost.values()]
+    return replace(report, damages=damages, repaired=all(one.file != model for one in damages))
+
+
+def _repaired_manifest(folder: Path, findings: Findings) -> dict[str, Any]:
+    """The manifest of what is sound; damaged copies of names are written again."""
+    entries = []
+    for place, segment in findings.sound.items():
+        entry = dict(findings.manifest["segments"][place])
+        if place in findings.bad_names:
+            entry["names_digest"] = write_names(segment.path, segment.names, segment.root_ids)
+        if place in findings.doubled:
+            live = np.ones(segment.n_images, dtype=bool) if segment.live is None else segment.live
+            left = live.copy()
+            left[findings.doubled[place]] = False
+            entry["deleted"] = pack_removed(left)
+        entries.append(entry)
+    # A copy knows not what was committed after it, whose file names must not come again.
+    numbers = [int(file.split(".")[0]) for file in findings.lost]
+    manifest = findings.manifest
+    return {
+        **manifest,
+        "segments": entries,
+        "next_segment": max([manifest["next_segment"], *(number + 1 for number in numbers)]),
+        "generation": manifest["generation"] + 1 + findings.is_restored,
+    }
+
+
+def _set_aside(damaged: Path, segment: Path, damage: Damage) -> Damage:
+    """Move a segment to the damaged ones, and write the list of its pictures."""
+    damaged.mkdir(exist_ok=True)
+    paths = [path for path in map(os.fspath, damage.paths) if _can_be_listed(path)]
+    listed = None
+    if paths:
+        listed = damaged / f"{segment.stem}.txt"
+        text = "".join(f"{path}\n" for path in paths)
+        with replace_file(listed) as temporary:
+            temporary.write_bytes(os.fsencode(text))
+    _move(segment, damaged)
+    return replace(damage, listed=listed, n_left_out=damage.n_images - len(paths))
+
+
+def _can_be_listed(path: str) -> bool:
+    """Whether a line of a list, as `blcf add` reads it, is this path again."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return not set(path) & {"\n", "\0"} and path == path.rstrip(" \t\r")
+
+
+def _move(path: Path, folder: Path) -> None:
+    if not path.exists():
+        return
+    folder.mkdir(exist_ok=True)
+    target, number = folder / path.name, 1
+    while target.exists():
+        number += 1
+        target = folder / f"{path.name}.{number}"
+    os.replace(path, target)

@@ -1,0 +1,260 @@
+"""Kills at any instant, full disks, readers while a writer merges, flipped bits, odd names."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faults import kills
+from made_up import DESCRIPTION, append, append_batch, check, name, picture
+
+from blcf.errors import FormatError, StorageError
+from blcf.index import Batch, Collection, check_collection, merging
+
+resource = pytest.importorskip("resource", reason="needs a POSIX system")
+
+FAULTS = Path(__file__).parent
+PYTHONPATH = os.pathsep.join([str(FAULTS.parent), *os.environ.get("PYTHONPATH", "").split()])
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(merging, "FACTOR", 3)
+    monkeypatch.setattr(merging, "TIERS", (3, 9, 24))
+    monkeypatch.setattr(merging, "LARGEST", 24)
+
+
+@pytest.fixture
+def collection(tmp_path):
+    return Collection.create(tmp_path / "some.blcf", DESCRIPTION)
+
+
+def run(code_or_file, *arguments, n_seconds=300):
+    what = [str(code_or_file)] if isinstance(code_or_file, Path) else ["-c", code_or_file]
+    return subprocess.run(
+        [sys.executable, *what, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        cwd=FAULTS.parents[1],
+        capture_output=True,
+        text=True,
+        timeout=n_seconds,
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_at_random_instants(tmp_path, seed):
+    """Twice 110 writers; see kills.py."""
+    done = run(FAULTS / "kills.py", tmp_path / "some.blcf", 110, seed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = json.loads(done.stdout)
+    assert sum(counts.values()) == 110 and counts["append"] > 10 and counts["compact"] > 3
+
+
+@contextmanager
+def no_file_above(n_bytes):
+    """Files cannot grow beyond a size: writing fails like on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "after"),
+    [
+        ("append", [7, 8], [0, 1, 2, 3, 5, 7, 8]),
+        ("append", [9, 1001], [0, 2, 3, 5, 9, 1001]),
+        ("remove", ["folder/1.jpg"], [0, 2, 3, 5]),
+        ("compact", None, [0, 1, 2, 3, 5]),
+    ],
+)
+def test_files_that_cannot_grow(collection, kind, what, after):
+    """At every limit the change is made whole or refused in a sentence, and nothing is lost."""
+    before, outcomes = [0, 1, 2, 3, 5], set()
+    with collection.writing():
+        append(collection, range(6))
+        collection.remove([name(4)])
+    for n_bytes in (0, 100, 1_500, 4_000, 8_000, 12_000, 1_000_000):
+        copy = collection.path.with_name(f"{n_bytes}.blcf")
+        shutil.copytree(collection.path, copy)
+        writer, refused = Collection.open(copy), False
+        with no_file_above(n_bytes):
+            try:
+                kills.change(writer, kind, what)
+            except StorageError as error:
+                assert str(error).startswith("Could not ")
+                refused = True
+        left = Collection.open(copy)
+        check(left, before if refused else after)
+        assert check_collection(copy).is_sound
+        outcomes.add(refused)
+        with left.writing():  # with space again all goes on
+            append(left, [30])
+        assert check_collection(copy).is_sound
+    assert outcomes == {False, True}
+
+
+def test_full_disk(tmp_path):
+    """A file system of 600 kilobytes, filled up by additions."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root and the right to mount")
+    try:
+        collection = Collection.create(disk / "some.blcf", DESCRIPTION)
+        held: list[int] = []
+        with pytest.raises(StorageError, match="No space left on device|Could not"):
+            for number in range(1_000):
+                with collection.writing():
+                    append(collection, [number])
+                held.append(number)
+        assert len(held) > 3
+        opened = Collection.open(disk / "some.blcf")
+        check(opened, held)
+        assert check_collection(disk / "some.blcf").is_sound
+        with opened.writing():  # what is removed makes room for the mark of its removal
+            assert opened.remove([name(held[0])]) == 1
+        check(Collection.open(disk / "some.blcf"), held[1:])
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+READER = """
+import sys, time
+from made_up import name
+from blcf.bags import BagOfWords
+from blcf.index import Collection, InvertedFile
+
+folder, end = sys.argv[1], time.monotonic() + float(sys.argv[2])
+n_states, last, collection = 0, None, Collection.open(folder)
+while time.monotonic() < end:
+    if n_states % 5 == 4:
+        collection = Collection.open(folder)
+    else:
+        collection.refresh()
+    names = list(collection.names())
+    # Every state that the writer leaves: numbers in order, the last ones newest, none twice.
+    assert len(set(names)) == len(names) == collection.n_images, names
+    index = InvertedFile(20, idf=True)
+    for part in collection.parts:
+        index.add_part(*part)
+    for image_id in range(collection.n_images):
+        words = collection.words(image_id)
+        ranking = index.search(BagOfWords(20).encode(words), k=3)
+        assert len(ranking) == min(3, len(names))
+    n_states += names != last
+    last = names
+print(n_states)
+"""
+
+
+def test_readers_while_a_writer_appends_removes_and_merges(collection):
+    with collection.writing():
+        append(collection, range(3))
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", READER, str(collection.path), "4"],
+            env={**os.environ, "PYTHONPATH": PYTHONPATH},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    rng, number = random.Random(3), 3
+    while any(reader.poll() is None for reader in readers):
+        with collection.writing():
+            append(collection, [number % 900, (number + 1) % 900])
+            collection.remove([name(rng.randrange(max(1, number - 20), number + 1) % 900)])
+            if not number % 7:
+                collection.compact()
+        number += 2
+    for reader in readers:
+        out, err = reader.communicate()
+        assert reader.returncode == 0, err
+        assert int(out) > 3
+
+
+def test_odd_names(collection):
+    names = ["a\nb.jpg", "\n", " ", "𝔊𝔥\U0001f98a.png", "e\u0301.jpg", "\u00e9.jpg", "\ud800.jpg"]
+    names += ["a\x00b.jpg", "x" * 3_000, "\udcff\udcfe.jpg", "folder/ü/..jpg"]
+    batch = Batch()
+    for number, one in enumerate(names):
+        batch.append(one, *picture(number)[1:])
+    with collection.writing():
+        append_batch(collection, batch)
+        assert collection.find(names).tolist() == list(range(len(names)))
+        assert collection.remove([names[0], names[4], "b.jpg"]) == 2
+        left = [one for number, one in enumerate(names) if number not in (0, 4)]
+        assert list(collection.names()) == left
+        collection.compact()
+    opened = Collection.open(collection.path)
+    assert list(opened.names()) == left
+    assert opened.find(names).tolist() == [-1, 0, 1, 2, -1, *range(3, len(left))]
+    report = check_collection(collection.path)
+    assert report.is_sound and report.n_images == len(left)
+
+
+def test_clock_that_jumps_back(collection, monkeypatch):
+    """Order and freshness follow the generation; clocks are only ever shown."""
+    with collection.writing():
+        append(collection, [0, 1])
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 1.0)
+    reader = Collection.open(collection.path)
+    with collection.writing():
+        append(collection, [2, 1000])
+    for path in collection.path.rglob("*"):
+        os.utime(path, (0, 0))
+    reader.refresh()
+    check(reader, [1, 2, 1000])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_flipped_bit_is_found(collection, seed):
+    """Wherever a bit flips, `check` names the file, and nothing that opens or repairs crashes."""
+    with collection.writing():
+        append(collection, range(4))
+        append(collection, [10, 11])
+        (collection.path / "model.h5").write_bytes(b"stands for a model" * 10)
+        collection.commit(model={"file": "model.h5", "n_words": 20, "vocabulary_digest": ""})
+        collection.remove([name(2)])
+    rng = np.random.default_rng(seed)
+    files = sorted(
+        path
+        for path in collection.path.rglob("*")
+        if path.is_file() and path.name not in ("writer.lock", "errors.jsonl")
+    )
+    path = files[seed % len(files)]
+    data = bytearray(path.read_bytes())
+    data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+    path.write_bytes(data)
+    report = check_collection(collection.path)
+    assert [collection.path / damage.file for damage in report.damages] == [path]
+    try:
+        opened = Collection.open(collection.path)
+        for image_id in range(opened.n_images):
+            opened.words(image_id), opened.norms(image_id), opened.size(image_id)
+    except FormatError:
+        pass
+    repaired = check_collection(collection.path, repair=True)
+    if path.name == "model.h5":
+        assert not repaired.repaired
+        return
+    assert repaired.repaired and check_collection(collection.path).is_sound
+    left = [0, 1, 3, 10, 11]
+    lost = [number for number in left if name(number) in report.damages[0].names]
+    assert len(lost) == report.damages[0].n_images
+    check(Collection.open(collection.path), [number for number in left if number not in lost])

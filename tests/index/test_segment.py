@@ -1,0 +1,120 @@
+"""A segment: what is written comes back, and what does not fit together is refused at once."""
+
+from __future__ import annotations
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+from made_up import picture
+
+from blcf.bags import BagOfWords
+from blcf.errors import FormatError, VocabularyMismatch
+from blcf.index import Batch, Segment
+from blcf.index.names_copy import read_names
+from blcf.storage import file_digest
+
+STRANGE = ["new\nline.jpg", "\U0001f600.jpg", os.fsdecode(b"\xe9.jpg"), "", "\ud800"]
+
+
+def write(folder, names, n_words=20, root_id=3):
+    batch = Batch()
+    for number, name in enumerate(names):
+        batch.append(name, *picture(number, n_words)[1:])
+    bags = BagOfWords(n_words).encode_many(batch.maps)
+    return Segment.write(folder / "00000001.h5", batch, bags, "v", root_id)
+
+
+def test_round_trip(tmp_path):
+    entry = write(tmp_path, STRANGE)
+    assert entry["file"] == "00000001.h5" and entry["n_images"] == 5 and entry["deleted"] is None
+    stamp = file_digest(tmp_path / "00000001.h5")
+    assert {key: entry[key] for key in stamp} == stamp
+    segment = Segment.read(tmp_path, entry, "v")
+    assert list(segment.names) == list(segment.live_names) == STRANGE
+    assert segment.root_ids.tolist() == [3] * 5 and segment.live is None
+    for i in range(5):
+        _, size, words, norms = picture(i)
+        assert tuple(segment.sizes[i]) == size
+        np.testing.assert_array_equal(segment.words_of(i), words)
+        np.testing.assert_array_equal(segment.norms_of(i), norms)
+    segment.check(20, 4)
+    for arguments in ((21, 4), (20, 3)):
+        with pytest.raises(FormatError, match="Expected"):
+            segment.check(*arguments)
+    # The arrays are the file's own: nothing was copied.
+    assert not any(one.flags.owndata for one in (segment.sizes, segment.shapes, segment.cells))
+
+
+def test_copy_of_the_names(tmp_path):
+    entry = write(tmp_path, STRANGE)
+    path = tmp_path / "00000001.names.h5"
+    assert file_digest(path)["digest"] == entry["names_digest"]
+    names, root_ids = read_names(path)
+    assert list(names) == STRANGE and root_ids.tolist() == [3] * 5
+    names, root_ids = read_names(tmp_path / "00000001.h5", "segment", 2)
+    assert list(names) == STRANGE and root_ids.tolist() == [3] * 5
+
+
+def test_another_vocabulary(tmp_path):
+    with pytest.raises(VocabularyMismatch, match="with vocabulary w, it was made with v"):
+        Segment.read(tmp_path, write(tmp_path, ["a"]), "w")
+
+
+def test_merge(tmp_path):
+    (tmp_path / "b").mkdir()
+    entries = [write(tmp_path, ["a", "b", "c"]), write(tmp_path / "b", ["d", "e"], root_id=0)]
+    parts = [Segment.read(f, e, "v") for f, e in zip([tmp_path, tmp_path / "b"], entries)]
+    live = np.array([True, False, True])
+    object.__setattr__(parts[0], "live", live)
+    entry = Segment.merge(tmp_path / "00000009.h5", parts, "v")
+    merged = Segment.read(tmp_path, entry, "v")
+    assert list(merged.names) == ["a", "c", "d", "e"] and merged.root_ids.tolist() == [3, 3, 0, 0]
+    for i, number in enumerate([0, 2, 0, 1]):
+        np.testing.assert_array_equal(merged.words_of(i), picture(number)[2])
+        np.testing.assert_array_equal(merged.norms_of(i), picture(number)[3])
+        assert tuple(merged.sizes[i]) == picture(number)[1]
+    maps = [picture(number)[2] for number in (0, 2, 0, 1)]
+    df = (BagOfWords(20).encode_many(maps) > 0).sum(axis=0)
+    assert merged.postings.document_frequencies().tolist() == df.tolist()[0]
+    merged.check(20, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("sizes", np.zeros((3, 2), np.int64), "its sizes are of another number or kind"),
+        ("sizes", np.zeros((2, 2), np.int32), "its sizes are of another number or kind"),
+        ("root_ids", np.zeros((3, 1), np.int32), "its root_ids are of another number or kind"),
+        ("norms", np.zeros(5, np.uint8), "its norms are of another number or kind"),
+        ("cells", np.zeros(5, np.int32), "its cells, norms are of another number or kind"),
+        ("shapes", np.full((3, 2), -1, np.int32), "its maps do not lie one behind the other"),
+        ("shapes", np.full((3, 2), 2**30, np.int32), "its maps do not lie one behind the other"),
+        ("offsets", np.array([0, 9, 5, 6]), "its maps do not lie one behind the other"),
+        ("cells", None, "00000001.h5 is damaged .*cells"),
+        ("names", np.zeros(5, np.int16), "its names do not fit together"),
+    ],
+)
+def test_parts_that_do_not_fit(tmp_path, name, value, message):
+    entry = write(tmp_path, ["a", "b", "c"])
+    with h5py.File(tmp_path / "00000001.h5", "r+") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
+    entry["bytes"] = (tmp_path / "00000001.h5").stat().st_size
+    with pytest.raises(FormatError, match=message):
+        Segment.read(tmp_path, entry, "v")
+
+
+@pytest.mark.parametrize(("n_words", "word"), [(20, 20), (20, 65_535), (70_000, -1)])
+def test_words_that_the_vocabulary_has_not(tmp_path, n_words, word):
+    entry = write(tmp_path, ["a", "b"], n_words)
+    with h5py.File(tmp_path / "00000001.h5", "r+") as file:
+        file["cells"][0] = word
+    segment = Segment.read(tmp_path, entry, "v")
+    segment.words_of(1)
+    with pytest.raises(FormatError, match="image 0 holds words that the vocabulary has not"):
+        segment.words_of(0)
+    with pytest.raises(FormatError, match=f"Expected cells of {n_words} words"):
+        segment.check(n_words, 4)
