@@ -10,8 +10,9 @@ The map of the house, from the ground up; imports go down only::
     errors, boxes, records, storage       errors, boxes, value types, files that appear whole
     kernels                               compiled loops: arrays in, arrays out
     images, features, vocabulary, bags,   the stages, which exchange arrays and do not know
-    index, rerank, expansion, datasets,   each other
-    evaluation, visualization
+    index, collection, rerank,            each other
+    expansion, datasets, evaluation,
+    visualization
     engine                                `SearchEngine` wires the stages
     cli                                   `blcf ...`
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from blcf.bags import BagOfWords
-from blcf.index import Batch, InvertedFile
+from blcf.collection import Batch
+from blcf.index import InvertedFile
 
 DESCRIPTION = {"settings": {"n_words": 20}, "extractor": {"network": "none"}}
 

@@ -132,6 +132,41 @@ def nearest_word(feature, centroids):
     return distances.index(min(distances))
 
 
+def interpolate(channel, factor):
+    """(h, w) to (factor h, factor w): cells are squares whose values lie in their middles."""
+
+    def shares(n_cells, position):
+        place = max(0.0, (position + 0.5) / factor - 0.5)  # in cells of the small map
+        near = min(math.floor(place), n_cells - 1)
+        far = min(near + 1, n_cells - 1)
+        return [(near, 1 - (place - near)), (far, place - near)]
+
+    h, w = len(channel), len(channel[0])
+    return [
+        [
+            sum(
+                float(channel[i][j]) * y_share * x_share
+                for i, y_share in shares(h, y)
+                for j, x_share in shares(w, x)
+            )
+            for x in range(factor * w)
+        ]
+        for y in range(factor * h)
+    ]
+
+
+def whiten(feature, mean, projection):
+    """L2, less the mean, times a matrix (n_channels, n_components), L2; zeros stay zeros."""
+
+    def normalise(values):
+        norm = math.sqrt(sum(value * value for value in values))
+        return [value / norm if norm else 0.0 for value in values]
+
+    centred = [value - m for value, m in zip(normalise(feature), mean)]
+    columns = zip(*projection)
+    return normalise([sum(c * p for c, p in zip(centred, column)) for column in columns])
+
+
 def iou(box, other):
     """Intersection over union of half-open boxes."""
     w = max(0.0, min(box[2], other[2]) - max(box[0], other[0]))

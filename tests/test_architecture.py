@@ -23,14 +23,15 @@ MODULES = {
 FLOORS = [
     "errors boxes records storage",
     "kernels",
-    "images features vocabulary bags index rerank expansion datasets evaluation visualization",
+    "images features vocabulary bags index collection rerank expansion datasets evaluation "
+    "visualization",
     "descriptors learning",
     "engine",
     "web distributed",
     "cli __main__",
 ]
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 5}
-MAY_MEET = {("features", "images"), ("datasets", "images")}  # both on floor 2
+MAY_MEET = {("features", "images"), ("datasets", "images"), ("collection", "index")}  # floor 2
 
 HOMES = {
     "torch": (
@@ -44,6 +45,7 @@ HOMES = {
     "h5py": (
         "blcf.storage",
         "blcf.index",
+        "blcf.collection",
         "blcf.features.whitening",
         "blcf.vocabulary.vocabulary",
     ),

@@ -89,11 +89,11 @@ def planted_scenes(n: int = 12, seed: int = 0) -> tuple[list[np.ndarray], np.nda
 
 
 def create(path, **changes) -> SearchEngine:
-    return SearchEngine.create(path, TileNetwork(), **{**SETTINGS, **changes})
+    return SearchEngine.create(path, TileNetwork(), dtype="float32", **{**SETTINGS, **changes})
 
 
 def reopen(path) -> SearchEngine:
-    return SearchEngine.open(path, network=TileNetwork())
+    return SearchEngine.open(path, network=TileNetwork(), dtype="float32")
 
 
 def rankings(engine, folder) -> list:

@@ -10,10 +10,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from blcf.collection import check_collection
 from blcf.engine import SearchEngine, SearchOptions, Settings
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.images import ImageList, display_name, find_images
-from blcf.index import check_collection
 
 __all__ = [
     "DONE",

@@ -93,7 +93,7 @@ def _add_index(commands: Any) -> None:
 
 def _add_device(command: Any) -> None:
     command.add_argument("--device", help="auto, cpu, cuda, ... (default: auto)")
-    command.add_argument("--dtype", help="float32, bfloat16, float16 (default: float32)")
+    command.add_argument("--dtype", help="auto, float32, bfloat16, float16 (default: auto)")
 
 
 def _add_search_options(command: Any) -> None:
@@ -129,8 +129,8 @@ def _add_search_options(command: Any) -> None:
         "--approximate",
         type=float,
         metavar="SHARE",
-        help="faster: the most promising words only, this share (0..1) of the query "
-        "(default: exact)",
+        help="faster: the most promising words only, this share (0..1) of the query; scores are "
+        "of these words (default: exact)",
     )
     command.add_argument("--weights", metavar="FILE", help="where the weights are now")
     command.add_argument("--json", action="store_true", help="results as JSON")

@@ -32,7 +32,7 @@ def collection_facts(engine: SearchEngine) -> dict[str, Any]:
         "n_removed": sum(segment.n_images - segment.n_live for segment in segments),
         "n_skipped": len(collection.skipped()),
         "n_segments": len(segments),
-        "n_cells": sum(segment.cells.size for segment in segments),
+        "n_cells": sum(segment.maps.n_cells for segment in segments),
         "n_postings": sum(segment.postings.n_postings for segment in segments),
         "bytes": n_bytes,
         "bytes_per_image": round(n_bytes / n_images) if n_images else None,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import dequantise_norms, quantise_norms
+from blcf.collection import Batch, Collection
 from blcf.engine.model import Model
 from blcf.engine.pictures import stream_maps
 from blcf.errors import InvalidInput
 from blcf.images import ImageList, display_name
-from blcf.index import Batch, Collection
 
 __all__ = ["AddReport", "follow_moves", "index_images", "names_to_index"]
 

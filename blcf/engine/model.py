@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blcf.collection import Collection
 from blcf.engine.settings import Settings
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
-from blcf.index import Collection
 from blcf.storage import open_h5, write_h5
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Model:
         network: nn.Module | None = None,
         weights: str | os.PathLike[str] | None = None,
         device: str = "auto",
-        dtype: str = "float32",
+        dtype: str = "auto",
         extractor: ConvFeatures | None = None,
     ):
         self.collection = collection
@@ -149,11 +149,10 @@ class Model:
         assignment_map : int32 (H, W), H and W the interpolated height and width
         norms : float32 (H, W), L2 norms of the interpolated raw features
         """
-        from blcf.vocabulary import interpolate_map
-
-        large = interpolate_map(feature_map, self.settings.upsample)  # (C, H, W)
-        words = self.vocabulary.assign(large, upsample=1, whitening=self.whitening)
-        return words, np.linalg.norm(large, axis=0)
+        words, norms = self.vocabulary.assign_maps(
+            feature_map[None], upsample=self.settings.upsample, whitening=self.whitening
+        )
+        return words[0], norms[0]
 
 
 def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from blcf.collection import Collection
 from blcf.engine.settings import Settings
 from blcf.errors import InvalidInput
 from blcf.images import display_name
-from blcf.index import Collection, InvertedFile
+from blcf.index import InvertedFile
 
 __all__ = ["names_of", "open_index"]
 

@@ -13,6 +13,7 @@ import numpy as np
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import weighting_of_parts
 from blcf.boxes import as_box
+from blcf.collection import Collection
 from blcf.engine.changing import add_images, compact_files, remove_images
 from blcf.engine.describing import collection_facts
 from blcf.engine.evaluating import Evaluation, evaluate
@@ -23,7 +24,6 @@ from blcf.engine.opening import open_index
 from blcf.engine.searching import Searcher
 from blcf.engine.settings import SearchOptions, Settings
 from blcf.images import ImageList, find_images, read_image
-from blcf.index import Collection
 from blcf.records import Query
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SearchEngine:
         network: str | nn.Module = Settings.network,
         *,
         device: str = "auto",
-        dtype: str = "float32",
+        dtype: str = "auto",
         **settings: Any,
     ) -> SearchEngine:
         """Make an empty collection in a new folder.
@@ -107,7 +107,7 @@ class SearchEngine:
         network: nn.Module | None = None,
         weights: str | os.PathLike[str] | None = None,
         device: str = "auto",
-        dtype: str = "float32",
+        dtype: str = "auto",
     ) -> SearchEngine:
         """Open a collection. The network is loaded when the first picture needs it.
 

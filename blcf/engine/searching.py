@@ -8,9 +8,10 @@ import scipy.sparse as sp
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import dequantise_norms, weighting_of_parts
 from blcf.boxes import cells_to_boxes
+from blcf.collection import Collection
 from blcf.engine.settings import SearchOptions
 from blcf.expansion import average_query
-from blcf.index import Collection, InvertedFile
+from blcf.index import InvertedFile
 from blcf.records import Query, Ranking, Window
 from blcf.rerank import LocalSearch
 

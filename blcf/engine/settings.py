@@ -93,7 +93,8 @@ class SearchOptions:
     query_side : longer side, in pixels, to which the query picture is resized; None takes the
         collection's. Smaller where the object fills the query and is small in the collection.
     approximate : None ranks exactly; a share of the query, 0..1, leaves out the words that cost
-        the most for what they promise, see `blcf.InvertedFile.search`
+        the most for what they promise; scores are then those of the other words, see
+        `blcf.InvertedFile.search`
     """
 
     k: int = 100

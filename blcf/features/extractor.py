@@ -6,6 +6,7 @@ import copy
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,10 @@ class ConvFeatures:
         The paper: 336 for Oxford and Paris, 384 for TRECVID INS (Mohedano et al., ICMR 2016,
         section 5).
     device : "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", "mps"
-    dtype : "float32", "bfloat16" or "float16", the arithmetic of the network
+    dtype : "auto", "float32", "bfloat16" or "float16", the arithmetic of the network; "auto" is
+        bfloat16 where the device multiplies it in hardware, float32 elsewhere. Not part of a
+        collection: features differ by a hundredth, rankings hardly (benchmarks/README.md,
+        "Extraction").
     batch_size : pictures of equal shape that go through the network together
 
     Attributes
@@ -44,6 +48,7 @@ class ConvFeatures:
     node_ : name of the node in the graph
     n_channels_ : int
     preprocessing_ : `Preprocessing`, what belongs to the weights
+    dtype_ : the arithmetic that was chosen
     weights_, weights_digest_ : where the weights came from, and their digest
 
     Raises
@@ -60,7 +65,7 @@ class ConvFeatures:
         weights: str | os.PathLike[str] | None = None,
         side: int = 384,
         device: str = "auto",
-        dtype: str = "float32",
+        dtype: str = "auto",
         batch_size: int = 8,
     ):
         self.network = network
@@ -76,7 +81,8 @@ class ConvFeatures:
         else:
             self._load(network)
         self._device = torch.device(_choose_device(device))
-        self._dtype = _DTYPES[dtype]
+        self.dtype_ = dtype if dtype != "auto" else _choose_dtype(self._device)
+        self._dtype = _DTYPES[self.dtype_]
         self.weights_digest_ = digest_tensors(self._part)
         self._part.to(device=self._device, dtype=self._dtype)
         self._part.to(memory_format=torch.channels_last)
@@ -89,8 +95,9 @@ class ConvFeatures:
     def _check(self) -> None:
         if not isinstance(self.side, (int, np.integer)) or not 32 <= self.side <= 8192:
             raise InvalidInput(f"Expected side, in pixels, from 32 to 8192, got {self.side!r}.")
-        if self.dtype not in _DTYPES:
-            raise InvalidInput(f"Expected a dtype of {', '.join(_DTYPES)}, got {self.dtype!r}.")
+        if self.dtype != "auto" and self.dtype not in _DTYPES:
+            known = ", ".join(["auto", *_DTYPES])
+            raise InvalidInput(f"Expected a dtype of {known}, got {self.dtype!r}.")
         if not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
             raise InvalidInput(f"Expected batch_size to be at least 1, got {self.batch_size!r}.")
 
@@ -172,7 +179,7 @@ class ConvFeatures:
         if not bool(maps.isfinite().all()):
             raise InvalidInput(
                 f"Layer {self.layer_} of {self.network_} gave values that are not finite in "
-                f"{self.dtype}. Use dtype='float32' or 'bfloat16', and check the weights."
+                f"{self.dtype_}. Use dtype='float32' or 'bfloat16', and check the weights."
             )
         return maps.contiguous().cpu().numpy()
 
@@ -230,3 +237,16 @@ def _choose_device(device: str) -> str:
             f"Device {device!r} cannot be used ({str(error).splitlines()[0]}). Try device='cpu'."
         ) from error
     return device
+
+
+def _choose_dtype(device: torch.device) -> str:
+    """bfloat16 where the device has instructions for it: elsewhere it is emulated, and slow."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
+    if device.type != "cpu":
+        return "float32"
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text("utf-8", "replace").split())
+    except OSError:  # no Linux
+        return "float32"
+    return "bfloat16" if flags & {"avx512_bf16", "amx_bf16", "bf16"} else "float32"

@@ -1,16 +1,12 @@
-"""Sparse vectors to a ranking: the inverted file, and the collection on disk."""
+"""Sparse vectors to a ranking: posting lists, the inverted file over them, its statistics.
 
-from blcf.index.checking import CheckReport, Damage, check_collection
-from blcf.index.collection import Collection
+- `InvertedFile` (inverted_file.py) is the door: add, remove, search; parts.py holds what it is
+  made of, merging.py says when parts become one, numbering.py numbers the images that live;
+- postings.py builds, merges and walks posting lists; names.py finds names among millions;
+- statistics.py has df, idf and norms of the live images; scoring.py ranks, in threads;
+  approximate.py chooses words to leave out, torch_products.py ranks on a device.
+"""
+
 from blcf.index.inverted_file import InvertedFile
-from blcf.index.segment import Batch, Segment
 
-__all__ = [
-    "Batch",
-    "CheckReport",
-    "Collection",
-    "Damage",
-    "InvertedFile",
-    "Segment",
-    "check_collection",
-]
+__all__ = ["InvertedFile"]

@@ -16,7 +16,7 @@ from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
 from blcf.index.parts import NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
-from blcf.index.scoring import Top, rank, rank_many, score_positions
+from blcf.index.scoring import Top, rank, rank_many
 from blcf.index.statistics import Statistics, take_statistics
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
@@ -24,9 +24,6 @@ from blcf.storage import map_file, open_h5, write_h5
 __all__ = ["InvertedFile"]
 
 FORMAT_VERSION = 2
-
-# What an approximate search looks at before it orders k images by their exact scores.
-CANDIDATES = 2
 
 
 class InvertedFile:
@@ -124,6 +121,8 @@ class InvertedFile:
 
         The others keep their order. Room is reclaimed when half of a part is removed.
         """
+        if isinstance(names, str):
+            names = [names]
         n_before = self.n_images
         self._state = State(without_names(self._state.parts, names))
         return n_before - self.n_images
@@ -170,14 +169,18 @@ class InvertedFile:
         return self._weigh(bags, self._live())
 
     def _weigh(self, bags: sp.csr_matrix, live: Statistics) -> sp.csr_matrix:
-        vectors = check_bags(bags, self.n_words).astype(np.float64, copy=True)
-        if self.sqrt:
-            vectors.data = np.sqrt(vectors.data)
-        vectors.data *= live.idf[vectors.indices]
-        squared = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
+        bags = check_bags(bags, self.n_words)
+        return sp.csr_matrix((self._values(bags, live), bags.indices, bags.indptr), bags.shape)
+
+    def _values(self, bags: sp.csr_matrix, live: Statistics) -> np.ndarray:
+        """The entries of the vectors of checked bags: float64 (n,)."""
+        values = np.sqrt(bags.data, dtype=np.float64) if self.sqrt else bags.data.astype(np.float64)
+        values *= live.idf[bags.indices]
+        rows = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
+        squared = np.zeros(bags.shape[0])
+        squared += np.bincount(rows, weights=values * values, minlength=bags.shape[0])
         scale = np.divide(1, np.sqrt(squared), out=np.zeros_like(squared), where=squared > 0)
-        vectors.data *= np.repeat(scale, np.diff(vectors.indptr))
-        return vectors
+        return values * scale[rows]
 
     def search(
         self,
@@ -196,9 +199,9 @@ class InvertedFile:
         k : how many; all images where there are fewer. Images that share no word with the
             query come last, with score 0, in order of insertion.
         approximate : None ranks exactly. A share of the query's squared length, 0..1: the words
-            that cost the most for what they promise are left out, until this share is left; the
-            best 2 k images by the others are ordered by their exact scores. Hits may be missed,
-            those given have exact scores (recall and speed: benchmarks/README.md, "Search").
+            that cost the most for what they promise are left out, until this share is left. Hits
+            may be missed, and scores are the cosine's part of the words that were looked at
+            (recall and speed: benchmarks/README.md, "Search").
 
         Raises
         ------
@@ -206,14 +209,15 @@ class InvertedFile:
         """
         state = self._state  # one for the whole search: other threads may add and remove
         live = state.weighed(self.n_words, self.idf, self.sqrt)
-        vector = check_bags(bag, self.n_words, weighed=True) if weighed else self._weigh(bag, live)
-        if vector.shape[0] != 1:
+        bag = check_bags(bag, self.n_words, weighed=weighed)
+        if bag.shape[0] != 1:
             raise InvalidInput(
-                f"Expected one bag of shape (1, {self.n_words}), got shape {vector.shape}. "
+                f"Expected one bag of shape (1, {self.n_words}), got shape {bag.shape}. "
                 "Use search_many for several."
             )
         k = min(check_k(k), state.numbering.n_images)
-        return state.ranking(self._rank(live, vector.indices, vector.data, k, approximate))
+        vector = bag.data if weighed else self._values(bag, live)
+        return state.ranking(self._rank(live, bag.indices, vector, k, approximate))
 
     def search_many(
         self,
@@ -285,11 +289,7 @@ class InvertedFile:
         if approximate is None or check_share(approximate) == 1:
             return rank(parts, words, weights, k, self.sqrt)
         kept = promising_words(vector, live.df[words], check_share(approximate))
-        images = rank(parts, words[kept], weights[kept], CANDIDATES * k, self.sqrt).images
-        images.sort()
-        scores = score_positions(parts, words, weights, images, self.sqrt)
-        order = np.lexsort((images, -scores))[:k]
-        return Top(scores[order], images[order])
+        return rank(parts, words[kept], weights[kept], k, self.sqrt)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one HDF5 file, which appears whole or not at all."""

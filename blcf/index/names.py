@@ -57,13 +57,18 @@ class Names(Sequence[str]):
 
     def __getitem__(self, position: int | slice) -> str | list[str]:
         if isinstance(position, slice):
-            return [self[i] for i in range(*position.indices(len(self)))]
+            return self.take(np.arange(*position.indices(len(self))))
         if not -len(self) <= position < len(self):
             raise IndexError(position)
-        position %= len(self)
-        first, last = self._offsets[position], self._offsets[position + 1]
+        return self.take([position % len(self)])[0]
+
+    def take(self, positions: Sequence[int] | np.ndarray) -> list[str]:
+        """The names at some positions, 0 .. n - 1."""
+        places = np.asarray(positions, dtype=np.int64)
+        firsts, lasts = self._offsets[places].tolist(), self._offsets[places + 1].tolist()
+        blob = self._blob.data
         try:
-            return self._blob[first:last].tobytes().decode("utf-8", _ERRORS)
+            return [str(blob[first:last], "utf-8", _ERRORS) for first, last in zip(firsts, lasts)]
         except UnicodeDecodeError as error:
             raise FormatError(
                 f"A name of the index is damaged ({error.reason}). Run `blcf check` on the "

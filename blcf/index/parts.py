@@ -78,6 +78,8 @@ class State:
     def __init__(self, parts: Sequence[NamedPart]):
         self.parts = list(parts)
         self.numbering = Numbering([(one.postings.n_images, one.live) for one in parts])
+        counts = [part.postings.n_images for part in parts]
+        self.firsts = np.cumsum([0, *counts], dtype=np.int64)[:-1]  # removed images counted
         self.statistics: Statistics | None = None
 
     @property
@@ -95,17 +97,15 @@ class State:
 
     def ranking(self, top: Top) -> Ranking:
         """Numbers of images become their ids and names."""
-        counts = [part.postings.n_images for part in self.parts]
-        firsts = np.cumsum([0, *counts], dtype=np.int64)[:-1]
-        parts = np.searchsorted(firsts, top.images, side="right") - 1
-        positions = top.images - firsts[parts] if firsts.size else top.images
-        places = zip(parts.tolist(), positions.tolist())
-        names = [self.parts[part].names[position] for part, position in places]
+        parts = np.searchsorted(self.firsts, top.images, side="right") - 1
+        names = np.empty(top.images.size, dtype=object)
         ids = np.empty_like(top.images)
-        for part in np.unique(parts):
-            rows = parts == part
-            ids[rows] = self.numbering.ids(int(part), positions[rows])
-        return Ranking(names, top.scores, ids)
+        for part in np.unique(parts).tolist():
+            rows = np.flatnonzero(parts == part)
+            positions = top.images[rows] - self.firsts[part]
+            names[rows] = self.parts[part].names.take(positions)
+            ids[rows] = self.numbering.ids(part, positions)
+        return Ranking(names.tolist(), top.scores, ids)
 
 
 def with_bags(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -11,14 +12,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.errors import FormatError
-from blcf.index.term_frequencies import COUNTS, STEPS, VALUES, Codes, decode, encode, root_table
 from blcf.kernels.postings import (
     accumulate_scores,
     accumulate_squared_norms,
     build_postings,
     copy_postings,
     count_postings,
-    score_images,
+    group_runs,
+    has_repeats,
 )
 from blcf.storage import read_dataset, write_dataset
 
@@ -31,22 +32,29 @@ BUFFER = 65_536  # images of a part at most; entries of an array that is indexed
 class Postings:
     """The posting lists of up to 65,536 images; only this class knows the arrays.
 
-    A posting takes 2 bytes for the image and 1 for a count (2 for a weighted frequency).
+    A posting takes 2 bytes, the image's number within the part. The images of a list lie in runs
+    of one term frequency, so that a frequency takes 4 bytes a run: see `blcf.kernels.postings`.
+    Nothing is rounded: ``values`` holds every frequency that occurs.
 
     Attributes
     ----------
     n_images : int; images are numbered 0 .. n_images - 1 within the part
     word_indptr : int32 (n_words + 1,), where the list of each word begins
-    image_ids : uint16 (n_postings,), ascending within a word
-    tf : `Codes` of the raw term frequencies, in the order of the postings
-    escapes : int32 (n_escapes,), places of the frequencies without a code, ascending
+    image_ids : uint16 (n_postings,), ascending within a run
+    run_indptr : int32 (n_words + 1,), where the runs of each word begin
+    run_codes : uint16 (n_runs,), places in ``values``, ascending within a word; uint32 where there
+        are more than 65,536 values
+    run_lengths : uint16 (n_runs,), postings of each run less one
+    values : float32 (n_values,), raw term frequencies, > 0, ascending
     """
 
     n_images: int
     word_indptr: np.ndarray
     image_ids: np.ndarray
-    tf: Codes
-    escapes: np.ndarray
+    run_indptr: np.ndarray
+    run_codes: np.ndarray
+    run_lengths: np.ndarray
+    values: np.ndarray
 
     @property
     def n_words(self) -> int:
@@ -61,23 +69,43 @@ class Postings:
     @property
     def n_bytes(self) -> int:
         """What the lists take, in memory as on disk."""
-        arrays = (self.word_indptr, self.image_ids, self.tf.codes, self.tf.values)
-        return sum(one.nbytes for one in (*arrays, self.escapes, self.tf.escaped))
+        return sum(array.nbytes for array in self._arrays().values())
 
     @classmethod
     def from_bags(cls, bags: sp.csr_matrix) -> Postings:
         """Posting lists of bags, CSR float32 (n_images <= 65,536, n_words), positive values."""
         n_images, n_words = bags.shape
         assert n_images <= BUFFER, "larger additions are split before"
-        tf = encode(bags.data)
+        values, codes = _distinct(bags.data)
         word_indptr = np.zeros(n_words + 1, dtype=np.int32)
         image_ids = np.empty(bags.nnz, dtype=np.uint16)
-        codes = np.empty_like(tf.codes)
-        places = np.empty(tf.escaped.size, dtype=np.int32)
-        build_postings(
-            bags.indptr, bags.indices, tf.codes, word_indptr, image_ids, codes, places
+        list_codes = np.empty_like(codes)
+        build_postings(bags.indptr, bags.indices, codes, word_indptr, image_ids, list_codes)
+        return cls._grouped(n_images, word_indptr, image_ids, list_codes, values)
+
+    @classmethod
+    def _grouped(
+        cls,
+        n_images: int,
+        word_indptr: np.ndarray,
+        image_ids: np.ndarray,
+        codes: np.ndarray,
+        values: np.ndarray,
+    ) -> Postings:
+        """Posting lists whose images have a code each; ``image_ids`` is reordered."""
+        run_indptr = np.zeros_like(word_indptr)
+        run_codes, run_lengths = np.empty_like(codes), np.empty(codes.size, dtype=np.uint16)
+        group_runs(word_indptr, image_ids, codes, values.size, run_indptr, run_codes, run_lengths)
+        runs = slice(0, int(run_indptr[-1]))
+        return cls(
+            n_images,
+            word_indptr,
+            image_ids,
+            run_indptr,
+            run_codes[runs].copy(),
+            run_lengths[runs].copy(),
+            values,
         )
-        return cls(n_images, word_indptr, image_ids, *_placed(tf, codes, places))
 
     @classmethod
     def merge(cls, parts: Sequence[tuple[Postings, np.ndarray | None]]) -> Postings:
@@ -88,35 +116,30 @@ class Postings:
         parts : postings of the same vocabulary and bool (n_images,), which images live; None
             where all do. Together they hold at most 65,536 live images.
         """
-        numbers, n_images = [], 0
-        for postings, live in parts:
-            mask = np.ones(postings.n_images, dtype=bool) if live is None else live
-            new_ids = np.full(BUFFER, -1, dtype=np.int32)
-            kept = np.flatnonzero(mask)
-            new_ids[kept] = n_images + np.arange(kept.size)
-            n_images += kept.size
-            numbers.append(new_ids)
-        assert n_images <= BUFFER, "a merge is planned before"
+        values = np.unique(np.concatenate([postings.values for postings, _ in parts]))
         counts = np.zeros(parts[0][0].n_words, dtype=np.int64)
         for postings, live in parts:
             counts += postings.document_frequencies(live)
         word_indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         image_ids = np.empty(word_indptr[-1], dtype=np.uint16)
-        parts_tf = _in_one_unit([postings.tf for postings, _ in parts])
-        codes = np.empty(word_indptr[-1], dtype=parts_tf[0].codes.dtype)
+        codes = np.empty(word_indptr[-1], dtype=_code_type(values.size))
         ends = word_indptr[:-1].astype(np.int64)
-        places, escaped = [], []
-        for (postings, _), tf, new_ids in zip(parts, parts_tf, numbers):
-            escapes = np.flatnonzero(tf.codes == 0).astype(np.int32)
-            went = np.empty_like(escapes)
-            lists = postings.word_indptr, postings.image_ids, tf.codes
-            copy_postings(*lists, new_ids, ends, image_ids, codes, escapes, went)
-            places.append(went[went >= 0])
-            escaped.append(tf.escaped[went >= 0])
-        all_tf = Codes(parts_tf[0].unit, parts_tf[0].values, codes, np.concatenate(escaped))
-        return cls(
-            n_images, word_indptr, image_ids, *_placed(all_tf, codes, np.concatenate(places))
-        )
+        n_images = 0
+        for postings, live in parts:
+            mask = np.ones(postings.n_images, dtype=bool) if live is None else live
+            kept = np.flatnonzero(mask)
+            new_ids = np.full(BUFFER, -1, dtype=np.int32)
+            new_ids[kept] = n_images + np.arange(kept.size)
+            n_images += kept.size
+            assert n_images <= BUFFER, "a merge is planned before"
+            part_codes = np.searchsorted(values, postings.values).astype(codes.dtype)
+            lists = postings.word_indptr, postings.image_ids, postings.spread(part_codes)
+            copy_postings(*lists, new_ids, ends, image_ids, codes)
+        return cls._grouped(n_images, word_indptr, image_ids, codes, values)
+
+    def spread(self, of_values: np.ndarray) -> np.ndarray:
+        """What belongs to each value, (n_values,), for each posting: (n_postings,)."""
+        return np.repeat(of_values[self.run_codes], self.run_lengths.astype(np.int32) + 1)
 
     def document_frequencies(self, live: np.ndarray | None = None) -> np.ndarray:
         """In how many images, of those that live, each word occurs: int64 (n_words,)."""
@@ -143,17 +166,6 @@ class Postings:
         """
         accumulate_scores(*(words, starts, rows, weights, *self._lists(sqrt), scores))
 
-    def add_scores_of(
-        self,
-        words: np.ndarray,
-        weights: np.ndarray,
-        positions: np.ndarray,
-        sqrt: bool,
-        scores: np.ndarray,
-    ) -> None:
-        """Add one query's dot products with some images (ascending) to ``scores``, float64."""
-        score_images(*(words, weights, positions, *self._lists(sqrt), scores))
-
     def squared_norms(self, idf: np.ndarray, sqrt: bool) -> np.ndarray:
         """Each image's squared norm under an idf: float64 (n_images,)."""
         squared = np.zeros(BUFFER)
@@ -161,20 +173,24 @@ class Postings:
         return squared[: self.n_images].copy()
 
     def _lists(self, sqrt: bool) -> tuple[Any, ...]:
-        escaped = self.tf.escaped.astype(np.float64)
-        return (
-            self.word_indptr,
-            self.image_ids,
-            self.tf.codes,
-            root_table(self.tf, sqrt),
-            self.escapes,
-            np.sqrt(escaped) if sqrt else escaped,
-        )
+        table = self._roots if sqrt else self._table
+        runs = self.run_indptr, self.run_codes, self.run_lengths
+        return (self.word_indptr, self.image_ids, *runs, table)
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """What each code adds: float64, with an entry for every code that 2 bytes can hold."""
+        table = np.zeros(max(BUFFER, self.values.size))
+        table[: self.values.size] = self.values
+        return table
+
+    @cached_property
+    def _roots(self) -> np.ndarray:
+        return np.sqrt(self._table)
 
     def write(self, group: h5py.Group) -> None:
         """Write the lists into an HDF5 group."""
         group.attrs["n_images"] = self.n_images
-        group.attrs["unit"] = self.tf.unit
         for name, array in self._arrays().items():
             write_dataset(group, name, array)
 
@@ -182,81 +198,86 @@ class Postings:
         return {
             "word_indptr": self.word_indptr,
             "image_ids": self.image_ids,
-            "codes": self.tf.codes,
-            "values": self.tf.values,
-            "escapes": self.escapes,
-            "escaped": self.tf.escaped,
+            "run_indptr": self.run_indptr,
+            "run_codes": self.run_codes,
+            "run_lengths": self.run_lengths,
+            "values": self.values,
         }
 
     @classmethod
     def read(cls, group: h5py.Group, mapped: np.ndarray) -> Postings:
-        """The lists of an HDF5 group, over its mapped file; only the list of lists is read.
+        """The lists of an HDF5 group, over its mapped file; only the lists of lists are read.
 
         Raises
         ------
         FormatError
             A search could leave the arrays.
         """
-        unit = float(group.attrs["unit"])
-        names = ("word_indptr", "image_ids", "codes", "values", "escapes", "escaped")
-        ends, image_ids, codes, values, escapes, escaped = (
-            read_dataset(group, name, mapped) for name in names
-        )
-        arrays = (ends, image_ids, codes, values, escapes, escaped)
-        kinds = tuple(one.dtype for one in arrays if one.ndim == 1)
-        expected = (np.int32, np.uint16, np.uint8 if unit == COUNTS else np.uint16)
-        n_images, n = int(group.attrs["n_images"]), image_ids.size
+        names = ("word_indptr", "image_ids", "run_indptr", "run_codes", "run_lengths", "values")
+        arrays = [read_dataset(group, name, mapped) for name in names]
+        ends, image_ids, run_ends, run_codes, run_lengths, values = arrays
+        n_images = int(group.attrs["n_images"])
+        expected = [np.int32, np.uint16, np.int32, _code_type(values.size), np.uint16, np.float32]
         if (
-            unit not in (COUNTS, STEPS, VALUES)
-            or kinds != (*expected, np.float32, np.int32, np.float32)
+            [one.dtype for one in arrays if one.ndim == 1] != expected
             or not 0 <= n_images <= BUFFER
-            or not ends.size
-            or ends[0] != 0
-            or ends[-1] != n
-            or codes.size != n
-            or (ends[1:] < ends[:-1]).any()
-            or escapes.size != escaped.size
-            or values.size >= 1 << 8 * codes.itemsize
-            or (escapes.size and (escapes.min() < 0 or escapes.max() >= n))
+            or not _are_ends(ends, image_ids.size)
+            or not _are_ends(run_ends, run_codes.size)
+            or ends.size != run_ends.size
+            or run_lengths.size != run_codes.size
+            # Two bytes stay inside the table whatever they are, four must be looked at.
+            or (values.size > BUFFER and run_codes.size and run_codes.max() >= values.size)
         ):
             raise FormatError(
                 f"{group.file.filename} is damaged: its posting lists do not fit together. "
                 "Restore it from a copy, or index again."
             )
-        return cls(n_images, ends, image_ids, Codes(unit, values, codes, escaped), escapes)
+        return cls(n_images, *arrays)
 
     def check(self) -> None:
         """Raise `FormatError` where the lists are none; reads everything."""
-        ids, codes = self.image_ids, self.tf.codes
+        ids, lengths = self.image_ids, self.run_lengths.astype(np.int64) + 1
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        if not np.array_equal(ends[self.run_indptr], self.word_indptr):
+            raise FormatError("Expected the runs of each posting list to be as long as the list.")
         falls = np.flatnonzero(ids[1:] <= ids[:-1]) + 1
-        if not np.isin(falls, self.word_indptr).all():
-            raise FormatError("Expected posting lists in ascending order of images.")
+        if not np.isin(falls, ends).all():
+            raise FormatError("Expected runs of posting lists in ascending order of images.")
         if ids.size and int(ids.max()) >= self.n_images:
             raise FormatError(
                 f"Expected postings of {self.n_images} images, got one of image {int(ids.max())}."
             )
-        if not np.array_equal(np.flatnonzero(codes == 0), self.escapes):
-            raise FormatError("Expected a frequency for every escape of the posting lists.")
-        if self.tf.unit == VALUES and codes.size and int(codes.max()) > self.tf.values.size:
-            raise FormatError("Expected a frequency for every code of the posting lists.")
-        tf = np.concatenate([self.tf.escaped, self.tf.values])
-        if not (np.isfinite(tf) & (tf > 0)).all():
+        if has_repeats(self.word_indptr, ids):
+            raise FormatError("Expected every image once in a posting list.")
+        falls = np.flatnonzero(self.run_codes[1:] <= self.run_codes[:-1]) + 1
+        if not np.isin(falls, self.run_indptr).all():
+            raise FormatError("Expected posting lists in ascending order of frequencies.")
+        if self.run_codes.size and int(self.run_codes.max()) >= self.values.size:
+            raise FormatError("Expected a frequency for every run of the posting lists.")
+        if not (np.isfinite(self.values) & (self.values > 0)).all() or (
+            np.diff(self.values) <= 0
+        ).any():
             raise FormatError("Expected finite term frequencies > 0 in the posting lists.")
 
 
-def _placed(tf: Codes, codes: np.ndarray, places: np.ndarray) -> tuple[Codes, np.ndarray]:
-    """Codes in the order of the postings, with the escapes in the order of their places."""
-    order = np.argsort(places, kind="stable")
-    return Codes(tf.unit, tf.values, codes, tf.escaped[order]), places[order]
+def _are_ends(ends: np.ndarray, n: int) -> bool:
+    return bool(ends.size and ends[0] == 0 and ends[-1] == n and (ends[1:] >= ends[:-1]).all())
 
 
-def _in_one_unit(parts: Sequence[Codes]) -> list[Codes]:
-    """The same frequencies in a unit that is exact for all of them."""
-    units = {part.unit for part in parts}
-    if len(units) == 1 and VALUES not in units:
-        return list(parts)
-    encoded = encode(np.concatenate([decode(part) for part in parts]))
-    codes = np.split(encoded.codes, np.cumsum([part.codes.size for part in parts])[:-1])
-    n_escapes = [int((one == 0).sum()) for one in codes]
-    escaped = np.split(encoded.escaped, np.cumsum(n_escapes)[:-1])
-    return [Codes(encoded.unit, encoded.values, *pair) for pair in zip(codes, escaped)]
+def _code_type(n_values: int) -> type:
+    return np.uint16 if n_values <= BUFFER else np.uint32
+
+
+def _distinct(tf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct frequencies, ascending, and the place of each in them, uint16 or uint32 (n,)."""
+    if tf.size and float(tf.max()) <= 1 << 16:
+        # Counts, and sums of weights in sixteenths, are told apart without sorting.
+        steps = tf * np.float32(16)
+        numbers = steps.astype(np.int32)
+        if np.array_equal(numbers, steps):
+            present = np.flatnonzero(np.bincount(numbers))
+            places = np.zeros(present[-1] + 1, dtype=_code_type(present.size))
+            places[present] = np.arange(present.size)
+            return (present / 16).astype(np.float32), places[numbers]
+    values, places = np.unique(tf, return_inverse=True)
+    return values, places.ravel().astype(_code_type(values.size))

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from blcf.index.postings import BUFFER, Postings
 from blcf.kernels.top import sort_top, take_top
 
-__all__ = ["Part", "Top", "rank", "rank_many", "score_positions"]
+__all__ = ["Part", "Top", "rank", "rank_many"]
 
 # Queries that share one walk: a list that two of them want is fetched once, and their scores
 # still fit the second-level cache (4 x 256 KB). 1, 2 and 8 measured the same within noise for
@@ -136,21 +136,3 @@ def _best(shares: list[Top], k: int) -> Top:
     images = np.concatenate([one.images for one in shares])
     order = np.lexsort((images, -scores))[:k]
     return Top(scores[order], images[order])
-
-
-def score_positions(
-    parts: Sequence[Part], words: np.ndarray, weights: np.ndarray, images: np.ndarray, sqrt: bool
-) -> np.ndarray:
-    """The cosines of one query with some images, as `rank` has them: float32 (n,).
-
-    ``images`` are numbers, ascending, removed images counted.
-    """
-    cosines = np.zeros(images.size, dtype=np.float32)
-    for part in parts:
-        first, last = np.searchsorted(images, [part.first, part.first + part.scale.size])
-        if first < last:
-            positions = images[first:last] - part.first
-            scores = np.zeros(last - first)
-            part.postings.add_scores_of(words, weights, positions, sqrt, scores)
-            cosines[first:last] = scores * part.scale[positions]
-    return cosines

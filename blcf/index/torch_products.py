@@ -15,7 +15,6 @@ import scipy.sparse as sp
 
 from blcf.errors import InvalidInput
 from blcf.index.scoring import Part, Top
-from blcf.index.term_frequencies import decode
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +78,7 @@ def _matrix(part: Part, sqrt: bool, place: torch.device) -> torch.Tensor:
     )
     images = torch.from_numpy(lists.image_ids.astype(np.int64)).to(place)
     images, order = images.sort(stable=True)
-    tf = torch.from_numpy(decode(lists.tf).astype(np.float64)).to(place)
+    tf = torch.from_numpy(lists.spread(lists.values).astype(np.float64)).to(place)
     ends = torch.cumsum(torch.bincount(images, minlength=lists.n_images), 0)
     return torch.sparse_csr_tensor(
         torch.cat([ends.new_zeros(1), ends]),

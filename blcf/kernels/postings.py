@@ -1,10 +1,14 @@
 """Kernels of the inverted file: building, merging and walking posting lists.
 
 The lists of a part of at most 65,536 images lie one behind the other: word ``w`` owns the slice
-``word_indptr[w]:word_indptr[w + 1]`` of ``image_ids`` (uint16, ascending) and of ``codes`` (uint8
-or uint16). A code stands for a term frequency through a table; code 0 marks a frequency that has
-no code, an escape, listed apart by its place. Buffers indexed by an image id have 65,536 entries
-and tables as many as there are codes, so that no damaged byte leads a kernel out of its arrays.
+``word_indptr[w]:word_indptr[w + 1]`` of ``image_ids`` (uint16). Within a list the images lie in
+runs of one term frequency, ascending: word ``w`` owns the runs ``run_indptr[w]:run_indptr[w + 1]``,
+each with a code of its frequency, ascending, and its length less one. So a frequency costs its
+run and not every posting: two thirds of the bytes and three quarters of the time of a code beside
+every image (200,000 images, 640 words a query: 6.1 -> 4.6 ms).
+
+Buffers indexed by an image id have 65,536 entries, tables as many as there can be codes, and runs
+end with their list, so that no damaged byte leads a kernel out of its arrays.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ __all__ = [
     "build_postings",
     "copy_postings",
     "count_postings",
-    "score_images",
+    "group_runs",
+    "has_repeats",
 ]
 
 
@@ -51,7 +56,7 @@ def _compile_prefetch(array, index):
 
 
 @njit(cache=True, nogil=True)
-def build_postings(indptr, indices, codes, word_indptr, image_ids, list_codes, places):
+def build_postings(indptr, indices, codes, word_indptr, image_ids, list_codes):
     """Turn bags (CSR rows = images) into posting lists (rows = words) by a counting sort.
 
     Parameters
@@ -60,23 +65,18 @@ def build_postings(indptr, indices, codes, word_indptr, image_ids, list_codes, p
     word_indptr : out, int32 (n_words + 1,), zeros
     image_ids : out, uint16 (n,), ascending within a word
     list_codes : out, like codes, (n,)
-    places : out, int32 (n_escapes,), where the codes 0 went, in the order of the rows
     """
     for word in indices:
         word_indptr[word + 1] += 1
     for word in range(word_indptr.size - 1):
         word_indptr[word + 1] += word_indptr[word]
     ends = word_indptr[:-1].copy()
-    n_escapes = 0
     for image in range(indptr.size - 1):
         for entry in range(indptr[image], indptr[image + 1]):
             place = ends[indices[entry]]
             ends[indices[entry]] = place + 1
             image_ids[place] = image
             list_codes[place] = codes[entry]
-            if codes[entry] == 0:
-                places[n_escapes] = place
-                n_escapes += 1
 
 
 @njit(cache=True, nogil=True)
@@ -93,21 +93,17 @@ def count_postings(word_indptr, image_ids, live, counts):
 
 
 @njit(cache=True, nogil=True)
-def copy_postings(
-    word_indptr, image_ids, codes, new_ids, ends, out_image_ids, out_codes, escapes, places
-):
+def copy_postings(word_indptr, image_ids, codes, new_ids, ends, out_image_ids, out_codes):
     """Append the postings of a part's live images to the lists of a new part.
 
     Parameters
     ----------
-    word_indptr, image_ids, codes : of the part
+    word_indptr, image_ids : of the part
+    codes : int (n,), the code of each posting
     new_ids : int32 (65,536,), the id of each image in the new part, -1 where it is removed
     ends : int64 (n_words,), where the next posting of each word goes; moved on
     out_image_ids, out_codes : out, of the new part
-    escapes : int32 (n_escapes,), places of the part's codes 0, ascending
-    places : out, int32 (n_escapes,), where they went, -1 where their image is removed
     """
-    n_escapes = 0
     for word in range(word_indptr.size - 1):
         place = ends[word]
         for entry in range(word_indptr[word], word_indptr[word + 1]):
@@ -115,16 +111,80 @@ def copy_postings(
             if image >= 0:
                 out_image_ids[place] = image
                 out_codes[place] = codes[entry]
-            if codes[entry] == 0 and n_escapes < escapes.size and escapes[n_escapes] == entry:
-                places[n_escapes] = place if image >= 0 else -1
-                n_escapes += 1
-            place += image >= 0
+                place += 1
         ends[word] = place
 
 
 @njit(cache=True, nogil=True)
+def group_runs(word_indptr, image_ids, codes, n_codes, run_indptr, run_codes, run_lengths):
+    """Order every list by code, images of a code as they were, and say where its runs are.
+
+    Parameters
+    ----------
+    word_indptr : int32 (n_words + 1,)
+    image_ids : uint16 (n,), reordered
+    codes : int (n,), below n_codes, of the images as they come
+    run_indptr : out, int32 (n_words + 1,)
+    run_codes : out, like codes, room for (n,)
+    run_lengths : out, uint16, room for (n,), lengths less one
+
+    Notes
+    -----
+    A counting sort of one list at a time, which stays in the first-level cache; of the codes only
+    those of the list are looked at.
+    """
+    counts = np.zeros(n_codes, dtype=np.int64)
+    n_runs = 0
+    for word in range(word_indptr.size - 1):
+        first, last = word_indptr[word], word_indptr[word + 1]
+        before = n_runs
+        for entry in range(first, last):
+            if counts[codes[entry]] == 0:
+                run_codes[n_runs] = codes[entry]
+                n_runs += 1
+            counts[codes[entry]] += 1
+        run_codes[before:n_runs].sort()
+        ids = image_ids[first:last].copy()
+        place = np.int64(first)
+        for run in range(before, n_runs):
+            length = counts[run_codes[run]]
+            run_lengths[run] = length - 1
+            counts[run_codes[run]] = place
+            place += length
+        for entry in range(first, last):
+            place = counts[codes[entry]]
+            image_ids[place] = ids[entry - first]
+            counts[codes[entry]] = place + 1
+        for run in range(before, n_runs):
+            counts[run_codes[run]] = 0
+        run_indptr[word + 1] = n_runs
+
+
+@njit(cache=True, nogil=True)
+def has_repeats(word_indptr, image_ids):
+    """Whether an image stands twice in a list."""
+    seen_in = np.full(65_536, -1, dtype=np.int32)
+    for word in range(word_indptr.size - 1):
+        for entry in range(word_indptr[word], word_indptr[word + 1]):
+            if seen_in[image_ids[entry]] == word:
+                return True
+            seen_in[image_ids[entry]] = word
+    return False
+
+
+@njit(cache=True, nogil=True)
 def accumulate_scores(
-    words, starts, rows, weights, word_indptr, image_ids, codes, table, escapes, escaped, scores
+    words,
+    starts,
+    rows,
+    weights,
+    word_indptr,
+    image_ids,
+    run_indptr,
+    run_codes,
+    run_lengths,
+    table,
+    scores,
 ):
     """Add the dot products of some queries with every image of a part.
 
@@ -134,9 +194,8 @@ def accumulate_scores(
     starts : int32 (n + 1,); word i is wanted by the queries ``rows[starts[i]:starts[i + 1]]``
     rows : int32 (m,), rows of ``scores``
     weights : float64 (m,), what one unit of (root of) tf of the word adds to that query
-    word_indptr, image_ids, codes : of the part
-    table : float64 (n_codes,), (root of) tf of each code, 0 for code 0
-    escapes, escaped : int32 and float64 (n_escapes,), places of codes 0, and their (root of) tf
+    word_indptr, image_ids, run_indptr, run_codes, run_lengths : of the part
+    table : float64 (n_codes,), (root of) tf of each code
     scores : out, float64 (n_queries, 65,536), added to
 
     Notes
@@ -147,86 +206,59 @@ def accumulate_scores(
 
     The lists of two consecutive words lie far apart: asking for the next ones before walking this
     one saves a quarter of the time, and four postings at a time (ids of a list are distinct) a
-    tenth: 100,000 images, 630 words a query, 2.8 -> 2.0 ms.
+    tenth.
     """
     n = words.size
     for i in range(n):
         if i + 6 < n:
             _prefetch(word_indptr, words[i + 6])
+            _prefetch(run_indptr, words[i + 6])
         if i + 2 < n:
-            first = np.int64(word_indptr[words[i + 2]])
-            for ahead in range(0, 96, 32):
-                _prefetch(image_ids, first + ahead)
-            _prefetch(codes, first)
-            _prefetch(codes, first + 64)
+            ahead = np.int64(word_indptr[words[i + 2]])
+            for line in range(0, 96, 32):
+                _prefetch(image_ids, ahead + line)
+            _prefetch(run_codes, np.int64(run_indptr[words[i + 2]]))
+            _prefetch(run_lengths, np.int64(run_indptr[words[i + 2]]))
         first, last = np.int64(word_indptr[words[i]]), np.int64(word_indptr[words[i] + 1])
         for entry in range(starts[i], starts[i + 1]):
             part_scores = scores[rows[entry]]
-            weight = weights[entry]
-            fours = first + (last - first) // 4 * 4
-            for e in range(first, fours, 4):
-                a, b, c, d = image_ids[e], image_ids[e + 1], image_ids[e + 2], image_ids[e + 3]
-                score_a = part_scores[a] + weight * table[codes[e]]
-                score_b = part_scores[b] + weight * table[codes[e + 1]]
-                score_c = part_scores[c] + weight * table[codes[e + 2]]
-                score_d = part_scores[d] + weight * table[codes[e + 3]]
-                part_scores[a] = score_a
-                part_scores[b] = score_b
-                part_scores[c] = score_c
-                part_scores[d] = score_d
-            for e in range(fours, last):
-                part_scores[image_ids[e]] += weight * table[codes[e]]
-            if escapes.size:
-                e = np.searchsorted(escapes, first)
-                while e < escapes.size and escapes[e] < last:
-                    part_scores[image_ids[escapes[e]]] += weight * escaped[e]
-                    e += 1
+            begin = first
+            for run in range(run_indptr[words[i]], run_indptr[words[i] + 1]):
+                value = weights[entry] * table[run_codes[run]]
+                end = min(begin + np.int64(run_lengths[run]) + 1, last)
+                fours = begin + (end - begin) // 4 * 4
+                for e in range(begin, fours, 4):
+                    a, b, c, d = image_ids[e], image_ids[e + 1], image_ids[e + 2], image_ids[e + 3]
+                    score_a = part_scores[a] + value
+                    score_b = part_scores[b] + value
+                    score_c = part_scores[c] + value
+                    score_d = part_scores[d] + value
+                    part_scores[a] = score_a
+                    part_scores[b] = score_b
+                    part_scores[c] = score_c
+                    part_scores[d] = score_d
+                for e in range(fours, end):
+                    part_scores[image_ids[e]] += value
+                begin = end
 
 
 @njit(cache=True, nogil=True)
-def accumulate_squared_norms(word_indptr, image_ids, codes, table, escapes, escaped, idf, squared):
+def accumulate_squared_norms(
+    word_indptr, image_ids, run_indptr, run_codes, run_lengths, table, idf, squared
+):
     """Add the squared L2 norm of the (rooted) tf-idf vector of every image of a part.
 
     Parameters
     ----------
-    table, escaped : as in `accumulate_scores`
+    table : as in `accumulate_scores`
     idf : float64 (n_words,), ones where idf is off
     squared : out, float64 (65,536,), added to
     """
-    squares = table * table
-    e = 0
     for word in range(word_indptr.size - 1):
-        weight = idf[word] * idf[word]
-        for entry in range(word_indptr[word], word_indptr[word + 1]):
-            squared[image_ids[entry]] += weight * squares[codes[entry]]
-        # Here, not at the end: a norm is the same to the last bit whatever has a code.
-        while e < escapes.size and escapes[e] < word_indptr[word + 1]:
-            squared[image_ids[escapes[e]]] += weight * (escaped[e] * escaped[e])
-            e += 1
-
-
-@njit(cache=True, nogil=True)
-def score_images(
-    words, weights, positions, word_indptr, image_ids, codes, table, escapes, escaped, scores
-):
-    """The dot products of one query with some images of a part, as `accumulate_scores` has them.
-
-    Parameters
-    ----------
-    words, weights : int32 and float64 (n,), of the query, ascending
-    positions : int64 (m,), of the images, ascending
-    scores : out, float64 (m,), zeros
-    """
-    for i in range(words.size):
-        first, last = word_indptr[words[i]], word_indptr[words[i] + 1]
-        for j in range(positions.size):
-            first += np.searchsorted(image_ids[first:last], positions[j])
-            if first == last:
-                break
-            if image_ids[first] == positions[j]:
-                value = table[codes[first]]
-                if codes[first] == 0 and escapes.size:
-                    e = np.searchsorted(escapes, first)
-                    if e < escapes.size and escapes[e] == first:
-                        value = escaped[e]
-                scores[j] += weights[i] * value
+        begin, last = np.int64(word_indptr[word]), np.int64(word_indptr[word + 1])
+        for run in range(run_indptr[word], run_indptr[word + 1]):
+            value = idf[word] * idf[word] * (table[run_codes[run]] * table[run_codes[run]])
+            end = min(begin + np.int64(run_lengths[run]) + 1, last)
+            for e in range(begin, end):
+                squared[image_ids[e]] += value
+            begin = end

@@ -1,5 +1,6 @@
 """Feature maps to assignment maps: k-means, the vocabulary, the nearest word of each cell."""
 
-from blcf.vocabulary.vocabulary import Vocabulary, auto_n_words, interpolate_map
+from blcf.vocabulary.interpolated import interpolate_map
+from blcf.vocabulary.vocabulary import Vocabulary, auto_n_words
 
 __all__ = ["Vocabulary", "auto_n_words", "interpolate_map"]

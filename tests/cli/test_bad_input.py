@@ -12,7 +12,7 @@ import pytest
 import tiles
 
 from blcf.cli import main
-from blcf.index import Collection
+from blcf.collection import Collection
 
 MISTAKES = {
     "box outside": (["search", "C", "Q", "--box", "500,500,600,600"], "lies outside"),

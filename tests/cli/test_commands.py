@@ -16,7 +16,7 @@ import torch
 
 from blcf import SearchOptions, Settings
 from blcf.cli.parser import build_parser
-from blcf.index.manifest import read_manifest, swap_manifest
+from blcf.collection.manifest import read_manifest, swap_manifest
 
 
 def run(*arguments, **environment) -> subprocess.CompletedProcess:

@@ -90,11 +90,11 @@ def names_of(bags, first=0):
     return [f"{i}.jpg" for i in range(first, first + bags.shape[0])]
 
 
-# What a frequency may be: counts, counts beyond one byte, weights in steps of 1/255, any float.
+# What a frequency may be: counts, large counts, sums of weights in sixteenths, any float.
 TF = {
     "counts": lambda rng, shape: rng.integers(1, 9, shape),
-    "large": lambda rng, shape: rng.choice([1, 2, 255, 256, 300, 1000], shape),
-    "steps": lambda rng, shape: rng.integers(1, 2000, shape) / 255,
+    "large": lambda rng, shape: rng.choice([1, 2, 255, 256, 1000, 70_000], shape),
+    "sixteenths": lambda rng, shape: rng.integers(1, 200, shape) / 16,
     "floats": lambda rng, shape: rng.exponential(3, shape),
 }
 

@@ -142,7 +142,7 @@ def test_search_many_is_search_one_by_one(kind):
 @pytest.mark.parametrize("n_threads", [1, 2, 3, None])
 def test_search_many_whatever_the_threads(kind, n_threads):
     """Few queries share out the parts, many do not; images tie across the shares."""
-    bags, queries = random_bags(23, n_images=9, tf="steps"), random_bags(24, n_images=21)
+    bags, queries = random_bags(23, n_images=9, tf="sixteenths"), random_bags(24, n_images=21)
     bags = sp.vstack([bags] * 7, format="csr")
     index = make(kind, *(bags[first : first + 8] for first in range(0, 63, 8)))
     expected = [index.search(query, k=30) for query in queries]

@@ -26,7 +26,7 @@ from index_kinds import (
 from blcf.index import InvertedFile, merging
 
 N_WORDS = 4
-TF = [0, 0, 0, 1, 2, 3, 255, 300, 1 / 255, 7 / 255, 300.2, 0.3, 1e-5]
+TF = [0, 0, 0, 1, 2, 3, 255, 70_000, 1 / 16, 7 / 16, 300.2, 0.3, 1e-5]
 
 
 def afresh(images, idf, sqrt):
@@ -105,7 +105,7 @@ def test_any_sequence_of_add_and_remove(early, monkeypatch, steps, query, k, idf
 
 @every_kind
 def test_ranking_of_the_survivors_is_brute_force(kind):
-    bags, queries = random_bags(0, tf="steps"), random_bags(1, n_images=4)
+    bags, queries = random_bags(0, tf="sixteenths"), random_bags(1, n_images=4)
     index = make(kind, bags[:15], bags[15:])
     gone = [0, 3, 14, 15, 20, 39]
     assert index.remove([f"{i}.jpg" for i in gone]) == 6
@@ -134,6 +134,17 @@ def test_names_that_are_not_there(kind):
     assert index.remove(["3.jpg", "5.jpg", "3.jpg"]) == 1
     assert index.remove(["3.jpg"]) == 0
     assert index.n_images == 4
+
+
+@every_kind
+def test_a_plain_string_is_one_name(kind):
+    bags = random_bags(6, n_images=5)
+    index = kind.make(30, (["a.jpg", "b.jpg", "a"], bags[:3]), ([".", "jpg"], bags[3:]))
+    assert index.remove("a.jpg") == 1  # and no image is called by one of its letters
+    left = kind.make(30, (["b.jpg", "a", ".", "jpg"], bags[1:]))
+    same(index.search(bags[0]), left.search(bags[0]))
+    assert index.remove("a.jpg") == index.remove("") == 0
+    assert index.remove("a") == 1 and index.n_images == 3
 
 
 @every_kind

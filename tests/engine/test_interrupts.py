@@ -14,6 +14,7 @@ import tiles
 from tiles import create, rankings, reopen
 
 from blcf import SearchOptions
+from blcf.collection import check_collection
 from blcf.engine import indexing
 from blcf.engine.pictures import stream_maps
 from blcf.errors import (
@@ -21,7 +22,6 @@ from blcf.errors import (
     FormatError,
     VocabularyMismatch,
 )
-from blcf.index import check_collection
 
 
 def test_a_damaged_segment_is_no_crash(scenes, tmp_path):

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from made_up import DESCRIPTION, append, check, files_of, name
 
-from blcf.index import Collection, InvertedFile, check_collection, merging
+from blcf.collection import Collection, check_collection
+from blcf.index import InvertedFile, merging
 
 N_WORDS = 20
 

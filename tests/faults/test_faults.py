@@ -17,8 +17,9 @@ import pytest
 from faults import kills
 from made_up import DESCRIPTION, append, append_batch, check, name, picture
 
+from blcf.collection import Batch, Collection, check_collection
 from blcf.errors import FormatError, StorageError
-from blcf.index import Batch, Collection, check_collection, merging
+from blcf.index import merging
 
 resource = pytest.importorskip("resource", reason="needs a POSIX system")
 
@@ -135,7 +136,8 @@ READER = """
 import sys, time
 from made_up import name
 from blcf.bags import BagOfWords
-from blcf.index import Collection, InvertedFile
+from blcf.collection import Collection
+from blcf.index import InvertedFile
 
 folder, end = sys.argv[1], time.monotonic() + float(sys.argv[2])
 n_states, last, collection = 0, None, Collection.open(folder)

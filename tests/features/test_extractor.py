@@ -39,7 +39,9 @@ def small_module() -> nn.Sequential:
 
 @pytest.fixture(scope="module")
 def small() -> ConvFeatures:
-    return ConvFeatures(small_module(), layer="3", side=96, batch_size=3, device="cpu")
+    return ConvFeatures(
+        small_module(), layer="3", side=96, batch_size=3, device="cpu", dtype="float32"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,9 @@ def squeezenet_file(data: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def squeezenet(squeezenet_file: Path) -> ConvFeatures:
-    return ConvFeatures("squeezenet1_1", weights=squeezenet_file, side=160, device="cpu")
+    return ConvFeatures(
+        "squeezenet1_1", weights=squeezenet_file, side=160, device="cpu", dtype="float32"
+    )
 
 
 def test_a_module_of_your_own(small: ConvFeatures) -> None:
@@ -83,7 +87,12 @@ def test_equals_torchvision_with_random_weights(
     module = torchvision.models.get_model(network, weights=None).eval()
     torch.save(module.state_dict(), tmp_path / "random.pth")
     extractor = ConvFeatures(
-        network, layer=layer, weights=tmp_path / "random.pth", side=128, device="cpu"
+        network,
+        layer=layer,
+        weights=tmp_path / "random.pth",
+        side=128,
+        device="cpu",
+        dtype="float32",
     )
     image = noise(200, 150)
     expected = plain_forward(module.features[:cut], resize_image(image, 128))
@@ -149,7 +158,7 @@ def test_pictures_of_the_right_size_are_taken_as_they_are(small: ConvFeatures) -
 def test_short_floats_are_close(dtype: str, squeezenet_file: Path, data: Path) -> None:
     image = read_image(data / "natural" / "imagenet" / "n01443537_goldfish.jpg")
     arguments: dict[str, Any] = {"weights": squeezenet_file, "side": 160, "device": "cpu"}
-    exact = ConvFeatures("squeezenet1_1", **arguments)
+    exact = ConvFeatures("squeezenet1_1", dtype="float32", **arguments)
     short = ConvFeatures("squeezenet1_1", dtype=dtype, **arguments)
     one, other = exact.extract(image), short.extract(image)
     assert other.dtype == np.float32
@@ -157,6 +166,17 @@ def test_short_floats_are_close(dtype: str, squeezenet_file: Path, data: Path) -
     assert 0.999 < cosine < 1 - 1e-9  # close, and not the same arithmetic
     # Collections made with either can be searched with the other: the weights are the same.
     assert exact.describe() == short.describe()
+
+
+def test_the_arithmetic_is_chosen_by_the_device(squeezenet_file: Path) -> None:
+    """bfloat16 where the processor says that it has it."""
+    chosen = ConvFeatures("squeezenet1_1", weights=squeezenet_file, side=64, device="cpu").dtype_
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        flags = []
+    has_it = not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
+    assert chosen == ("bfloat16" if has_it else "float32")
 
 
 def test_describe(squeezenet: ConvFeatures, squeezenet_file: Path) -> None:
@@ -215,7 +235,7 @@ def test_the_preprocessing_lets_the_network_see(data: Path) -> None:
         ({"side": 31}, r"from 32 to 8192, got 31"),
         ({"side": 8193}, r"from 32 to 8192, got 8193"),
         ({"side": 64.0}, r"from 32 to 8192, got 64\.0"),
-        ({"dtype": "float64"}, r"a dtype of float32, bfloat16, float16, got 'float64'"),
+        ({"dtype": "float64"}, r"a dtype of auto, float32, bfloat16, float16, got 'float64'"),
         ({"device": "gpu"}, r"Device 'gpu' cannot be used \(.*\)\. Try device='cpu'"),
         ({"device": "cuda:99"}, r"Device 'cuda:99' cannot be used"),
         ({"layer": "4"}, r"Sequential has no layer '4'\. Near: "),

@@ -1,4 +1,4 @@
-"""Approximate search: the words it drops, the hits it misses, and its scores, which are exact."""
+"""Approximate search: the words it drops, and a ranking by the others that is that of a twin."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def skewed_bags(seed, n_images, n_words=600, n_cells=80):
 
 BAGS, QUERIES = skewed_bags(0, 1_500), skewed_bags(1, 20)
 NAMES = [f"{i}.jpg" for i in range(1_500)]
+LIVE = sp.vstack([BAGS[:100], BAGS[150:]], format="csr")
+LIVE_NAMES = NAMES[:100] + NAMES[150:]
 
 
 def an_index(**options):
@@ -65,39 +67,65 @@ def test_the_whole_share_counts_words_that_add_nothing_to_the_length():
     same(index.search(query, k=2, approximate=1.0), index.search(query, k=2))
 
 
+def kept_words(vector, df, share):
+    """The twin of `promising_words`, of {word: weight}: word by word until there is enough."""
+    whole = sum(weight**2 for weight in vector.values())
+    kept, held = set(), 0.0
+    for word in sorted(vector, key=lambda word: -(vector[word] ** 2) / max(df[word], 1)):
+        if held >= share * whole:
+            break
+        kept.add(word)
+        held += vector[word] ** 2
+    return kept
+
+
+def scores_by_kept_words(index, query, share):
+    """Of every image, the part of its cosine that the kept words make."""
+    row = index.weigh(query)
+    vector = dict(zip(row.indices.tolist(), row.data.tolist()))
+    kept = np.zeros(600)
+    for word in kept_words(vector, index.df.tolist(), share):
+        kept[word] = vector[word]
+    return index.weigh(LIVE) @ kept
+
+
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 1e-9])
-def test_scores_are_exact_and_in_order(index, share):
+def test_ranking_is_that_of_the_kept_words(index, share):
+    for query in QUERIES[:10]:
+        scores = scores_by_kept_words(index, query, share)
+        for k in (1, 20, 5_000):
+            found = index.search(query, k=k, approximate=share)
+            assert len(found) == len(set(found.ids.tolist())) == min(k, 1_450)
+            np.testing.assert_allclose(found.scores, np.sort(scores)[::-1][:k], atol=1e-6)
+            np.testing.assert_allclose(found.scores, scores[found.ids], atol=1e-6)
+            assert found.names == [LIVE_NAMES[i] for i in found.ids]
+            pairs = list(zip((-found.scores).tolist(), found.ids.tolist()))
+            assert pairs == sorted(pairs)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 1e-9])
+def test_scores_are_at_most_the_exact_ones(index, share):
+    """Without a tolerance: a sum without some of its terms, none below 0, rounds no higher."""
     for query in QUERIES:
-        exact = index.search(query, k=10_000)
+        exact = index.search(query, k=5_000)
         score_of = dict(zip(exact.names, exact.scores.tolist()))
-        id_of = dict(zip(exact.names, exact.ids.tolist()))
-        found = index.search(query, k=20, approximate=share)
-        assert len(set(found.names)) == 20
-        assert found.scores.tolist() == [score_of[name] for name in found.names]  # every bit
-        assert found.ids.tolist() == [id_of[name] for name in found.names]
-        pairs = list(zip((-found.scores).tolist(), found.ids.tolist()))
-        assert pairs == sorted(pairs)
+        found = index.search(query, k=5_000, approximate=share)
+        assert sorted(found.names) == sorted(exact.names)
+        pairs = [(score, score_of[name]) for name, score in zip(found.names, found.scores.tolist())]
+        assert all(0 <= part <= whole for part, whole in pairs)
+        assert any(part < whole for part, whole in pairs)
 
 
-@pytest.mark.parametrize("share, least", [(0.9, 0.95), (0.7, 0.8), (0.5, 0.65)])
-def test_recall(index, share, least):
-    """Measured 0.97, 0.84, 0.69 here; without idf, where words that are everywhere weigh as much
-    as the others, 0.83, 0.57, 0.40."""
-    if not index.idf:
-        least -= 0.3 if share < 0.9 else 0.15
-    recalls = [
-        len(set(index.search(query, k=20).names) & set(one.names)) / 20
-        for query, one in zip(QUERIES, index.search_many(QUERIES, k=20, approximate=share))
-    ]
-    assert np.mean(recalls) >= least, recalls
-
-
-@pytest.mark.parametrize("k", [1, 3, 1_449, 1_450, 5_000])
-def test_as_many_as_asked_for(index, k):
-    ranking = index.search(QUERIES[0], k=k, approximate=0.3)
-    assert len(ranking) == min(k, 1_450)
-    if k >= 1_450:  # then all are candidates
-        same(ranking, index.search(QUERIES[0], k=k))
+def test_more_words_find_more(index):
+    """The measure is benchmarks/README.md, "Search"; here 0.88 and 0.20 with idf and roots."""
+    exact = index.search_many(QUERIES, k=20)
+    recalls = []
+    for share in (0.95, 0.05):
+        rankings = index.search_many(QUERIES, k=20, approximate=share)
+        recalls.append(
+            np.mean([len(set(a.names) & set(b.names)) / 20 for a, b in zip(exact, rankings)])
+        )
+    assert recalls[0] > recalls[1] and recalls[0] > 0.5, recalls
 
 
 @pytest.mark.parametrize("n_threads", [1, 3, None])
@@ -107,6 +135,16 @@ def test_many_are_one_by_one(index, n_threads):
     for query, ranking in zip(QUERIES, rankings):
         same(ranking, index.search(query, k=5, approximate=0.4))
     assert index.search_many(QUERIES[:0], approximate=0.4) == []
+
+
+@pytest.mark.parametrize("share", [0.9, 0.3])
+def test_other_parts_change_no_score(index, share):
+    afresh = InvertedFile(600, idf=index.idf, sqrt=index.sqrt).add(LIVE_NAMES, LIVE)
+    for query in QUERIES[:5]:
+        same(
+            index.search(query, k=30, approximate=share),
+            afresh.search(query, k=30, approximate=share),
+        )
 
 
 def test_a_vector_and_its_bag_are_the_same_query(index):

@@ -242,7 +242,7 @@ def test_bytes_changed_never_escape_as_another_error(tmp_path, monkeypatch):
     merge_all = {"LARGEST": 9, "TIERS": (2, 4, 9), "FACTOR": 2}
     path = tmp_path / "index.h5"
     index = other_parts(idf=True)
-    index.add([NAMES[1]], BAGS[0] * 0.3)  # frequencies in a table
+    index.add([NAMES[1]], BAGS[0] * 0.3)  # frequencies that are no sixteenths
     index.save(path)
     whole = path.read_bytes()
     for name, value in merge_all.items():

@@ -73,6 +73,21 @@ def test_is_a_sequence():
 
 
 @pytest.mark.parametrize("written", [False, True])
+def test_take(written, tmp_path):
+    names = Names.from_list(STRANGE)
+    if written:
+        names = written_and_read(names, tmp_path)
+    for positions in ([], [3], [6, 0, 6, 10], range(11)):
+        wanted = [STRANGE[i] for i in positions]
+        assert names.take(list(positions)) == wanted
+        for dtype in (np.int64, np.int32, np.uint16):
+            assert names.take(np.array(positions, dtype=dtype)) == wanted
+    with pytest.raises(IndexError):
+        names.take([0, 11])
+    assert Names.from_list([]).take([]) == []
+
+
+@pytest.mark.parametrize("written", [False, True])
 def test_find(written, tmp_path):
     names = Names.from_list(STRANGE)
     if written:
@@ -134,6 +149,11 @@ def test_damaged_text():
     names = Names(np.full(3, 255, dtype=np.uint8), np.array([0, 3]))
     with pytest.raises(FormatError, match="A name of the index is damaged .*Run `blcf check`"):
         names[0]
+    with pytest.raises(FormatError, match="A name of the index is damaged"):
+        names.take([0])
+    for offsets in ([0, 99], [-9, 2], [2, 0], [5, 9]):  # no name, but nothing outside the blob
+        damaged = Names(np.full(3, ord("a"), dtype=np.uint8), np.array(offsets))
+        assert damaged.take([0])[0] in ("", "aa", "aaa")
 
 
 def test_parts_that_do_not_fit(tmp_path):

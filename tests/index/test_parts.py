@@ -144,7 +144,7 @@ def test_parts_that_do_not_fit_together(live, tmp_path):
 def test_damage_goes_into_no_new_part():
     parts = grown([], 0, 6)
     parts[0].postings.image_ids[2] = 60_000
-    with pytest.raises(FormatError, match="Expected posting lists in ascending order"):
+    with pytest.raises(FormatError, match="Expected postings of 6 images, got one of image 60000"):
         without_names(parts, names_of(0, 4))
 
 

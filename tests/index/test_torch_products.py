@@ -40,7 +40,7 @@ def random_bags(seed, n_images, n_words=40, tf="counts"):
 
 
 def an_index(idf=False, sqrt=False, tf="counts"):
-    """Parts of several codes, one empty image, removed ones, and an image twice."""
+    """Parts of several tables, one empty image, removed ones, and an image twice."""
     index = InvertedFile(40, idf=idf, sqrt=sqrt)
     for number, kind in enumerate(["counts", tf, "counts"]):
         names = [f"{number}/{i}" for i in range(30)]

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from blcf.collection.deletions import unpack_live
+from blcf.collection.maps import Maps
+from blcf.collection.names_copy import write_names
 from blcf.errors import FormatError, VocabularyMismatch
-from blcf.index.deletions import unpack_live
 from blcf.index.names import Names
-from blcf.index.names_copy import write_names
 from blcf.index.postings import Postings
 from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
 
 __all__ = ["Batch", "Segment"]
 
 KIND, FORMAT_VERSION = "segment", 2
-ARRAYS = ("root_ids", "sizes", "shapes", "offsets", "cells", "norms")
+ARRAYS = ("root_ids", "sizes")
 
 
 @dataclass(eq=False)
@@ -64,10 +65,7 @@ class Segment:
     names : `Names`
     root_ids : int32 (n_images,), which root of the manifest each name is relative to
     sizes : int32 (n_images, 2), width and height in pixels
-    shapes : int32 (n_images, 2), rows and columns of the assignment maps
-    offsets : int64 (n_images + 1,), where each image's cells begin
-    cells : uint16 or int32 (n_cells,), words of all maps, one behind the other
-    norms : uint8 (n_cells,)
+    maps : `Maps`, assignment maps and norms
     postings : `Postings`
     live : bool (n_images,), which images are not removed, or None where all are live
     """
@@ -76,10 +74,7 @@ class Segment:
     names: Names
     root_ids: np.ndarray
     sizes: np.ndarray
-    shapes: np.ndarray
-    offsets: np.ndarray
-    cells: np.ndarray
-    norms: np.ndarray
+    maps: Maps
     postings: Postings
     live: np.ndarray | None = None
 
@@ -111,18 +106,12 @@ class Segment:
         vocabulary : digest of the vocabulary, checked by `read`
         root_id : number of the root that all names are relative to
         """
-        # 2 bytes a cell where the vocabulary allows it.
-        dtype = np.uint16 if bags.shape[1] <= 65_536 else np.int32
-        shapes = np.array([words.shape for words in batch.maps], dtype=np.int32)
         segment = cls(
             path,
             Names.from_list(batch.names),
             np.full(len(batch), root_id, dtype=np.int32),
             np.array(batch.sizes, dtype=np.int32),
-            shapes,
-            _offsets(shapes),
-            np.concatenate([words.ravel() for words in batch.maps]).astype(dtype),
-            np.concatenate([norms.ravel() for norms in batch.norms]),
+            Maps.pack(batch.maps, batch.norms, bags.shape[1]),
             Postings.from_bags(bags),
         )
         return segment._write(vocabulary)
@@ -137,17 +126,12 @@ class Segment:
             np.ones(part.n_images, dtype=bool) if part.live is None else part.live
             for part in parts
         ]
-        of_cells = [np.repeat(keep, np.diff(part.offsets)) for part, keep in zip(parts, kept)]
-        shapes = np.concatenate([part.shapes[keep] for part, keep in zip(parts, kept)])
         segment = cls(
             path,
             Names.from_list([name for part in parts for name in part.live_names]),
             np.concatenate([part.root_ids[keep] for part, keep in zip(parts, kept)]),
             np.concatenate([part.sizes[keep] for part, keep in zip(parts, kept)]),
-            shapes,
-            _offsets(shapes),
-            np.concatenate([part.cells[cells] for part, cells in zip(parts, of_cells)]),
-            np.concatenate([part.norms[cells] for part, cells in zip(parts, of_cells)]),
+            Maps.join([(part.maps, keep) for part, keep in zip(parts, kept)]),
             Postings.merge([(part.postings, part.live) for part in parts]),
         )
         return segment._write(vocabulary)
@@ -159,6 +143,7 @@ class Segment:
             self.names.write(file)
             for name in ARRAYS:
                 write_dataset(file, name, getattr(self, name))
+            self.maps.write(file.create_group("maps"))
             self.postings.write(file.create_group("postings"))
         return {
             "file": self.path.name,
@@ -176,7 +161,7 @@ class Segment:
         ------
         FormatError, VocabularyMismatch, StorageError
             What is checked is what a search needs to stay inside the arrays, not the digest,
-            which would read every byte (`blcf.index.check_collection` does).
+            which would read every byte (`blcf.collection.check_collection` does).
         """
         path = folder / entry["file"]
         with open_h5(path, KIND, FORMAT_VERSION) as file:
@@ -190,6 +175,7 @@ class Segment:
             segment = cls(
                 path,
                 Names.read(file, mapped),
+                maps=Maps.read(file["maps"], mapped),
                 postings=Postings.read(file["postings"], mapped),
                 **{name: read_dataset(file, name, mapped) for name in ARRAYS},
             )
@@ -213,10 +199,6 @@ class Segment:
         expected: dict[str, tuple[Any, ...]] = {
             "root_ids": (np.int32, (n_images,)),
             "sizes": (np.int32, (n_images, 2)),
-            "shapes": (np.int32, (n_images, 2)),
-            "offsets": (np.int64, (n_images + 1,)),
-            "cells": (np.uint16 if self.postings.n_words <= 65_536 else np.int32, self.cells.shape),
-            "norms": (np.uint8, self.cells.shape),
         }
         found = {name: (getattr(self, name).dtype, getattr(self, name).shape) for name in expected}
         wrong = [name for name in expected if found[name] != expected[name]]
@@ -227,16 +209,13 @@ class Segment:
                 f"Expected {self.path} to hold {n_images} images, its {', '.join(wrong)} are of "
                 "another number or kind. Restore it from a copy, or index again."
             )
-        # 16 ms for a million images, which is why they are not copied: the pages are shared.
-        if (
-            (self.shapes < 0).any()
-            or not np.array_equal(_offsets(self.shapes), self.offsets)
-            or self.offsets[-1] != self.cells.size
-        ):
+        try:
+            self.maps.check_form(n_images, self.postings.n_words)
+        except FormatError as error:
             raise FormatError(
-                f"{self.path} is damaged: its maps do not lie one behind the other. "
-                "Restore it from a copy, or run `blcf check` on the collection."
-            )
+                f"{self.path} is damaged: {error} Restore it from a copy, or run `blcf check` on "
+                "the collection."
+            ) from error
 
     def check(self, n_words: int, n_roots: int) -> None:
         """Raise `FormatError`, a sentence without the path, where anything is damaged."""
@@ -247,8 +226,7 @@ class Segment:
             raise FormatError(
                 f"Expected posting lists of {n_words} words, got {self.postings.n_words}."
             )
-        if self.cells.size and (self.cells.min() < 0 or self.cells.max() >= n_words):
-            raise FormatError(f"Expected cells of {n_words} words, got others.")
+        self.maps.check(n_words)
         self.postings.check()
 
     def words_of(self, position: int) -> np.ndarray:
@@ -259,22 +237,16 @@ class Segment:
         FormatError
             A cell is no word: what counts words would leave its arrays.
         """
-        first, last = self.offsets[position], self.offsets[position + 1]
-        cells = self.cells[first:last]
-        if cells.size and (cells.max() >= self.postings.n_words or cells.min() < 0):
+        try:
+            words = self.maps.words_of(position)
+            if words.size and (words.max() >= self.postings.n_words or words.min() < 0):
+                raise FormatError(f"Image {position} holds words that the vocabulary has not.")
+        except FormatError as error:
             raise FormatError(
-                f"{self.path} is damaged: image {position} holds words that the vocabulary has "
-                "not. Run `blcf check` on the collection."
-            )
-        return cells.reshape(self.shapes[position])
+                f"{self.path} is damaged: {error} Run `blcf check` on the collection."
+            ) from error
+        return words
 
     def norms_of(self, position: int) -> np.ndarray:
         """The quantised norms of an image: uint8 (h, w)."""
-        first, last = self.offsets[position], self.offsets[position + 1]
-        return self.norms[first:last].reshape(self.shapes[position])
-
-
-def _offsets(shapes: np.ndarray) -> np.ndarray:
-    offsets = np.zeros(len(shapes) + 1, dtype=np.int64)
-    np.cumsum(shapes.prod(axis=1, dtype=np.int64), out=offsets[1:])
-    return offsets
+        return self.maps.norms_of(position)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from made_up import DESCRIPTION, append, append_batch, check, picture
 
+from blcf.collection import Batch, Collection
 from blcf.errors import (
     CollectionExists,
     CollectionNotFound,
@@ -19,7 +20,6 @@ from blcf.errors import (
     StorageError,
     VocabularyMismatch,
 )
-from blcf.index import Batch, Collection
 from blcf.storage import file_digest
 
 

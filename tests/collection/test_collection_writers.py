@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from made_up import DESCRIPTION, append, check, files_of, name
 
+from blcf.collection import Collection, check_collection, manifest
 from blcf.errors import CollectionLocked, StorageError
-from blcf.index import Collection, check_collection, manifest
 
 TESTS = Path(__file__).resolve().parents[1]
 PATHS = os.pathsep.join([str(TESTS), str(TESTS.parent)])
 
 HOLDER = """
 import sys
-from blcf.index import Collection
+from blcf.collection import Collection
 with Collection.open(sys.argv[1]).writing():
     print("held", flush=True)
     sys.stdin.read()
@@ -32,7 +32,8 @@ with Collection.open(sys.argv[1]).writing():
 MORTAL = """
 import os, pathlib, shutil, signal, sys
 from made_up import DESCRIPTION, append, name
-from blcf.index import Collection, merging
+from blcf.collection import Collection
+from blcf.index import merging
 
 merging.FACTOR, merging.TIERS, merging.LARGEST = 2, (4, 16), 64
 n_instants = 0
@@ -295,7 +296,7 @@ def test_interrupt_between_a_swap_and_the_object(collection, monkeypatch):
 
     with collection.writing():
         with monkeypatch.context() as patch:
-            patch.setattr("blcf.index.collection.copy_manifest", interrupt)
+            patch.setattr("blcf.collection.collection.copy_manifest", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 append(collection, range(4, 6))
         append(collection, range(6, 8))  # the batch of an engine that ends on an interrupt

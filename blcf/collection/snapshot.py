@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from blcf.collection.segment import Segment
 from blcf.errors import FormatError
 from blcf.index.names import Names, hash_names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
-from blcf.index.segment import Segment
 
 __all__ = ["Snapshot"]
 
 
 class Snapshot:
-    """The images of a collection; `blcf.index.Collection` adds where they come from.
+    """The images of a collection; `blcf.collection.Collection` adds where they come from.
 
     Images are numbered by insertion, 0 .. n_images - 1; a removed image has no number. What is
     open stays usable while a writer merges and deletes the files.
@@ -26,7 +26,7 @@ class Snapshot:
     Attributes
     ----------
     path : the folder
-    manifest : dict, see `blcf.index.manifest`
+    manifest : dict, see `blcf.collection.manifest`
     segments : list of `Segment`, in order of insertion
     """
 

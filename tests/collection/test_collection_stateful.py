@@ -21,7 +21,8 @@ from hypothesis.stateful import (
 from made_up import DESCRIPTION, append, name, picture
 
 from blcf.bags import BagOfWords
-from blcf.index import Collection, InvertedFile, check_collection, merging
+from blcf.collection import Collection, check_collection
+from blcf.index import InvertedFile, merging
 
 N_WORDS = 12
 NUMBERS = st.integers(0, 9).flatmap(lambda one: st.sampled_from([one, one + 1000, one + 2000]))

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from made_up import DESCRIPTION, append, append_batch, check, files_of, name, picture
 
+from blcf.collection import Batch, Collection, check_collection, checking, manifest
+from blcf.collection.lock import writer_lock
 from blcf.errors import (
     BlcfError,
     CollectionLocked,
@@ -18,12 +20,12 @@ from blcf.errors import (
     FormatError,
     StorageError,
 )
-from blcf.index import Batch, Collection, check_collection, checking, manifest
-from blcf.index.lock import writer_lock
 from blcf.storage import file_digest
 
-DATASETS = ["names", "name_offsets", "name_hashes", "name_order", "root_ids", "sizes", "shapes"]
-DATASETS += ["offsets", "cells", "norms"]
+DATASETS = ["names", "name_offsets", "name_hashes", "name_order", "root_ids", "sizes"]
+DATASETS += [f"maps/{name}" for name in ("shapes", "offsets", "marks", "cell_words", "norms")]
+LISTS = ["image_ids", "word_indptr", "run_indptr", "run_codes", "run_lengths", "values"]
+LISTS = [f"postings/{one}" for one in LISTS]
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def assert_that_it_opens_safely(path):
 def test_flipped_byte_anywhere_in_a_segment(collection):
     path = collection.path / "segments" / "00000002.h5"
     whole, places = path.read_bytes(), places_of_datasets(path)
-    assert {"/" + one for one in DATASETS} <= places.keys() and "/postings/image_ids" in places
+    assert {"/" + one for one in (*DATASETS, *LISTS)} == places.keys()
     anywhere = [("structure", place) for place in range(0, len(whole), len(whole) // 40)]
     inside = [
         (one, start + at)
@@ -134,7 +136,9 @@ def test_flipped_byte_anywhere_in_a_segment(collection):
     assert check_collection(collection.path).is_sound
 
 
-@pytest.mark.parametrize("dataset", ["cells", "root_ids", "names", "name_hashes", "shapes"])
+@pytest.mark.parametrize(
+    "dataset", ["maps/cell_words", "root_ids", "names", "name_hashes", "maps/shapes", *LISTS]
+)
 def test_damage_under_a_digest_that_fits(collection, dataset):
     """A segment that was damaged in memory, before its digest was taken."""
     path = collection.path / "segments" / "00000002.h5"
@@ -197,7 +201,7 @@ def test_repair_of_a_segment(collection, damage):
 
 def test_names_of_a_segment_whose_copy_is_damaged_too(collection):
     folder = collection.path / "segments"
-    start, _ = places_of_datasets(folder / "00000002.h5")["/cells"]
+    start, _ = places_of_datasets(folder / "00000002.h5")["/maps/cell_words"]
     flip(folder / "00000002.h5", start)
     damage_cut(folder / "00000002.names.h5")
     assert only(check_collection(collection.path)).names == [name(i) for i in (4, 6, 7, 8)]
@@ -266,7 +270,7 @@ def test_manifest_and_its_copy(collection):
 def test_manifest_whose_copy_is_one_commit_old(collection, monkeypatch):
     with collection.writing():
         with monkeypatch.context() as patch:
-            patch.setattr("blcf.index.collection.copy_manifest", lambda folder, value: False)
+            patch.setattr("blcf.collection.collection.copy_manifest", lambda folder, value: False)
             append(collection, [12, 13])
     damage_empty(collection.path / "manifest.json")
     report = check_collection(collection.path, repair=True)
@@ -376,7 +380,7 @@ def test_check_while_a_writer_merges(collection, monkeypatch):
         if not n_looks:
             with collection.writing():
                 collection.compact()
-            monkeypatch.setattr("blcf.index.findings.read_manifest", lambda _: read)
+            monkeypatch.setattr("blcf.collection.findings.read_manifest", lambda _: read)
         n_looks.append(1)
         found = inspect(folder)
         monkeypatch.undo()
@@ -411,7 +415,7 @@ def test_interrupted_repair_is_completed(collection, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("blcf.index.repairing.swap_manifest", stop)
+        patch.setattr("blcf.collection.repairing.swap_manifest", stop)
         with pytest.raises(KeyboardInterrupt):
             check_collection(collection.path, repair=True)
     assert "00000002.h5" in os.listdir(collection.path / "damaged")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from blcf.collection.findings import CheckReport, Damage, inspect
+from blcf.collection.lock import writer_lock
+from blcf.collection.manifest import BACKUP, MANIFEST
+from blcf.collection.repairing import repair_collection
 from blcf.errors import CollectionNotFound
-from blcf.index.findings import CheckReport, Damage, inspect
-from blcf.index.lock import writer_lock
-from blcf.index.manifest import BACKUP, MANIFEST
-from blcf.index.repairing import repair_collection
 
 __all__ = ["CheckReport", "Damage", "check_collection"]
 

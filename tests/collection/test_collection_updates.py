@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from made_up import DESCRIPTION, append, append_batch, check, files_of, name, picture
 from test_collection_writers import start
 
+from blcf.collection import Batch, Collection, check_collection
+from blcf.collection import collection as module
 from blcf.errors import FormatError, StorageError
-from blcf.index import Batch, Collection, check_collection
-from blcf.index import collection as module
 from blcf.index import merging
 
 
@@ -197,7 +197,7 @@ def test_merge_without_space_or_with_damage_waits(collection, small_tiers, monke
 
     with collection.writing():
         with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-            patch.setattr("blcf.index.rewriting.Segment.merge", refuse)
+            patch.setattr("blcf.collection.rewriting.Segment.merge", refuse)
             for i in range(4):
                 append(collection, [i])
             assert "small segments were not merged now, only searches suffer: no sp" in caplog.text
@@ -248,7 +248,7 @@ def test_reader_that_comes_too_late(collection, small_tiers, monkeypatch):
 READER = """
 import sys
 from made_up import check
-from blcf.index import Collection
+from blcf.collection import Collection
 path, n_opened, seen = sys.argv[1], 0, set()
 reader = Collection.open(path)
 print("ready", flush=True)

@@ -10,9 +10,9 @@ import pytest
 from made_up import picture
 
 from blcf.bags import BagOfWords
+from blcf.collection import Batch, Segment
+from blcf.collection.names_copy import read_names
 from blcf.errors import FormatError, VocabularyMismatch
-from blcf.index import Batch, Segment
-from blcf.index.names_copy import read_names
 from blcf.storage import file_digest
 
 STRANGE = ["new\nline.jpg", "\U0001f600.jpg", os.fsdecode(b"\xe9.jpg"), "", "\ud800"]
@@ -44,7 +44,8 @@ def test_round_trip(tmp_path):
         with pytest.raises(FormatError, match="Expected"):
             segment.check(*arguments)
     # The arrays are the file's own: nothing was copied.
-    assert not any(one.flags.owndata for one in (segment.sizes, segment.shapes, segment.cells))
+    arrays = (segment.sizes, segment.maps.shapes, segment.maps.marks, segment.maps.norms)
+    assert not any(one.flags.owndata for one in arrays)
 
 
 def test_copy_of_the_names(tmp_path):
@@ -87,13 +88,19 @@ def test_merge(tmp_path):
         ("sizes", np.zeros((3, 2), np.int64), "its sizes are of another number or kind"),
         ("sizes", np.zeros((2, 2), np.int32), "its sizes are of another number or kind"),
         ("root_ids", np.zeros((3, 1), np.int32), "its root_ids are of another number or kind"),
-        ("norms", np.zeros(5, np.uint8), "its norms are of another number or kind"),
-        ("cells", np.zeros(5, np.int32), "its cells, norms are of another number or kind"),
-        ("shapes", np.full((3, 2), -1, np.int32), "its maps do not lie one behind the other"),
-        ("shapes", np.full((3, 2), 2**30, np.int32), "its maps do not lie one behind the other"),
-        ("offsets", np.array([0, 9, 5, 6]), "its maps do not lie one behind the other"),
-        ("cells", None, "00000001.h5 is damaged .*cells"),
+        ("maps/norms", np.zeros((5, 1), np.uint8), "their norms are of another number or kind"),
+        ("maps/norms", np.zeros(5, np.uint8), "Expected maps that lie one behind the other"),
+        ("maps/cell_words", np.zeros(5, np.int32), "their cell_words are of another number"),
+        ("maps/cell_words", np.zeros(1, np.uint16), "maps that lie one behind the other"),
+        ("maps/marks", np.zeros(1, np.uint8), "Expected maps that lie one behind the other"),
+        ("maps/shapes", np.full((3, 2), -1, np.int32), "maps that lie one behind the other"),
+        ("maps/shapes", np.full((3, 2), 2**30, np.int32), "maps that lie one behind the other"),
+        ("maps/offsets", np.array([0, 9, 5, 6]), "Expected maps that lie one behind the other"),
+        ("maps/word_offsets", np.array([0, 9, 5, 6]), "maps that lie one behind the other"),
+        ("maps/marks", None, "00000001.h5 is damaged .*marks"),
         ("names", np.zeros(5, np.int16), "its names do not fit together"),
+        ("postings/run_lengths", np.zeros(2, np.uint16), "its posting lists do not fit together"),
+        ("postings/run_codes", None, "00000001.h5 is damaged .*run_codes"),
     ],
 )
 def test_parts_that_do_not_fit(tmp_path, name, value, message):
@@ -107,14 +114,26 @@ def test_parts_that_do_not_fit(tmp_path, name, value, message):
         Segment.read(tmp_path, entry, "v")
 
 
+def test_map_that_cannot_be_unpacked(tmp_path):
+    entry = write(tmp_path, ["a", "b"])
+    with h5py.File(tmp_path / "00000001.h5", "r+") as file:
+        file["maps/marks"][0] = 0b11
+    segment = Segment.read(tmp_path, entry, "v")
+    segment.words_of(1)
+    with pytest.raises(FormatError, match="00000001.h5 is damaged: .* image 0 cannot be unpacked"):
+        segment.words_of(0)
+    with pytest.raises(FormatError, match="image 0 cannot be unpacked"):
+        segment.check(20, 4)
+
+
 @pytest.mark.parametrize(("n_words", "word"), [(20, 20), (20, 65_535), (70_000, -1)])
 def test_words_that_the_vocabulary_has_not(tmp_path, n_words, word):
     entry = write(tmp_path, ["a", "b"], n_words)
     with h5py.File(tmp_path / "00000001.h5", "r+") as file:
-        file["cells"][0] = word
+        file["maps/cell_words"][0] = word
     segment = Segment.read(tmp_path, entry, "v")
     segment.words_of(1)
-    with pytest.raises(FormatError, match="image 0 holds words that the vocabulary has not"):
+    with pytest.raises(FormatError, match="Image 0 holds words that the vocabulary has not"):
         segment.words_of(0)
     with pytest.raises(FormatError, match=f"Expected cells of {n_words} words"):
         segment.check(n_words, 4)

@@ -11,8 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from blcf.collection.manifest import names_file
 from blcf.errors import FormatError
-from blcf.index.manifest import names_file
 from blcf.index.names import Names
 from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from blcf.collection.segment import Segment
 from blcf.errors import FormatError, StorageError
 from blcf.index import merging
-from blcf.index.segment import Segment
 from blcf.storage import file_digest
 
 if TYPE_CHECKING:
-    from blcf.index.collection import Collection
+    from blcf.collection.collection import Collection
 
 __all__ = ["compact_segments", "merge_segments"]
 

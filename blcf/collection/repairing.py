@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from blcf.collection.deletions import pack_removed
+from blcf.collection.findings import CheckReport, Damage, Findings
+from blcf.collection.kept_statistics import STATISTICS
+from blcf.collection.manifest import BACKUP, copy_manifest, names_file, swap_manifest
+from blcf.collection.names_copy import write_names
 from blcf.errors import StorageError
-from blcf.index.deletions import pack_removed
-from blcf.index.findings import CheckReport, Damage, Findings
-from blcf.index.kept_statistics import STATISTICS
-from blcf.index.manifest import BACKUP, copy_manifest, names_file, swap_manifest
-from blcf.index.names_copy import write_names
 from blcf.storage import replace_file
 
 __all__ = ["repair_collection"]

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from blcf.errors import BlcfError, FormatError
-from blcf.index.deletions import unpack_live
-from blcf.index.kept_statistics import STATISTICS, read_statistics
-from blcf.index.manifest import (
+from blcf.collection.deletions import unpack_live
+from blcf.collection.kept_statistics import STATISTICS, read_statistics
+from blcf.collection.manifest import (
     BACKUP,
     MANIFEST,
     OtherVersion,
@@ -22,9 +21,10 @@ from blcf.index.manifest import (
     read_manifest,
     segment_files,
 )
-from blcf.index.names_copy import read_names
-from blcf.index.segment import FORMAT_VERSION, KIND, Segment
-from blcf.index.skipped import read_skipped
+from blcf.collection.names_copy import read_names
+from blcf.collection.segment import FORMAT_VERSION, KIND, Segment
+from blcf.collection.skipped import read_skipped
+from blcf.errors import BlcfError, FormatError
 from blcf.storage import file_digest
 
 __all__ = ["CheckReport", "Damage", "Findings", "inspect"]

@@ -26,12 +26,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.errors import CollectionExists, FormatError, StorageError
-from blcf.index import skipped as report
-from blcf.index.deletions import pack_removed
-from blcf.index.kept_statistics import STATISTICS, read_statistics, write_statistics
-from blcf.index.lock import LOCK_FILES, writer_lock
-from blcf.index.manifest import (
+from blcf.collection import skipped as report
+from blcf.collection.deletions import pack_removed
+from blcf.collection.kept_statistics import STATISTICS, read_statistics, write_statistics
+from blcf.collection.lock import LOCK_FILES, writer_lock
+from blcf.collection.manifest import (
     BACKUP,
     MANIFEST,
     copy_manifest,
@@ -42,9 +41,10 @@ from blcf.index.manifest import (
     segment_files,
     swap_manifest,
 )
-from blcf.index.rewriting import compact_segments, merge_segments
-from blcf.index.segment import Batch, Segment
-from blcf.index.snapshot import Snapshot
+from blcf.collection.rewriting import compact_segments, merge_segments
+from blcf.collection.segment import Batch, Segment
+from blcf.collection.snapshot import Snapshot
+from blcf.errors import CollectionExists, FormatError, StorageError
 from blcf.storage import file_digest
 
 __all__ = ["Collection"]
@@ -257,7 +257,7 @@ class Collection(Snapshot):
         return report.skipped_and_gone(self._report, root)
 
     def record_skipped(self, skipped: dict[str, str], settled: Iterable[str], root: str) -> None:
-        """Replace what ``errors.jsonl`` says of pictures of a folder; see `blcf.index.skipped`."""
+        """Replace what ``errors.jsonl`` says of pictures of a folder; see `skipped.py`."""
         report.record_skipped(self._report, skipped, settled, root)
 
     @property

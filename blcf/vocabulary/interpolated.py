@@ -1,0 +1,254 @@
+"""Nearest visual word of each cell of an interpolated map, from scores of the source cells.
+
+The score of an interpolated feature is the interpolated score, so that the product with all words
+is needed at the source cells only: a quarter of them where maps are enlarged twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from blcf.errors import InvalidInput
+from blcf.kernels.assignment import keep_best_words
+from blcf.vocabulary.assignment import as_float32, product
+
+__all__ = ["Words", "assign_interpolated", "check_factor", "interpolate_map"]
+
+# On the CPU: source cells that share a product, and scores of a block (4 MB in float32).
+_CELLS, _SCORES = 1_024, 2**20
+
+# On other devices, where the scores of a block are interpolated in memory (512 MB).
+_CELLS_ON_DEVICE, _SCORES_ON_DEVICE = 16_384, 2**27
+
+
+def check_factor(factor: Any) -> int:
+    """Give back a factor of interpolation, or raise `InvalidInput`."""
+    if isinstance(factor, (int, np.integer)) and not isinstance(factor, bool) and factor >= 1:
+        return int(factor)
+    raise InvalidInput(f"Expected upsample to be an integer of 1 or more, got {factor!r}.")
+
+
+def interpolate_map(feature_map: np.ndarray, factor: int) -> np.ndarray:
+    """A raw feature map interpolated bilinearly: (C, h, w) to (C, factor h, factor w), float32.
+
+    `factor` is an integer of 1 or more.
+
+    Source: Mohedano et al., ICMR 2016, section 5: twice the size, before any normalisation.
+    """
+    if check_factor(factor) == 1:
+        return np.asarray(feature_map, dtype=np.float32)
+    tensor = as_float32(feature_map, "cpu")[None]
+    return interpolate(tensor, scale_factor=factor, mode="bilinear", align_corners=False)[0].numpy()
+
+
+class Words:
+    """The words of a vocabulary as tensors of one device.
+
+    Attributes
+    ----------
+    centroids : float32 (n_words, n_components)
+    half_norms : float32 (n_words,), ``|c|^2 / 2``
+    """
+
+    def __init__(self, centroids: torch.Tensor):
+        self.centroids = centroids
+        self.half_norms = centroids.square().sum(dim=1) / 2
+
+    @cached_property
+    def low(self) -> torch.Tensor:
+        """The centroids in bfloat16, made when they are first used."""
+        return self.centroids.bfloat16()
+
+
+@torch.inference_mode()
+def assign_interpolated(
+    maps: torch.Tensor,
+    words: Words,
+    factor: int,
+    mean: torch.Tensor | None = None,
+    projection: torch.Tensor | None = None,
+    *,
+    precision: str = "float32",
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Words and norms of maps that are interpolated bilinearly, then whitened.
+
+    With ``x = sum_i a_i g_i`` an interpolated feature, m the mean, W the projection,
+    ``u_i = (g_i - |g_i| m) W`` and ``s = |x| - sum_i a_i |g_i|``, the whitened feature is
+    ``y = v / |v|``, ``v = sum_i a_i u_i - s m W``. Multiplied by |v|, the score of word c is
+    ``y.c - |c|^2 / 2 = sum_i a_i (u_i.c) - s (m W).c - |v| |c|^2 / 2``: products of source cells,
+    interpolated. Taking the mean off the source cells keeps scores small, and with them rounding.
+
+    Parameters
+    ----------
+    maps : float32 (n, C, h, w), raw
+    words : on the same device
+    factor : of the interpolation (``align_corners=False``), an integer of 1 or more
+    mean, projection : float32 (C,) and (C, n_components), of L2 -> whitening -> L2; without them
+        the interpolated features are in the space of the words as they are
+    precision : "float32", or "bfloat16" for the product with the words: its two best words (it is
+        rounded to 8 bits) are then scored in float32
+
+    Returns
+    -------
+    words : int32 (n, H, W), the lowest of equally near words; 0 where a feature is not finite
+    norms : float32 (n, H, W), |x|
+    """
+    n, _, h, w = maps.shape
+    at_home = maps.device.type == "cpu"
+    n_maps = max(1, (_CELLS if at_home else _CELLS_ON_DEVICE) // (h * w))
+    keep_best = _keep_best_by_kernel if at_home else _keep_best_by_torch
+    found, norms = [], []
+    for group in maps.split(n_maps):
+        cells = _prepare(group, factor, mean, projection)
+        top_words = keep_best(cells, words, factor, precision)
+        if precision == "bfloat16":
+            top_words = _choose(cells, words, top_words)
+        # A whitened feature of length 0 stays 0: its nearest word is the shortest.
+        shortest = words.half_norms.argmin().to(torch.int32)
+        found.append(torch.where(cells.scales == 0, shortest, top_words[..., 0]))
+        norms.append(cells.norms)
+    return torch.cat(found), torch.cat(norms)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Maps made ready for the product with the words.
+
+    Attributes
+    ----------
+    rows : float32 (n h w + 1, n_components), u of the source cells, then m W
+    shape : (n, h, w)
+    norms, shifts, scales : float32 (n, H, W), |x|, s, |v|
+    features : float32 (n, H, W, n_components), v
+    """
+
+    rows: torch.Tensor
+    shape: tuple[int, int, int]
+    norms: torch.Tensor
+    shifts: torch.Tensor
+    scales: torch.Tensor
+    features: torch.Tensor
+
+
+def _prepare(
+    maps: torch.Tensor, factor: int, mean: torch.Tensor | None, projection: torch.Tensor | None
+) -> _Cells:
+    n, n_channels, h, w = maps.shape
+    # Each map times a power of two, which changes no digit: squares stay within float32.
+    largest = maps.abs().amax(dim=(1, 2, 3)).tolist()
+    exponents = [min(max(math.frexp(value)[1], -120), 120) for value in largest]
+    unit = maps.new_tensor([2.0**-exponent for exponent in exponents])[:, None, None]
+    cells = maps.permute(0, 2, 3, 1).contiguous() * unit[..., None]  # (n, h, w, C)
+    features = _enlarge(cells, factor)
+    norms = torch.linalg.vector_norm(features, dim=3)
+    if mean is None or projection is None:
+        shifts, scales = torch.zeros_like(norms), unit.expand(norms.shape).contiguous()
+        sources, origin = cells, cells.new_zeros(1, n_channels)
+    else:
+        lengths = torch.linalg.vector_norm(cells, dim=3, keepdim=True)
+        centred = (cells - lengths * mean).reshape(n * h * w, n_channels)
+        sources = product(centred, projection.T).view(n, h, w, -1)  # (n, h, w, n_components)
+        origin = (mean @ projection)[None]
+        # Zeros are not normalised: their whitened feature is that of |x| = 1 less x.
+        shifts = torch.where(norms == 0, 1, norms) - _enlarge(lengths, factor)[..., 0]
+        features = _enlarge(sources, factor) - shifts[..., None] * origin
+        scales = torch.linalg.vector_norm(features, dim=3)
+    rows = torch.cat([sources.reshape(n * h * w, -1), origin])
+    return _Cells(rows, (n, h, w), norms / unit, shifts, scales, features)
+
+
+def _enlarge(cells: torch.Tensor, factor: int) -> torch.Tensor:
+    """Bilinear interpolation of (n, h, w, d) to (n, factor h, factor w, d)."""
+    if factor == 1:
+        return cells
+    return interpolate(
+        cells.permute(0, 3, 1, 2), scale_factor=factor, mode="bilinear", align_corners=False
+    ).permute(0, 2, 3, 1)
+
+
+def _products(cells: _Cells, words: Words, precision: str, n_words: int):
+    """Yield (first word, products of the cells, of the origin) of blocks of words."""
+    low = precision == "bfloat16"
+    rows = cells.rows.bfloat16() if low else cells.rows
+    centroids = words.low if low else words.centroids
+    for first in range(0, len(centroids), n_words):
+        products = product(rows, centroids[first : first + n_words])
+        yield first, products[:-1].view(*cells.shape, -1), products[-1]
+
+
+def _keep_best_by_kernel(
+    cells: _Cells, words: Words, factor: int, precision: str
+) -> torch.Tensor:
+    """The best word of each cell, int32 (n, H, W, 1), or the best two of a bfloat16 product."""
+    n_kept = 2 if precision == "bfloat16" else 1
+    n, height, width = cells.norms.shape
+    top_scores = np.full((n, height, width, n_kept), -np.inf, np.float32)
+    top_words = np.zeros(top_scores.shape, np.int32)
+    y_places = _places(height, factor)
+    x_places = _places(width, factor)
+    shifts, scales = cells.shifts.numpy(), cells.scales.numpy()
+    half_norms = words.half_norms.numpy()
+    n_words = max(256, _SCORES // len(cells.rows) // 64 * 64)
+    for first, products, bias in _products(cells, words, precision, n_words):
+        keep_best_words(
+            products.numpy(),
+            bias.numpy(),
+            half_norms[first : first + n_words],
+            shifts,
+            scales,
+            *y_places,
+            *x_places,
+            first,
+            top_scores,
+            top_words,
+        )
+    return torch.from_numpy(top_words)
+
+
+def _places(n_large: int, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the cells of an interpolated side lie: near and far source cell, share of the far."""
+    places = np.maximum(0, (np.arange(n_large) + 0.5) / factor - 0.5)
+    near = places.astype(np.int64)
+    shares = (places - near).astype(np.float32)
+    far = np.minimum(near + 1, n_large // factor - 1)
+    return near, np.where(shares == 0, near, far), shares  # what has no share may be NaN
+
+
+def _keep_best_by_torch(cells: _Cells, words: Words, factor: int, precision: str) -> torch.Tensor:
+    """`_keep_best_by_kernel` by operations of torch, for any device."""
+    n_kept = 2 if precision == "bfloat16" else 1
+    shape = (*cells.norms.shape, n_kept)
+    top_scores = torch.full(shape, -torch.inf, device=cells.rows.device)
+    top_words = torch.zeros(shape, dtype=torch.int32, device=cells.rows.device)
+    shifts, scales = cells.shifts[..., None], cells.scales[..., None]
+    n_words = max(1, _SCORES_ON_DEVICE // cells.norms.numel())
+    for first, products, bias in _products(cells, words, precision, n_words):
+        scores = _enlarge(products, factor) - shifts * bias  # (n, H, W, n_words)
+        scores -= scales * words.half_norms[first : first + n_words]
+        for _ in range(n_kept):
+            best = scores.max(dim=3, keepdim=True)  # of equal scores the first
+            scores = scores.scatter(3, best.indices, -torch.inf)
+            values = torch.where(best.values.isnan(), -torch.inf, best.values)
+            numbers = torch.where(values == -torch.inf, 0, best.indices + first)
+            # Stable: of equal scores the one kept earlier, which is the lower word.
+            top_scores, order = torch.cat([top_scores, values], dim=3).sort(
+                dim=3, descending=True, stable=True
+            )
+            top_words = torch.cat([top_words, numbers.to(torch.int32)], dim=3).gather(3, order)
+            top_scores, top_words = top_scores[..., :n_kept], top_words[..., :n_kept]
+    return top_words
+
+
+def _choose(cells: _Cells, words: Words, top_words: torch.Tensor) -> torch.Tensor:
+    """Of some words of each cell, (n, H, W, k), the nearest in float32, (n, H, W, 1)."""
+    top_words = top_words.sort(dim=3).values.long()
+    scores = torch.einsum("nyxd,nyxkd->nyxk", cells.features, words.centroids[top_words])
+    scores -= cells.scales[..., None] * words.half_norms[top_words]
+    return top_words.gather(3, scores.argmax(dim=3, keepdim=True)).to(torch.int32)

@@ -1,0 +1,58 @@
+"""Packed assignment maps: nothing is lost, and damage is noticed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from blcf.kernels.maps import pack_map, unpack_map
+
+
+def pack(words):
+    marks = np.zeros((words.size + 3) // 4, dtype=np.uint8)
+    new_words = np.empty(words.size, dtype=words.dtype)
+    return marks, new_words[: pack_map(words, marks, new_words)]
+
+
+def unpack(marks, new_words, shape):
+    words = np.full(shape, -1 if new_words.dtype == np.int32 else 9, dtype=new_words.dtype)
+    n = unpack_map(marks, new_words, words)
+    return n, words
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+@pytest.mark.parametrize("n_words", [1, 2, 5, 60_000])
+def test_round_trip(dtype, n_words):
+    rng = np.random.default_rng(n_words)
+    for h in (1, 2, 3, 7):
+        for w in (1, 2, 4, 5, 9):
+            words = rng.integers(0, n_words, (h, w)).astype(dtype)
+            marks, new_words = pack(words)
+            n, found = unpack(marks, new_words, (h, w))
+            assert n == new_words.size
+            np.testing.assert_array_equal(found, words)
+
+
+def test_by_hand():
+    words = np.array([[7, 7, 3], [7, 4, 4]], dtype=np.uint16)
+    marks, new_words = pack(words)
+    assert new_words.tolist() == [7, 3, 4]
+    # new, left, new, above | new, left
+    assert marks.tolist() == [0b10_00_01_00, 0b01_00]
+
+
+def test_large_blocks_take_few_words():
+    words = np.arange(12, dtype=np.uint16).reshape(3, 4).repeat(8, axis=0).repeat(8, axis=1)
+    assert pack(words)[1].size == 12
+
+
+def test_damage_is_noticed_or_stays_inside():
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, 3, (5, 6)).astype(np.uint16)
+    marks, new_words = pack(words)
+    assert unpack(marks, new_words[:-1], words.shape)[0] == -1
+    for _ in range(300):
+        n, found = unpack(rng.integers(0, 256, marks.size).astype(np.uint8), new_words, (5, 6))
+        assert n == -1 or (n <= new_words.size and np.isin(found, new_words).all())
+    left_of_nothing = np.array([0b01], dtype=np.uint8)
+    assert unpack(left_of_nothing, new_words, (1, 1))[0] == -1
