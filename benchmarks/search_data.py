@@ -128,15 +128,15 @@ class RealMaps:
             return cls(int(file["n_words"]), *arrays, weighting)
 
     def _bags(self, words: np.ndarray, norms: np.ndarray, ends: np.ndarray) -> sp.csr_matrix:
-        # Sixteenths add without rounding, as in `blcf.bags.BagOfWords`.
-        steps = np.rint(norms * (16 / 255)) if self.weighting == "norm" else np.full(words.size, 16)
+        # Eighths add without rounding, as in `blcf.bags.BagOfWords`.
+        steps = np.rint(norms * (8 / 255)) if self.weighting == "norm" else np.full(words.size, 8)
         bags = sp.csr_matrix(
             (steps.astype(np.float32), words, ends), shape=(ends.size - 1, self.n_words)
         )
         bags = bags.tocsc().tocsr()  # sorts, twice as fast as a sort
         bags.sum_duplicates()
         bags.eliminate_zeros()
-        bags.data /= 16
+        bags.data /= 8
         return bags
 
     def bags(self, n_images: int, number: int) -> sp.csr_matrix:

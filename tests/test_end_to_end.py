@@ -111,9 +111,9 @@ def test_expansion_is_the_average(engine, scenes, expand):
         assert hit.score == pytest.approx(score, abs=1e-5)
 
 
-def sixteenths(weights):
+def eighths(weights):
     """Weights in the steps that bags count."""
-    return np.rint(weights * 16) / 16
+    return np.rint(weights * 8) / 8
 
 
 def test_norm_weights_follow_the_oracle(scenes, tmp_path):
@@ -126,9 +126,9 @@ def test_norm_weights_follow_the_oracle(scenes, tmp_path):
     bags = []
     for number in range(12):
         words, norms = engine.collection.words(number), engine.collection.norms(number)
-        bags.append(oracle.bag(words, sixteenths(norms / 255)))
+        bags.append(oracle.bag(words, eighths(norms / 255)))
     query_words, norms = engine.model.encode(engine.model.extractor.extract(tiles.paint(query)))
-    wanted = oracle.bag(query_words[2:6, 2:6], sixteenths(norms / norms.max())[2:6, 2:6])
+    wanted = oracle.bag(query_words[2:6, 2:6], eighths(norms / norms.max())[2:6, 2:6])
     expected = oracle.rank(wanted, bags, 24, use_idf=True, sqrt=True, k=12)
     hits = engine.search(tiles.paint(query), box=BOX, k=12, rerank=False)
     np.testing.assert_allclose(hits.scores, [score for _, score in expected], atol=1e-5)

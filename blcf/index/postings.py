@@ -19,12 +19,15 @@ from blcf.kernels.postings import (
     copy_postings,
     count_postings,
     group_runs,
+    look_up_steps,
+    mark_steps,
     has_repeats,
 )
 from blcf.storage import read_dataset, write_dataset
 
 __all__ = ["BUFFER", "Postings"]
 
+STEPS = np.float32(16)  # of a frequency of 1: finer than those of `blcf.bags`
 BUFFER = 65_536  # images of a part at most; entries of an array that is indexed by an image's id
 
 
@@ -270,14 +273,14 @@ def _code_type(n_values: int) -> type:
 
 def _distinct(tf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct frequencies, ascending, and the place of each in them, uint16 or uint32 (n,)."""
-    if tf.size and float(tf.max()) <= 1 << 16:
-        # Counts, and sums of weights in sixteenths, are told apart without sorting.
-        steps = tf * np.float32(16)
-        numbers = steps.astype(np.int32)
-        if np.array_equal(numbers, steps):
-            present = np.flatnonzero(np.bincount(numbers))
-            places = np.zeros(present[-1] + 1, dtype=_code_type(present.size))
-            places[present] = np.arange(present.size)
-            return (present / 16).astype(np.float32), places[numbers]
+    # Counts, and sums of weights in steps, are told apart without sorting.
+    present = np.zeros(1 << 20, dtype=bool)
+    if mark_steps(tf, STEPS, present):
+        steps = np.flatnonzero(present)
+        places = np.zeros(present.size, dtype=_code_type(steps.size))
+        places[steps] = np.arange(steps.size)
+        codes = np.empty(tf.size, dtype=places.dtype)
+        look_up_steps(tf, STEPS, places, codes)
+        return (steps / float(STEPS)).astype(np.float32), codes
     values, places = np.unique(tf, return_inverse=True)
     return values, places.ravel().astype(_code_type(values.size))

@@ -26,6 +26,8 @@ __all__ = [
     "copy_postings",
     "count_postings",
     "group_runs",
+    "look_up_steps",
+    "mark_steps",
     "has_repeats",
 ]
 
@@ -56,27 +58,70 @@ def _compile_prefetch(array, index):
 
 
 @njit(cache=True, nogil=True)
+def mark_steps(tf, n_steps, present):
+    """Mark which multiples of a step occur.
+
+    Parameters
+    ----------
+    tf : float32 (n,), >= 0
+    n_steps : float32, steps of a frequency of 1
+    present : out, bool; entry i stands for i steps
+
+    Returns
+    -------
+    bool, whether every frequency is such a multiple, and not too large
+    """
+    for value in tf:
+        steps = value * n_steps
+        if not steps < present.size:
+            return False
+        number = np.int64(steps)
+        if number != steps:
+            return False
+        present[number] = True
+    return True
+
+
+@njit(cache=True, nogil=True)
+def look_up_steps(tf, n_steps, places, codes):
+    """Write the place of every frequency, ``places[tf * n_steps]``, to ``codes``."""
+    for i in range(tf.size):
+        codes[i] = places[np.int64(tf[i] * n_steps)]
+
+
+@njit(cache=True, nogil=True)
 def build_postings(indptr, indices, codes, word_indptr, image_ids, list_codes):
     """Turn bags (CSR rows = images) into posting lists (rows = words) by a counting sort.
 
     Parameters
     ----------
-    indptr, indices, codes : CSR arrays of the bags, (n_images + 1,), (n,), (n,)
+    indptr, indices, codes : CSR arrays of the bags, (n_images + 1,), (n,), (n,), words ascending
     word_indptr : out, int32 (n_words + 1,), zeros
     image_ids : out, uint16 (n,), ascending within a word
     list_codes : out, like codes, (n,)
+
+    Notes
+    -----
+    Some words at a time, so that the ends of the lists that are written to stay in the
+    second-level cache: 13 -> 6 ns a posting for 32,768 images and 25,000 words.
     """
+    n_words = word_indptr.size - 1
     for word in indices:
         word_indptr[word + 1] += 1
-    for word in range(word_indptr.size - 1):
+    for word in range(n_words):
         word_indptr[word + 1] += word_indptr[word]
     ends = word_indptr[:-1].copy()
-    for image in range(indptr.size - 1):
-        for entry in range(indptr[image], indptr[image + 1]):
-            place = ends[indices[entry]]
-            ends[indices[entry]] = place + 1
-            image_ids[place] = image
-            list_codes[place] = codes[entry]
+    at = indptr[:-1].copy()
+    for first in range(0, n_words, 4096):
+        for image in range(indptr.size - 1):
+            entry = at[image]
+            while entry < indptr[image + 1] and indices[entry] < first + 4096:
+                place = ends[indices[entry]]
+                ends[indices[entry]] = place + 1
+                image_ids[place] = image
+                list_codes[place] = codes[entry]
+                entry += 1
+            at[image] = entry
 
 
 @njit(cache=True, nogil=True)

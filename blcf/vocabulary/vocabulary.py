@@ -199,7 +199,8 @@ class Vocabulary:
             raise InvalidInput(
                 f"Expected precision to be one of {', '.join(PRECISIONS)}, got {precision!r}."
             )
-        mean, projection = (getattr(whitening, name, None) for name in ("mean_", "projection_"))
+        mean: Any = getattr(whitening, "mean_", None)
+        projection: Any = getattr(whitening, "projection_", None)
         n_channels, n_components = feature_maps.shape[1], self.centroids_.shape[1]
         if whitening is None:
             fits = n_channels == n_components

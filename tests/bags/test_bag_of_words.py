@@ -63,9 +63,9 @@ def test_random_maps_are_the_oracle(weighting):
     encoder = BagOfWords(n_words=6, weighting=weighting)
     for _ in range(60):
         words, norms = random_map(rng, 6)
-        weights = np.rint(spatial_weights(weighting, words.shape, norms) * 16) / 16
+        weights = np.rint(spatial_weights(weighting, words.shape, norms) * 8) / 8
         expected = oracle.bag(words.tolist(), weights.tolist())
-        # Sixteenths add without rounding.
+        # Eighths add without rounding.
         assert as_dict(encoder.encode(words, norms=norms)) == expected
         width, height = (int(n) for n in rng.integers(20, 300, 2))
         x1, y1 = int(rng.integers(0, width)), int(rng.integers(0, height))
