@@ -119,7 +119,8 @@ class Window:
 class Index(Protocol):
     """An index of images: what every index promises, whatever its storage.
 
-    The ranking of any sequence of `add` is that of an index built afresh from the same images.
+    The ranking after any sequence of `add` and `remove` is that of an index built afresh from the
+    images that are left.
     """
 
     @property
@@ -129,6 +130,10 @@ class Index(Protocol):
 
     def add(self, names: Sequence[str], bags: sp.csr_matrix) -> Index:
         """Append images; ``bags`` is CSR (n_images, n_words) of raw term frequencies."""
+        ...
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Remove all images of some names; gives how many there were."""
         ...
 
     def search(self, bag: sp.csr_matrix, k: int = 100) -> Ranking:

@@ -13,14 +13,14 @@ from blcf.errors import InvalidInput, VocabularyMismatch
 __all__ = ["check_bags", "check_k"]
 
 
-def check_k(k: Any) -> int:
-    """Give back a number of results, or raise `InvalidInput`."""
+def check_k(k: Any, what: str = "k, the number of results,") -> int:
+    """Give back a number of results (or of something else), or raise `InvalidInput`."""
     try:
         number = operator.index(k)
     except TypeError:
         number = 0
     if number < 1:
-        raise InvalidInput(f"Expected k, the number of results, to be 1 or more, got {k!r}.")
+        raise InvalidInput(f"Expected {what} to be 1 or more, got {k!r}.")
     return number
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
 from blcf.index.parts import NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
-from blcf.index.scoring import Top, rank, rank_many
+from blcf.index.scoring import rank, rank_many
 from blcf.index.statistics import Statistics, take_statistics
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
@@ -55,6 +55,7 @@ class InvertedFile:
         self.idf = idf
         self.sqrt = sqrt
         self._state = State([])
+        self._changing = threading.Lock()  # of several threads that add, none loses its images
 
     @property
     def n_images(self) -> int:
@@ -98,7 +99,8 @@ class InvertedFile:
             raise InvalidInput(
                 f"Expected one name per bag, got {len(names)} names and {bags.shape[0]} bags."
             )
-        self._state = State(with_bags(self._state.parts, names, bags))
+        with self._changing:
+            self._state = State(with_bags(self._state.parts, names, bags))
         return self
 
     def add_part(
@@ -113,7 +115,8 @@ class InvertedFile:
                 f"Expected posting lists of {self.n_words} words, got {postings.n_words}. "
                 "Index again with the vocabulary of this index."
             )
-        self._state = State([*self._state.parts, NamedPart(names, postings, live)])
+        with self._changing:
+            self._state = State([*self._state.parts, NamedPart(names, postings, live)])
         return self
 
     def remove(self, names: Sequence[str]) -> int:
@@ -123,9 +126,10 @@ class InvertedFile:
         """
         if isinstance(names, str):
             names = [names]
-        n_before = self.n_images
-        self._state = State(without_names(self._state.parts, names))
-        return n_before - self.n_images
+        with self._changing:
+            n_before = self.n_images
+            self._state = State(without_names(self._state.parts, names))
+            return n_before - self.n_images
 
     @property
     def df(self) -> np.ndarray:
@@ -217,7 +221,8 @@ class InvertedFile:
             )
         k = min(check_k(k), state.numbering.n_images)
         vector = bag.data if weighed else self._values(bag, live)
-        return state.ranking(self._rank(live, bag.indices, vector, k, approximate))
+        words, weights, _ = _wanted(live, bag.indices, vector, bag.indptr, approximate)
+        return state.ranking(rank(live.parts, words, weights, k, self.sqrt))
 
     def search_many(
         self,
@@ -229,10 +234,11 @@ class InvertedFile:
         n_threads: int | None = None,
         device: str | None = None,
     ) -> list[Ranking]:
-        """`search` for every row, in threads (as many as the machine has cores by default).
+        """`search` for every row, in threads.
 
         Parameters
         ----------
+        n_threads : None takes as many as the machine has cores
         device : None walks the posting lists. A torch device ("cuda", "cpu"): sparse products in
             float64 there (the way of Mohedano et al., ICMR 2016); same ranking, for large batches.
         """
@@ -243,30 +249,11 @@ class InvertedFile:
         else:
             vectors = self._weigh(bags, live)
         k = min(check_k(k), state.numbering.n_images)
-        if approximate is not None:
-            if device is not None:
-                raise InvalidInput(
-                    "Expected approximate or device, got both: on a device every search is exact."
-                )
-            rows = zip(vectors.indptr, vectors.indptr[1:])
-            with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as pool:
-                tops = list(
-                    pool.map(
-                        lambda row: self._rank(
-                            live,
-                            vectors.indices[slice(*row)],
-                            vectors.data[slice(*row)],
-                            k,
-                            approximate,
-                        ),
-                        rows,
-                    )
-                )
-                return [state.ranking(top) for top in tops]
-        weighted = sp.csr_matrix(
-            (vectors.data * live.idf[vectors.indices], vectors.indices, vectors.indptr),
-            shape=vectors.shape,
+        n_threads = check_k(n_threads or os.cpu_count() or 1, "n_threads, the number of threads,")
+        words, weights, ends = _wanted(
+            live, vectors.indices, vectors.data, vectors.indptr, approximate
         )
+        weighted = sp.csr_matrix((weights, words, ends), shape=vectors.shape)
         if device is not None:
             from blcf.index.torch_products import rank_on_device
 
@@ -274,22 +261,6 @@ class InvertedFile:
         else:
             tops = rank_many(live.parts, weighted, k, self.sqrt, n_threads)
         return [state.ranking(top) for top in tops]
-
-    def _rank(
-        self,
-        live: Statistics,
-        words: np.ndarray,
-        vector: np.ndarray,
-        k: int,
-        approximate: float | None,
-    ) -> Top:
-        """The best k images of one normalised query."""
-        words, weights, parts = words.astype(np.int32), vector * live.idf[words], live.parts
-        # All of the length: words too small to show in the sum of squares count as well.
-        if approximate is None or check_share(approximate) == 1:
-            return rank(parts, words, weights, k, self.sqrt)
-        kept = promising_words(vector, live.df[words], check_share(approximate))
-        return rank(parts, words[kept], weights[kept], k, self.sqrt)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one HDF5 file, which appears whole or not at all."""
@@ -313,3 +284,26 @@ class InvertedFile:
             index = cls(int(n_words), idf=bool(idf), sqrt=bool(sqrt))
             index._state = State(parts)
         return index
+
+
+def _wanted(
+    live: Statistics,
+    words: np.ndarray,
+    values: np.ndarray,
+    ends: np.ndarray,
+    approximate: float | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """CSR arrays of what a unit of (root of) tf adds to each query: words, weights, ends.
+
+    ``values`` are the entries of normalised vectors; an approximate search leaves some out.
+    """
+    weights = values * live.idf[words]
+    # All of the length: words too small to show in the sum of squares count as well.
+    if approximate is None or check_share(approximate) == 1:
+        return words.astype(np.int32), weights, ends
+    kept = np.zeros(words.size, dtype=bool)
+    for first, last in zip(ends, ends[1:]):
+        df = live.df[words[first:last]]
+        kept[first:last] = promising_words(values[first:last], df, check_share(approximate))
+    left = np.concatenate([[0], np.cumsum(kept)])[ends]
+    return words[kept].astype(np.int32), weights[kept], left

@@ -19,9 +19,9 @@ from blcf.kernels.postings import (
     copy_postings,
     count_postings,
     group_runs,
+    has_repeats,
     look_up_steps,
     mark_steps,
-    has_repeats,
 )
 from blcf.storage import read_dataset, write_dataset
 
@@ -277,10 +277,10 @@ def _distinct(tf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     present = np.zeros(1 << 20, dtype=bool)
     if mark_steps(tf, STEPS, present):
         steps = np.flatnonzero(present)
-        places = np.zeros(present.size, dtype=_code_type(steps.size))
+        places: np.ndarray = np.zeros(present.size, dtype=_code_type(steps.size))
         places[steps] = np.arange(steps.size)
         codes = np.empty(tf.size, dtype=places.dtype)
         look_up_steps(tf, STEPS, places, codes)
         return (steps / float(STEPS)).astype(np.float32), codes
-    values, places = np.unique(tf, return_inverse=True)
-    return values, places.ravel().astype(_code_type(values.size))
+    values, codes = np.unique(tf, return_inverse=True)
+    return values, codes.ravel().astype(_code_type(values.size))

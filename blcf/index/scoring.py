@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,10 +68,9 @@ def rank(
 
 
 def rank_many(
-    parts: Sequence[Part], vectors: sp.csr_matrix, k: int, sqrt: bool, n_threads: int | None
+    parts: Sequence[Part], vectors: sp.csr_matrix, k: int, sqrt: bool, n_threads: int
 ) -> list[Top]:
     """`rank` for every row, CSR float64 (n, n_words), in threads over (queries, parts)."""
-    n_threads = n_threads or os.cpu_count() or 1
     n_groups = -(-vectors.shape[0] // SHARING)
     # Few queries: the parts are shared out as well, and the best of each share merged.
     n_shares = min(len(parts), 1 if n_groups >= 2 * n_threads else n_threads) or 1

@@ -23,6 +23,7 @@ from index_kinds import (
     true_scores,
 )
 
+from blcf.errors import InvalidInput
 from blcf.index import InvertedFile, merging
 
 N_WORDS = 4
@@ -213,3 +214,18 @@ def test_threads_see_the_ranking_of_some_state(many, monkeypatch):
         sys.setswitchinterval(interval)
     assert found <= expected and len(found) > 1
     same(index.search(query, k=4), rankings[-1])
+
+
+def test_images_that_several_threads_add_are_all_there():
+    bags, index = random_bags(1, n_images=60), InvertedFile(30)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda i: index.add([f"{i}.jpg"], bags[i : i + 1]), range(60)))
+    assert index.n_images == 60
+    assert {index.name(i) for i in range(60)} == {f"{i}.jpg" for i in range(60)}
+
+
+@pytest.mark.parametrize("n_threads", [-1, 2.5, "2"])
+def test_bad_number_of_threads(n_threads):
+    index = InvertedFile(30).add(["a"], random_bags(1, n_images=1))
+    with pytest.raises(InvalidInput, match="Expected n_threads, the number of threads, to be 1 or"):
+        index.search_many(random_bags(2, n_images=2), n_threads=n_threads)

@@ -170,9 +170,12 @@ def test_bad_shares(share):
         check_share(share)
 
 
-def test_not_on_a_device():
-    with pytest.raises(InvalidInput, match="approximate or device, got both"):
-        an_index().search_many(QUERIES, approximate=0.5, device="cpu")
+def test_on_a_device():
+    index = an_index()
+    rankings = index.search_many(QUERIES, k=7, approximate=0.5)
+    on_device = index.search_many(QUERIES, k=7, approximate=0.5, device="cpu")
+    for ranking, other in zip(rankings, on_device):
+        np.testing.assert_allclose(ranking.scores, other.scores, rtol=1e-6)
 
 
 def test_promising_words():
