@@ -106,30 +106,56 @@ def test_files_that_cannot_grow(collection, kind, what, after):
     assert outcomes == {False, True}
 
 
-def test_full_disk(tmp_path):
-    """A file system of 600 kilobytes, filled up by additions."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 600 kilobytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting a small file system needs root and the right to mount")
-    try:
-        collection = Collection.create(disk / "some.blcf", DESCRIPTION)
-        held: list[int] = []
-        with pytest.raises(StorageError, match="No space left on device|Could not"):
-            for number in range(1_000):
-                with collection.writing():
-                    append(collection, [number])
-                held.append(number)
-        assert len(held) > 3
-        opened = Collection.open(disk / "some.blcf")
-        check(opened, held)
-        assert check_collection(disk / "some.blcf").is_sound
-        with opened.writing():  # what is removed makes room for the mark of its removal
-            assert opened.remove([name(held[0])]) == 1
-        check(Collection.open(disk / "some.blcf"), held[1:])
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_full_disk(disk):
+    """Filled up by additions."""
+    collection = Collection.create(disk / "some.blcf", DESCRIPTION)
+    held: list[int] = []
+    with pytest.raises(StorageError, match="No space left on device|Could not"):
+        for number in range(1_000):
+            with collection.writing():
+                append(collection, [number])
+            held.append(number)
+    assert len(held) > 3
+    opened = Collection.open(disk / "some.blcf")
+    check(opened, held)
+    assert check_collection(disk / "some.blcf").is_sound
+    with opened.writing():  # a mark of removal takes next to nothing
+        assert opened.remove([name(held[0])]) == 1
+    check(Collection.open(disk / "some.blcf"), held[1:])
+
+
+def test_read_only_file_system(disk):
+    """Everything but writing works, and writing is refused in a sentence."""
+    collection = Collection.create(disk / "some.blcf", DESCRIPTION)
+    with collection.writing():
+        append(collection, range(5))
+        collection.remove([name(1)])
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    opened = Collection.open(disk / "some.blcf")
+    check(opened, [0, 2, 3, 4])
+    assert check_collection(disk / "some.blcf").is_sound
+    for write in (lambda: kills.change(opened, "append", [7]), lambda: repair(opened.path)):
+        with pytest.raises(StorageError, match="Could not .*Read-only file system"):
+            write()
+    with pytest.raises(StorageError, match="Could not .*Read-only file system"):
+        opened.write_statistics(np.zeros(20, np.int64), np.zeros(4))
+    check(opened, [0, 2, 3, 4])
+
+
+def repair(path):
+    return check_collection(path, repair=True)
 
 
 READER = """
