@@ -21,8 +21,8 @@ ARRAYS = ("shapes", "offsets", "mark_offsets", "word_offsets", "marks", "cell_wo
 class Maps:
     """Maps of n images, one behind the other; see `blcf.kernels.maps` for how they are packed.
 
-    Packed they take a third of their bytes, and a map is unpacked in microseconds, a hundredth of
-    what looking for its best window takes.
+    Packed they take a third of their bytes; unpacking is less than a tenth of a reranking (100
+    maps of 34 x 46 cells: 1.4 of 15.5 ms).
 
     Attributes
     ----------
