@@ -52,7 +52,8 @@ def keep_best_words(
     Most tiles hold no better word, so a first pass only counts the scores above the last one
     kept: a count becomes vector instructions without `fastmath`, a maximum does not. 33 million
     scores take 7 ms this way; 22 ms with a maximum, 12 ms with 64 maxima side by side, 8.4 ms with
-    the passes in functions of their own; `fastmath` (contraction) gains nothing.
+    the passes in functions of their own or with a second pass in parts; `fastmath` (contraction)
+    gains nothing, two threads (bands of rows) about a tenth of the whole assignment.
     """
     kept = top_scores.shape[3] - 1
     rows = np.empty((products.shape[2], _TILE), np.float32)
