@@ -181,10 +181,9 @@ class Collection(Snapshot):
         entries, n_removed = list(self.manifest["segments"]), 0
         for number in np.unique(parts[parts >= 0]):
             segment = self.segments[number]
-            live = np.ones(segment.n_images, dtype=bool) if segment.live is None else segment.live
-            left = live.copy()
+            left = segment.live_mask.copy()
             left[positions[parts == number]] = False
-            n_removed += int(np.count_nonzero(live) - np.count_nonzero(left))
+            n_removed += segment.n_live - int(np.count_nonzero(left))
             entries[number] = {**entries[number], "deleted": pack_removed(left)}
         return entries, n_removed
 

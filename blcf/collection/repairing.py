@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from blcf.collection.deletions import pack_removed
 from blcf.collection.findings import CheckReport, Damage, Findings
 from blcf.collection.kept_statistics import STATISTICS
@@ -62,8 +60,7 @@ def _repaired_manifest(folder: Path, findings: Findings) -> dict[str, Any]:
         if place in findings.bad_names:
             entry["names_digest"] = write_names(segment.path, segment.names, segment.root_ids)
         if place in findings.doubled:
-            live = np.ones(segment.n_images, dtype=bool) if segment.live is None else segment.live
-            left = live.copy()
+            left = segment.live_mask.copy()
             left[findings.doubled[place]] = False
             entry["deleted"] = pack_removed(left)
         entries.append(entry)

@@ -89,6 +89,11 @@ class Segment:
         return self.n_images if self.live is None else int(np.count_nonzero(self.live))
 
     @property
+    def live_mask(self) -> np.ndarray:
+        """Which images are not removed: bool (n_images,), never None and not to be written to."""
+        return np.ones(self.n_images, dtype=bool) if self.live is None else self.live
+
+    @property
     def live_names(self) -> Iterable[str]:
         """Names of the images that are not removed, in order of insertion."""
         names = self.names[:]
@@ -122,10 +127,7 @@ class Segment:
 
         Holds the images in memory: what is merged at once is bounded by `merging.LARGEST`.
         """
-        kept = [
-            np.ones(part.n_images, dtype=bool) if part.live is None else part.live
-            for part in parts
-        ]
+        kept = [part.live_mask for part in parts]
         segment = cls(
             path,
             Names.from_list([name for part in parts for name in part.live_names]),

@@ -299,11 +299,12 @@ def _wanted(
     """
     weights = values * live.idf[words]
     # All of the length: words too small to show in the sum of squares count as well.
-    if approximate is None or check_share(approximate) == 1:
+    share = 1.0 if approximate is None else check_share(approximate)
+    if share == 1:
         return words.astype(np.int32), weights, ends
     kept = np.zeros(words.size, dtype=bool)
     for first, last in zip(ends, ends[1:]):
         df = live.df[words[first:last]]
-        kept[first:last] = promising_words(values[first:last], df, check_share(approximate))
+        kept[first:last] = promising_words(values[first:last], df, share)
     left = np.concatenate([[0], np.cumsum(kept)])[ends]
     return words[kept].astype(np.int32), weights[kept], left
