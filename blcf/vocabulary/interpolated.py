@@ -18,11 +18,19 @@ from torch.nn.functional import interpolate
 from blcf.errors import InvalidInput
 from blcf.kernels.assignment import keep_best_words
 from blcf.vocabulary.assignment import as_float32, product
+from blcf.vocabulary.two_level import TwoLevel
 
-__all__ = ["Words", "assign_interpolated", "check_factor", "interpolate_map"]
+__all__ = [
+    "Words",
+    "assign_in_two_levels",
+    "assign_interpolated",
+    "check_factor",
+    "interpolate_map",
+]
 
 # On the CPU: source cells that share a product, and scores of a block (4 MB in float32).
 _CELLS, _SCORES = 1_024, 2**20
+_MAPS_IN_TWO_LEVELS = 16  # whose features look for their words together
 
 # On other devices, where the scores of a block are interpolated in memory (512 MB).
 _CELLS_ON_DEVICE, _SCORES_ON_DEVICE = 16_384, 2**27
@@ -114,6 +122,43 @@ def assign_interpolated(
         shortest = words.half_norms.argmin().to(torch.int32)
         found.append(torch.where(cells.scales == 0, shortest, top_words[..., 0]))
         norms.append(cells.norms)
+    return torch.cat(found), torch.cat(norms)
+
+
+@torch.inference_mode()
+def assign_in_two_levels(
+    maps: torch.Tensor,
+    two_level: TwoLevel,
+    n_probed: int,
+    factor: int,
+    mean: torch.Tensor | None = None,
+    projection: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`assign_interpolated` with the words of the nearest cells only; all on the CPU.
+
+    A map gets the same words alone as in a batch: it is made ready alone, and what a feature gets
+    does not depend on those beside it. Maps of a batch share the words that they look at.
+
+    Parameters
+    ----------
+    maps, factor, mean, projection : see `assign_interpolated`
+    two_level, n_probed : see `blcf.vocabulary.two_level.TwoLevel.nearest`
+
+    Returns
+    -------
+    words : int32 (n, H, W)
+    norms : float32 (n, H, W)
+    """
+    found, norms = [], []
+    for group in maps.split(_MAPS_IN_TWO_LEVELS):
+        cells = [_prepare(one[None], factor, mean, projection) for one in group]
+        scales = torch.cat([one.scales for one in cells])[..., None]
+        features = torch.cat([one.features for one in cells]) / torch.where(scales == 0, 1, scales)
+        words = two_level.nearest(features.flatten(0, 2), n_probed)[0].view(features.shape[:3])
+        # The shortest word need not be in the cells nearest to 0.
+        words = torch.where((features == 0).all(dim=3), two_level.shortest, words)
+        found.append(words.to(torch.int32))
+        norms += [one.norms for one in cells]
     return torch.cat(found), torch.cat(norms)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,18 +14,18 @@ import torch
 
 from blcf.errors import FormatError, InvalidInput
 from blcf.storage import open_h5, write_h5
-from blcf.vocabulary.assignment import as_float32, nearest_words
-from blcf.vocabulary.interpolated import (
-    Words,
-    assign_interpolated,
-    check_factor,
-    interpolate_map,
-)
-from blcf.vocabulary.kmeans import kmeans
+from blcf.vocabulary.assigner import Assigner, Transform, check_features, resolve_assignment
+from blcf.vocabulary.assignment import as_float32
+from blcf.vocabulary.kmeans import MAX_ITER, kmeans
+from blcf.vocabulary.moving import absorb
+from blcf.vocabulary.two_level import N_PROBED, cells_digest
 
 __all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "Vocabulary", "auto_n_words"]
 
 FORMAT_VERSION = 1
+
+# Datasets of the group "cells", see `blcf.vocabulary.two_level.TwoLevel`.
+_CELLS = ("centroids", "cell_of_word")
 
 # n_words="auto": the paper's size where a collection has this many local features a word, else
 # fewer. Measured in benchmarks/README.md, "Accuracy".
@@ -34,22 +34,6 @@ FEATURES_PER_WORD = 150
 
 # How many local features a word k-means looks at: more cost time and gain nothing.
 SAMPLED_PER_WORD = 20
-
-
-# What the product of features and words is computed in.
-PRECISIONS = ("float32", "bfloat16")
-
-
-class Transform(Protocol):
-    """What turns raw local features into the space of the words (a whitening).
-
-    One with ``mean_``, float32 (n_channels,), and ``projection_``, (n_channels, n_components),
-    states that it is ``y = L2((L2(x) - mean_) projection_)``, which is what assignment is fast for.
-    """
-
-    def transform(self, features: np.ndarray) -> np.ndarray:
-        """(n, n_channels) to (n, n_components), both float32."""
-        ...
 
 
 def auto_n_words(n_features: int) -> int:
@@ -67,13 +51,19 @@ class Vocabulary:
     max_iter, tol : of k-means, see `blcf.vocabulary.kmeans.kmeans`
     random_state : int
     device : "cpu", "cuda", ...; "auto" takes CUDA where there is one
+    assignment : "exact"; "two_level" looks for a feature's word in the cells of the space nearest
+        to it only, which gives another word to about one feature of 50; "auto" is exact up to
+        100,000 words and on other devices than the CPU, and in two levels from there
+    n_probed : how many cells "two_level" looks at in the mean; as many as there are: all
 
     Attributes
     ----------
     centroids_ : float32 (n_words_, n_components); a row is a visual word
     n_words_ : int
     inertia_history_ : list of float, one per iteration
+    counts_ : int64 (n_words_,), how many of the features that were looked at each word had
     digest_ : str, SHA-256 (first 16 hex digits) of the words
+    assignment_ : str, "exact" or "two_level"
 
     Examples
     --------
@@ -89,10 +79,12 @@ class Vocabulary:
         n_words: int | str = "auto",
         *,
         max_features_per_word: int | None = SAMPLED_PER_WORD,
-        max_iter: int = 10,
+        max_iter: int = MAX_ITER,
         tol: float = 1e-3,
         random_state: int = 0,
         device: str = "auto",
+        assignment: str = "auto",
+        n_probed: int = N_PROBED,
     ):
         self.n_words = n_words
         self.max_features_per_word = max_features_per_word
@@ -100,11 +92,25 @@ class Vocabulary:
         self.tol = tol
         self.random_state = random_state
         self.device = device
+        self.assignment = assignment
+        self.n_probed = n_probed
 
     def fit(
-        self, features: np.ndarray, on_iteration: Callable[[int, float], None] | None = None
+        self,
+        features: np.ndarray,
+        on_iteration: Callable[[int, float], None] | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Vocabulary:
-        """Learn the words from whitened features, float32 (n, n_components)."""
+        """Learn the words from whitened features.
+
+        Parameters
+        ----------
+        features : float (n, n_components); float32 is read in place, from a memory map too
+        on_iteration : called with (iteration, inertia)
+        checkpoint : file that is written after each iteration; a call with the same features goes
+            on from it
+        """
         n_words = check_n_words(self.n_words)
         if not _is_integer(self.random_state):
             raise InvalidInput(
@@ -120,31 +126,56 @@ class Vocabulary:
             tol=self.tol,
             random_state=self.random_state,
             device=_device(self.device),
+            checkpoint=None if checkpoint is None else Path(checkpoint),
             on_iteration=on_iteration,
         )
-        self._set(result.centroids, result.inertia_history)
+        self._set(result.centroids, result.inertia_history, result.counts)
         return self
 
-    def _set(self, centroids: np.ndarray, history: list[float]) -> None:
+    def partial_fit(self, features: np.ndarray) -> Vocabulary:
+        """Learn from one more part of features that do not fit into the memory together.
+
+        The first part is learned from as by `fit`; of a later one each feature pulls its word by
+        one over the number of features that the word has had. Words change, and with them what
+        maps are assigned to: learn first, index then.
+
+        Parameters
+        ----------
+        features : float (n, n_components); of the first part at least as many as there are words
+
+        Notes
+        -----
+        Source: Sculley, WWW 2010, algorithm 1, with parts in the place of mini-batches.
+        """
+        if not hasattr(self, "centroids_"):
+            return self.fit(features)
+        check_features(features, self.centroids_.shape[1])
+        if not np.isfinite(features).all():
+            raise InvalidInput("Expected finite features for k-means, got NaN or infinity.")
+        if len(features):
+            moved = absorb(self.centroids_, self.counts_, features, _device(self.device))
+            self._set(moved[0], [*self.inertia_history_, moved[2]], moved[1])
+        return self
+
+    def _set(self, centroids: np.ndarray, history: list[float], counts: np.ndarray) -> None:
         self.centroids_ = centroids
+        self.counts_ = counts
         self.inertia_history_ = history
         self.n_words_ = len(centroids)
         digest = hashlib.sha256(str(centroids.shape).encode())
         digest.update(np.ascontiguousarray(centroids).tobytes())
         self.digest_ = digest.hexdigest()[:16]
-        self._words = Words(as_float32(centroids, _device(self.device)))
+        device = _device(self.device)
+        self.assignment_ = resolve_assignment(self.assignment, len(centroids), device)
+        self._assigner = Assigner(
+            as_float32(centroids, device), self.assignment_, self.n_probed, int(self.random_state)
+        )
 
     def assign_features(self, features: np.ndarray) -> np.ndarray:
         """The nearest word of each feature: int32 (n,), for float32 (n, n_components)."""
         self._check_fitted()
-        if features.ndim != 2 or features.shape[1] != self.centroids_.shape[1]:
-            raise InvalidInput(
-                f"Expected features of shape (n, {self.centroids_.shape[1]}), got shape "
-                f"{features.shape}. Whiten them as those that the vocabulary was learned from."
-            )
-        centroids = self._words.centroids
-        words, _ = nearest_words(as_float32(features, str(centroids.device)), centroids)
-        return words.cpu().numpy().astype(np.int32)
+        check_features(features, self.centroids_.shape[1])
+        return self._assigner.assign_features(features)
 
     def assign(
         self,
@@ -182,7 +213,7 @@ class Vocabulary:
         upsample : factor of bilinear interpolation, before any normalisation
         whitening : what the features go through, None where they are in the words' space already
         precision : "float32" is exact; "bfloat16" takes half the time on processors that know it,
-            and gives another word to less than one cell of a thousand
+            and gives another word to less than one cell of a thousand; two levels are in float32
 
         Returns
         -------
@@ -194,41 +225,7 @@ class Vocabulary:
             raise InvalidInput(
                 f"Expected feature maps of shape (n, C, h, w), got shape {feature_maps.shape}."
             )
-        check_factor(upsample)
-        if precision not in PRECISIONS:
-            raise InvalidInput(
-                f"Expected precision to be one of {', '.join(PRECISIONS)}, got {precision!r}."
-            )
-        mean: Any = getattr(whitening, "mean_", None)
-        projection: Any = getattr(whitening, "projection_", None)
-        n_channels, n_components = feature_maps.shape[1], self.centroids_.shape[1]
-        if whitening is None:
-            fits = n_channels == n_components
-        else:
-            fits = np.shape(mean) + np.shape(projection) == (n_channels, n_channels, n_components)
-        if not fits:  # another transform, or a mistake, which is named on the way
-            maps = [interpolate_map(each, upsample) for each in feature_maps]
-            return (
-                np.stack([self._assign_plainly(each, whitening) for each in maps]),
-                np.stack([np.linalg.norm(each, axis=0) for each in maps]),
-            )
-        device = str(self._words.centroids.device)
-        words, norms = assign_interpolated(
-            as_float32(feature_maps, device),
-            self._words,
-            upsample,
-            None if mean is None else as_float32(mean, device),
-            None if projection is None else as_float32(projection, device),
-            precision=precision,
-        )
-        return words.cpu().numpy(), norms.cpu().numpy()
-
-    def _assign_plainly(self, large: np.ndarray, whitening: Transform | None) -> np.ndarray:
-        """The words of an interpolated map (C, H, W) through any transform: int32 (H, W)."""
-        features = large.reshape(len(large), -1).T
-        if whitening is not None:
-            features = whitening.transform(features)
-        return self.assign_features(features).reshape(large.shape[1:])
+        return self._assigner.assign_maps(feature_maps, upsample, whitening, precision)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "centroids_"):
@@ -240,21 +237,38 @@ class Vocabulary:
         group.attrs["digest"] = np.bytes_(self.digest_)  # fixed length, see blcf.storage.write_h5
         group.attrs["random_state"] = self.random_state
         group.attrs["inertia_history"] = self.inertia_history_
+        group.attrs["assignment"] = np.bytes_(self.assignment)
+        group.attrs["n_probed"] = self.n_probed
         group.create_dataset("centroids", data=self.centroids_)
+        group.create_dataset("counts", data=self.counts_)
+        if self.assignment_ == "two_level":
+            two_level = self._assigner.two_level
+            cells = group.create_group("cells")
+            arrays = two_level.cells.numpy(), two_level.cell_of_word
+            cells.attrs["digest"] = np.bytes_(cells_digest(*arrays))
+            for name, array in zip(_CELLS, arrays):
+                cells.create_dataset(name, data=array)
 
     @classmethod
     def read(cls, group: h5py.Group, device: str = "auto") -> Vocabulary:
         """A vocabulary from an HDF5 group; `FormatError` where it is not what was written."""
         centroids = group["centroids"][:]
         vocabulary = cls(
-            len(centroids), random_state=int(group.attrs["random_state"]), device=device
+            len(centroids),
+            random_state=int(group.attrs["random_state"]),
+            device=device,
+            # Files of earlier versions say nothing: those were exact.
+            assignment=bytes(group.attrs.get("assignment", b"exact")).decode(),
+            n_probed=int(group.attrs.get("n_probed", N_PROBED)),
         )
-        vocabulary._set(centroids, [float(x) for x in group.attrs["inertia_history"]])
-        if vocabulary.digest_.encode() != group.attrs["digest"]:
-            raise FormatError(
-                f"The words of {group.file.filename} do not match their digest: the file is "
-                "damaged. Restore it from a copy, or index again."
-            )
+        # Files of earlier versions have no counts: to `partial_fit` their words stand for nothing.
+        counts = group["counts"][:] if "counts" in group else np.zeros(len(centroids), np.int64)
+        vocabulary._set(centroids, [float(x) for x in group.attrs["inertia_history"]], counts)
+        _check_digest("words", group, vocabulary.digest_)
+        if "cells" in group and vocabulary.assignment_ == "two_level":
+            cells, cell_of_word = (group["cells"][name][:] for name in _CELLS)
+            _check_digest("cells", group["cells"], cells_digest(cells, cell_of_word))
+            vocabulary._assigner.take_cells(cells, cell_of_word)
         return vocabulary
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -267,6 +281,14 @@ class Vocabulary:
         """Open a saved vocabulary; `FormatError` where it is none."""
         with open_h5(Path(path), "vocabulary", FORMAT_VERSION) as file:
             return cls.read(file, device)
+
+
+def _check_digest(what: str, group: h5py.Group, digest: str) -> None:
+    if digest.encode() != group.attrs["digest"]:
+        raise FormatError(
+            f"The {what} of {group.file.filename} do not match their digest: the file is damaged. "
+            "Restore it from a copy, or index again."
+        )
 
 
 def check_n_words(n_words: Any) -> int | str:

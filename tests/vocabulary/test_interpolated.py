@@ -41,7 +41,7 @@ def whitening_of(maps: np.ndarray, n_components: int) -> Whitening:
 
 def vocabulary_of(centroids: np.ndarray) -> Vocabulary:
     vocabulary = Vocabulary(len(centroids), device="cpu")
-    vocabulary._set(np.asarray(centroids, dtype=np.float32), [])
+    vocabulary._set(np.asarray(centroids, dtype=np.float32), [], np.ones(len(centroids)))
     return vocabulary
 
 

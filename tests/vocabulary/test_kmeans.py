@@ -8,6 +8,9 @@ from oracle import nearest_word
 from sklearn.cluster import KMeans
 
 from blcf.errors import InvalidInput
+from blcf.vocabulary import assigner
+from blcf.vocabulary import kmeans as kmeans_module
+from blcf.vocabulary import looks
 from blcf.vocabulary.kmeans import KMeansResult, kmeans
 
 # Seeds whose Lloyd iterations empty a word (about one in 300 of such samples does):
@@ -27,39 +30,48 @@ def blobs(n: int, n_components: int, n_blobs: int, seed: int) -> np.ndarray:
     return (centres[rng.integers(n_blobs, size=n)] + spread).astype(np.float32)
 
 
+@pytest.fixture
+def no_further_than_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmeans_module, "_PAST", 0)
+
+
 def plain_kmeans(sample: np.ndarray, n_words: int, seed: int, n_iter: int) -> KMeansResult:
-    """Lloyd on all of the sample, from the first distinct features of the shuffled sample."""
-    features = sample[np.random.default_rng(seed).permutation(len(sample))].astype(np.float64)
+    """Lloyd from the first distinct features of the shuffled sample."""
+    features = sample.astype(np.float64)
     centroids: list[np.ndarray] = []
-    for feature in features:
+    for feature in features[np.random.default_rng(seed).permutation(len(sample))]:
         if len(centroids) < n_words and not any((feature == c).all() for c in centroids):
             centroids.append(feature)
-    history, n_reseeded = [], 0
+    history, n_reseeded, counts = [], 0, np.zeros(n_words)
     for _ in range(n_iter):
         words = np.array([nearest_word(feature, centroids) for feature in features])
         distances = [float(((f - centroids[w]) ** 2).sum()) for f, w in zip(features, words)]
         history.append(float(np.mean(distances)))
         farthest = sorted(range(len(features)), key=lambda i: (-round(distances[i], 4), i))
+        counts = np.bincount(words, minlength=n_words)
         for word in range(n_words):
             if (words == word).any():
                 centroids[word] = features[words == word].mean(axis=0)
             else:
                 centroids[word] = features[farthest.pop(0)]
                 n_reseeded += 1
-    return KMeansResult(np.array(centroids), history, [len(sample)] * n_iter, n_reseeded)
+    return KMeansResult(np.array(centroids), counts, history, ["exact"] * n_iter, n_reseeded)
 
 
+@pytest.mark.usefixtures("no_further_than_the_mean")
 @pytest.mark.parametrize("seed", range(12))
 def test_equals_the_plain_twin(seed: int) -> None:
-    sample = integers(40, 2, seed)  # 4 a word: every iteration sees all
+    sample = integers(40, 2, seed)
     found = kmeans(sample, 10, random_state=seed, tol=0, max_iter=20)
     expected = plain_kmeans(sample, 10, seed, len(found.inertia_history))
     np.testing.assert_allclose(found.inertia_history, expected.inertia_history, rtol=1e-4)
     np.testing.assert_allclose(found.centroids, expected.centroids, rtol=1e-5)
-    assert found.sample_sizes == expected.sample_sizes
+    assert found.looks == expected.looks
+    assert found.counts.tolist() == expected.counts.tolist()
     assert found.centroids.dtype == np.float32
 
 
+@pytest.mark.usefixtures("no_further_than_the_mean")
 @pytest.mark.parametrize(("shape", "seed"), EMPTIED.items())
 def test_empty_words_go_to_the_farthest_features(shape: tuple[int, int, int], seed: int) -> None:
     n_components, n, n_words = shape
@@ -119,14 +131,20 @@ def test_global_random_state_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_inertia_falls_over_the_whole_sample(seed: int) -> None:
-    sample = blobs(2000, 6, 10, seed)
-    found = kmeans(sample, 16, random_state=seed, tol=0, max_iter=15)
-    # 64 features first, doubled until all are seen.
-    assert found.sample_sizes[:7] == [64, 128, 256, 512, 1024, 2000, 2000]
-    whole = [i for i, n in zip(found.inertia_history, found.sample_sizes) if n == 2000]
-    assert len(whole) >= 3
-    assert all(later <= earlier * (1 + 1e-6) for earlier, later in zip(whole, whole[1:]))
+def test_inertia_falls(seed: int) -> None:
+    found = kmeans(blobs(2000, 6, 10, seed), 16, random_state=seed, tol=0, max_iter=15)
+    history = found.inertia_history
+    assert len(history) >= 3
+    assert all(later <= earlier * (1 + 1e-6) for earlier, later in zip(history, history[1:]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_going_past_the_mean_saves_iterations(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = blobs(3000, 8, 40, seed)
+    past = kmeans(sample, 100, random_state=seed, tol=0, max_iter=6)
+    monkeypatch.setattr(kmeans_module, "_PAST", 0)
+    plain = kmeans(sample, 100, random_state=seed, tol=0, max_iter=6)
+    assert past.inertia_history[-1] < plain.inertia_history[-1]
 
 
 def test_the_inertia_is_what_it_says() -> None:
@@ -134,28 +152,58 @@ def test_the_inertia_is_what_it_says() -> None:
     seen: list[tuple[int, float]] = []
     found = kmeans(sample, 15, max_iter=4, tol=0, on_iteration=lambda i, x: seen.append((i, x)))
     assert seen == list(enumerate(found.inertia_history))
-    last = kmeans(sample, 15, max_iter=3, tol=0).centroids
-    distances = np.linalg.norm(sample[:, None] - last[None], axis=2) ** 2
-    assert found.inertia_history[3] == pytest.approx(distances.min(axis=1).mean(), rel=1e-4)
+    assert found.counts.sum() == 60
+
+
+def test_words_end_at_the_means_of_their_features() -> None:
+    sample = blobs(500, 3, 4, seed=1)
+    for max_iter in (1, 4):
+        found = kmeans(sample, 15, max_iter=max_iter, tol=0)
+        means = (found.counts[:, None] * found.centroids).sum(axis=0) / 500
+        np.testing.assert_allclose(means, sample.mean(axis=0), atol=1e-5)
 
 
 def test_it_stops_when_it_has_settled() -> None:
     sample = blobs(300, 3, 4, seed=2)
-    sizes = kmeans(sample, 5, max_iter=100, tol=0.5).sample_sizes
-    assert sizes.count(300) == 2  # the second full look tells
-    assert len(kmeans(sample, 5, max_iter=100, tol=0).sample_sizes) > len(sizes)
+    n_looks = len(kmeans(sample, 5, max_iter=100, tol=0.5).looks)
+    assert n_looks <= 3  # the second look of little gain tells
+    assert n_looks < len(kmeans(sample, 5, max_iter=100, tol=0).looks) < 100
 
 
-def test_words_are_means_over_the_whole_sample_even_when_short_of_iterations() -> None:
-    sample = blobs(2000, 4, 6, seed=3)
-    found = kmeans(sample, 8, max_iter=2)
-    assert found.sample_sizes == [32, 2000]
+def test_near_looks_between_exact_ones() -> None:
+    sample = blobs(9_000, 4, 60, seed=0)
+    found = kmeans(sample, 1_100, tol=0, max_iter=8)
+    assert found.looks == ["exact", "near", "near"] * 2 + ["exact", "near"]
+    history = found.inertia_history
+    assert all(later <= earlier * (1 + 1e-6) for earlier, later in zip(history, history[1:]))
+
+
+def test_near_looks_lose_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = blobs(9_000, 6, 60, seed=0)
+    near = kmeans(sample, 1_100, tol=0)
+    monkeypatch.setattr(looks, "N_NEAR", 1_100)
+    every = kmeans(sample, 1_100, tol=0)
+    monkeypatch.setattr(kmeans_module, "N_NEAR", 1_100)
+    exact = kmeans(sample, 1_100, tol=0)
+    assert near.looks.count("exact") == 5 and set(exact.looks) == {"exact"}
+    # Among all words a near look is an exact one.
+    np.testing.assert_allclose(every.inertia_history, exact.inertia_history, rtol=2e-3)
+    assert near.inertia_history[-1] < 1.01 * exact.inertia_history[-1]
+
+
+def test_in_two_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = blobs(9_000, 6, 60, seed=0)
+    exact = kmeans(sample, 1_000, tol=0)
+    monkeypatch.setattr(assigner, "TWO_LEVELS_FROM", 1_000)
+    found = kmeans(sample, 1_000, tol=0)
+    assert set(found.looks) == {"two-level"}
+    assert found.inertia_history[-1] < 1.02 * exact.inertia_history[-1]
 
 
 def test_a_part_of_the_sample_is_enough() -> None:
     sample = blobs(2000, 4, 6, seed=3)
     found = kmeans(sample, 8, max_features_per_word=20)
-    assert max(found.sample_sizes) == 160
+    assert found.counts.sum() == 160
     # What it does not look at plays no part.
     unseen = np.random.default_rng(0).permutation(2000)[160:]
     changed = sample.copy()

@@ -206,3 +206,49 @@ def test_files_that_are_no_vocabulary(vocabulary: Vocabulary, tmp_path: Path) ->
 def test_a_folder_that_is_not_there(vocabulary: Vocabulary, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Could not write .*absent"):
         vocabulary.save(tmp_path / "absent" / "vocabulary.h5")
+
+
+def test_partial_fit_in_parts() -> None:
+    features = sample(600)
+    vocabulary = Vocabulary(12, device="cpu").partial_fit(features[:200])
+    assert vocabulary.digest_ == Vocabulary(12, device="cpu").fit(features[:200]).digest_
+    before, counts = vocabulary.centroids_.copy(), vocabulary.counts_.copy()
+    digest, n_looks = vocabulary.digest_, len(vocabulary.inertia_history_)
+    vocabulary.partial_fit(features[200:])
+    words = [int(((before - f) ** 2).sum(axis=1).argmin()) for f in features[200:]]
+    for word in range(12):
+        more = features[200:][np.array(words) == word]
+        total = before[word].astype(float) * counts[word] + more.sum(axis=0, dtype=float)
+        np.testing.assert_allclose(
+            vocabulary.centroids_[word], total / (counts[word] + len(more)), rtol=1e-5, atol=1e-6
+        )
+    assert vocabulary.counts_.sum() == counts.sum() + 400
+    assert vocabulary.digest_ != digest and len(vocabulary.inertia_history_) == n_looks + 1
+    map_ = features[:6].T.reshape(-1, 2, 3)
+    expected = [int(((vocabulary.centroids_ - f) ** 2).sum(axis=1).argmin()) for f in features[:6]]
+    assert vocabulary.assign(map_, upsample=1).ravel().tolist() == expected
+
+
+def test_partial_fit_goes_on_after_saving(tmp_path: Path) -> None:
+    features = sample(600)
+    vocabulary = Vocabulary(12, device="cpu").partial_fit(features[:300])
+    vocabulary.save(tmp_path / "words.h5")
+    opened = Vocabulary.open(tmp_path / "words.h5", device="cpu")
+    assert opened.counts_.tolist() == vocabulary.counts_.tolist()
+    assert opened.partial_fit(features[300:]).digest_ == (
+        vocabulary.partial_fit(features[300:]).digest_
+    )
+
+
+def test_partial_fit_of_nothing_and_of_bad_parts() -> None:
+    features = sample(300)
+    with pytest.raises(InvalidInput, match="as words"):
+        Vocabulary(12, device="cpu").partial_fit(features[:5])
+    vocabulary = Vocabulary(12, device="cpu").partial_fit(features)
+    digest = vocabulary.digest_
+    vocabulary.partial_fit(features[:0])
+    with pytest.raises(InvalidInput, match="Expected features of shape"):
+        vocabulary.partial_fit(features[:, :2])
+    with pytest.raises(InvalidInput, match="finite"):
+        vocabulary.partial_fit(np.full_like(features, np.nan))
+    assert vocabulary.digest_ == digest
