@@ -26,6 +26,7 @@ __all__ = [
     "open_h5",
     "read_dataset",
     "read_json",
+    "refusals",
     "replace_file",
     "write_dataset",
     "write_h5",
@@ -54,19 +55,27 @@ def replace_file(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with open(temporary, "r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _flush_folder(path.parent)
+        with refusals(path):
+            yield temporary
+            with open(temporary, "r+b") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _flush_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses while `path` is written into a `StorageError`."""
+    try:
+        yield
     except OSError as error:
         raise StorageError(
             f"Could not write {path}: {error.strerror or error}. What was there before is intact; "
             "free some space or mend the permissions and run the same command again."
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def _flush_folder(path: Path) -> None:

@@ -10,7 +10,15 @@
 """
 
 from blcf.collection.checking import CheckReport, Damage, check_collection
-from blcf.collection.collection import Collection
+from blcf.collection.collection import TRAINING, Collection
 from blcf.collection.segment import Batch, Segment
 
-__all__ = ["Batch", "CheckReport", "Collection", "Damage", "Segment", "check_collection"]
+__all__ = [
+    "TRAINING",
+    "Batch",
+    "CheckReport",
+    "Collection",
+    "Damage",
+    "Segment",
+    "check_collection",
+]

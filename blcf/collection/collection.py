@@ -8,6 +8,7 @@
     segments/*.h5         names, sizes, assignment maps, norms, posting lists of many images each
     statistics.h5         document frequencies and norms of the live images
     errors.jsonl          pictures that were skipped, each with its reason
+    training/             the sample and k-means, while they are under way
     writer.lock           held by the one process that writes; writer.json says which
 
 A file belongs to the collection only once the manifest names it, and the manifest is swapped in
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,7 +49,9 @@ from blcf.collection.snapshot import Snapshot
 from blcf.errors import CollectionExists, FormatError, StorageError
 from blcf.storage import file_digest
 
-__all__ = ["Collection"]
+__all__ = ["TRAINING", "Collection"]
+
+TRAINING = "training"
 
 ATTEMPTS = 10  # to open what a writer merges in the same moment
 
@@ -223,9 +227,10 @@ class Collection(Snapshot):
     def discard(self) -> None:
         """Remove a collection that holds no pictures yet, and no other file of its folder."""
         assert not self.manifest["segments"], "a collection with pictures is never removed"
-        ours = (MANIFEST, BACKUP, "model.h5", "training.npz", "errors.jsonl", STATISTICS)
+        ours = (MANIFEST, BACKUP, "model.h5", "errors.jsonl", STATISTICS)
         for name in (*ours, *LOCK_FILES):
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / TRAINING, ignore_errors=True)
         for folder in (self.path / "segments", self.path):
             with suppress(OSError):  # not empty: somebody else's files
                 folder.rmdir()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from blcf.collection import TRAINING
 from blcf.engine.indexing import AddReport, follow_moves, index_images, names_to_index
 from blcf.engine.model import write_model
 from blcf.engine.opening import names_of
@@ -32,7 +34,7 @@ def add_images(
         follow_moves(collection, images)
         if names and not engine.model.is_learned:
             _learn(engine, images, progress)
-        (collection.path / "training.npz").unlink(missing_ok=True)
+        shutil.rmtree(collection.path / TRAINING, ignore_errors=True)
         report = index_images(
             engine.model, engine.bag_of_words(), images, names, progress=progress
         )
@@ -43,7 +45,7 @@ def add_images(
 def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
     folder = engine.collection.path
     learned = learn_model(
-        engine.model.extractor, images, engine.settings, folder / "training.npz", progress
+        engine.model.extractor, images, engine.settings, folder / TRAINING, progress
     )
     engine.collection.commit(model=write_model(folder / "model.h5", *learned))
 

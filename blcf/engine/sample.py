@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import time
-import zipfile
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,9 @@ import numpy as np
 
 from blcf.engine.pictures import stream_maps
 from blcf.engine.settings import Settings
-from blcf.errors import InvalidInput
+from blcf.errors import BlcfError, InvalidInput
 from blcf.images import ImageList
-from blcf.storage import replace_file
+from blcf.storage import map_file, read_json, refusals, write_json
 
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures
@@ -31,79 +30,89 @@ FEATURES_PER_CHANNEL = 100  # for the covariance, however few words are asked fo
 SAVE_SECONDS = 300.0
 
 
-@dataclass(eq=False)
 class _Sample:
-    """What was drawn so far.
+    """What was drawn so far: rows in a file that grows, and how far they reach in another.
+
+    Rows behind what the second file says are those of a run that was killed: they are cut off.
 
     Attributes
     ----------
-    images : digest of the list of images that it is drawn from
     n_done : how many of the chosen pictures were looked at
     n_cells : how many local features they have in all
-    parts : float16 (n, n_channels) each, L2-normalised rows
+    n_rows, n_channels : shape of what was drawn
     """
 
-    images: str
-    n_done: int = 0
-    n_cells: int = 0
-    parts: list[np.ndarray] = field(default_factory=list)
+    def __init__(self, folder: Path, images: str):
+        self._rows, self._facts = folder / "sample.f16", folder / "sample.json"
+        self._images = images
+        self.n_done = self.n_cells = self.n_rows = self.n_channels = 0
+        # Where there is none, or a damaged one, it is drawn again.
+        with suppress(BlcfError, AttributeError, KeyError, TypeError, ValueError):
+            facts = read_json(self._facts)
+            counts = [int(facts[name]) for name in ("n_done", "n_cells", "n_rows", "n_channels")]
+            n_bytes = 2 * counts[2] * counts[3]
+            if facts["images"] == images and _size(self._rows) >= n_bytes:
+                self.n_done, self.n_cells, self.n_rows, self.n_channels = counts
+                logger.info("resuming the training of an interrupted run")
+        with refusals(self._rows):
+            folder.mkdir(exist_ok=True)
+            with open(self._rows, "ab") as file:
+                file.truncate(2 * self.n_rows * self.n_channels)
+
+    def append(self, rows: np.ndarray) -> None:
+        """Add float16 (n, n_channels), L2-normalised."""
+        with refusals(self._rows), open(self._rows, "ab") as file:
+            file.write(rows.tobytes())
+        self.n_rows += len(rows)
+        self.n_channels = rows.shape[1]
+
+    def save(self) -> None:
+        """Note how far the sample reaches."""
+        with refusals(self._rows), open(self._rows, "ab") as file:
+            os.fsync(file.fileno())
+        counts = {name: getattr(self, name) for name in ("n_done", "n_cells", "n_rows")}
+        facts = {"images": self._images, **counts, "n_channels": self.n_channels}
+        write_json(self._facts, facts)
 
     def features(self) -> np.ndarray:
-        """All parts as one array, which takes their place: they are joined once, not twice."""
-        if len(self.parts) > 1:
-            self.parts = [np.concatenate(self.parts)]
-        return self.parts[0] if self.parts else np.empty((0, 0), np.float16)
+        """All rows, a map of the file: float16 (n_rows, n_channels)."""
+        return map_file(self._rows).view(np.float16).reshape(self.n_rows, self.n_channels)
 
-    def save(self, path: Path) -> None:
-        """Write what was drawn so far to a file that appears whole or not at all."""
-        with replace_file(path) as temporary, open(temporary, "wb") as file:
-            np.savez(
-                file,
-                features=self.features(),
-                n_done=self.n_done,
-                n_cells=self.n_cells,
-                images=self.images,
-            )
 
-    @classmethod
-    def resume(cls, path: Path, images: str) -> _Sample:
-        """What an interrupted run over the same images has drawn, or an empty sample."""
-        # Where there is none, or a damaged one, it is drawn again.
-        with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-            with np.load(path, allow_pickle=False) as saved:
-                if str(saved["images"]) == images:
-                    features = saved["features"]
-                    parts = [features] if len(features) else []
-                    sample = cls(images, int(saved["n_done"]), int(saved["n_cells"]), parts)
-                    logger.info("resuming the training of an interrupted run")
-                    return sample
-        return cls(images)
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def draw_sample(
     extractor: ConvFeatures,
     images: ImageList,
     settings: Settings,
-    path: Path,
+    folder: Path,
     progress: bool,
 ) -> tuple[np.ndarray, int]:
     """A seeded sample of the local features of the interpolated maps.
 
-    It is saved at `path` every few minutes, when it is interrupted and when it is complete; a
-    later call over the same images goes on from there.
+    It grows in a file of `folder`; how far it reaches is noted there every few minutes, when it is
+    interrupted and when it is complete. A later call over the same images goes on from there.
 
     Returns
     -------
-    float16 (n, n_channels), L2-normalised; how many there are in all the images, estimated
+    float16 (n, n_channels), L2-normalised, a map of that file; how many local features there are
+    in all the images, estimated
 
     Raises
     ------
     InvalidInput
         Not one picture could be read.
+    StorageError
+        The disk is full.
     """
     rng = np.random.default_rng(settings.random_state)
     chosen = sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
-    sample = _Sample.resume(path, _digest(images))
+    sample = _Sample(folder, _digest(images))
     first_reason, last_save = "", time.monotonic()
     if sample.n_done < len(chosen):
         names = [images.names[position] for position in chosen[sample.n_done :]]
@@ -117,17 +126,17 @@ def draw_sample(
                     _take(sample, picture.feature_map, settings, number, n_features)
                 sample.n_done += 1
                 if time.monotonic() - last_save > SAVE_SECONDS:
-                    sample.save(path)
+                    sample.save()
                     last_save = time.monotonic()
         except KeyboardInterrupt:
-            sample.save(path)
+            sample.save()
             raise
-        if not sample.parts:
+        if not sample.n_rows:
             raise InvalidInput(
                 f"None of {len(chosen)} pictures under {images.root} could be read. The first: "
                 f"{first_reason}"
             )
-        sample.save(path)
+        sample.save()
     return sample.features(), sample.n_cells * len(images) // len(chosen)
 
 
@@ -153,7 +162,7 @@ def _take(
     if len(features) > n_features:
         cells = np.random.default_rng([settings.random_state, number])
         features = features[np.sort(cells.permutation(len(features))[:n_features])]
-    sample.parts.append(normalise_rows(features).astype(np.float16))
+    sample.append(normalise_rows(features).astype(np.float16))
 
 
 def _digest(images: ImageList) -> str:

@@ -6,11 +6,13 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tqdm import tqdm
 
 from blcf.engine.sample import draw_sample
 from blcf.engine.settings import Settings
 from blcf.images import ImageList
+from blcf.storage import map_file, refusals
 
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures, Whitening
@@ -20,30 +22,38 @@ __all__ = ["learn_model"]
 
 logger = logging.getLogger(__name__)
 
+# The covariance is learned from this many features a channel, at most: more change nothing.
+WHITENED_PER_CHANNEL = 1_000
+
+_BLOCK = 65_536  # features whitened at a time
+
 
 def learn_model(
     extractor: ConvFeatures,
     images: ImageList,
     settings: Settings,
-    path: Path,
+    folder: Path,
     progress: bool,
 ) -> tuple[Whitening, Vocabulary]:
     """Whitening and vocabulary from a seeded sample of the images.
 
-    The sample is kept at `path`, so that a run that was interrupted does not start again.
+    The sample and each iteration of k-means are kept in `folder`, so that a run that was
+    interrupted does not start again. What is learned from is read from there, a part at a time:
+    the memory does not grow with the sample.
     """
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary, auto_n_words
     from blcf.vocabulary.vocabulary import SAMPLED_PER_WORD
 
-    sample, n_features = draw_sample(extractor, images, settings, path, progress)
+    sample, n_features = draw_sample(extractor, images, settings, folder, progress)
     logger.info(
         "training on %s of some %s local features of this collection",
         f"{len(sample):,}",
         f"{n_features:,}",
     )
     n_wanted = min(settings.n_components or sample.shape[1], sample.shape[1])
-    whitening = Whitening(n_wanted).fit(sample)
+    step = max(1, len(sample) // (WHITENED_PER_CHANNEL * sample.shape[1]))
+    whitening = Whitening(n_wanted).fit(sample[::step])
     if whitening.n_components_ < (settings.n_components or n_wanted):
         logger.info(
             "whitening to %d dimensions: the features have no more (%d channels)",
@@ -57,7 +67,7 @@ def learn_model(
             "vocabulary: %s words (auto: one per 150 local features, at most 25,000)",
             f"{n_words:,}",
         )
-    features = whitening.transform(sample)
+    features = _whiten(whitening, sample, folder / "whitened.f32")
     vocabulary = Vocabulary(n_words, random_state=settings.random_state, device=extractor.device)
     with tqdm(
         total=vocabulary.max_iter, desc="k-means", unit="iteration", disable=not progress
@@ -65,7 +75,15 @@ def learn_model(
 
         def report(iteration: int, inertia: float) -> None:
             bar.set_postfix(inertia=f"{inertia:.4f}", refresh=False)
-            bar.update()
+            bar.update(iteration + 1 - bar.n)
 
-        vocabulary.fit(features, on_iteration=report)
+        vocabulary.fit(features, report, checkpoint=folder / "k-means.h5")
     return whitening, vocabulary
+
+
+def _whiten(whitening: Whitening, sample: np.ndarray, path: Path) -> np.ndarray:
+    """The whitened sample, a map of a file: float32 (n, n_components)."""
+    with refusals(path), open(path, "wb") as file:
+        for first in range(0, len(sample), _BLOCK):
+            file.write(whitening.transform(sample[first : first + _BLOCK]).tobytes())
+    return map_file(path).view(np.float32).reshape(len(sample), -1)

@@ -190,9 +190,9 @@ def test_a_mistake_on_resuming_keeps_what_is_there(place, call, tmp_path, monkey
     with pytest.raises(ZeroDivisionError):
         call(*command)
     monkeypatch.undo()
-    assert (tmp_path / "c.blcf" / "training.npz").exists()
+    assert (tmp_path / "c.blcf" / "training").exists()
     assert call(*command, "--device", "nonsense")[0] == 2
-    assert (tmp_path / "c.blcf" / "training.npz").exists()
+    assert (tmp_path / "c.blcf" / "training").exists()
     assert call(*command, "--layer", "fire9")[0] == 0, "the default layer by its name"
     assert call(*command, "--layer", "features.12")[0] == 0
 
