@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from blcf.collection import TRAINING
 from blcf.engine.indexing import AddReport, follow_moves, index_images, names_to_index
+from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.model import write_model
 from blcf.engine.opening import names_of
 from blcf.engine.training import learn_model
@@ -34,20 +35,24 @@ def add_images(
         follow_moves(collection, images)
         if names and not engine.model.is_learned:
             _learn(engine, images, progress)
-        shutil.rmtree(collection.path / TRAINING, ignore_errors=True)
+        training = collection.path / TRAINING
+        kept = KeptMaps(training) if training.is_dir() else None
         report = index_images(
-            engine.model, engine.bag_of_words(), images, names, progress=progress
+            engine.model, engine.bag_of_words(), images, names, progress=progress, kept=kept
         )
+        shutil.rmtree(training, ignore_errors=True)
         _keep_statistics(engine)
     return report
 
 
 def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
     folder = engine.collection.path
-    learned = learn_model(
-        engine.model.extractor, images, engine.settings, folder / TRAINING, progress
-    )
+    training = folder / TRAINING
+    learned = learn_model(engine.model.extractor, images, engine.settings, training, progress)
     engine.collection.commit(model=write_model(folder / "model.h5", *learned))
+    for path in training.iterdir():  # the feature maps are of use until they are indexed
+        if path.name not in KeptMaps.FILES:
+            path.unlink()
 
 
 def remove_images(engine: SearchEngine, pictures: Iterable[str | os.PathLike[str]]) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import dequantise_norms, quantise_norms
 from blcf.collection import Batch, Collection
+from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.model import Model
-from blcf.engine.pictures import stream_maps
-from blcf.errors import InvalidInput
+from blcf.engine.pictures import stream_pictures
+from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import ImageList, display_name
 
 __all__ = ["AddReport", "follow_moves", "index_images", "names_to_index"]
@@ -90,13 +92,6 @@ def follow_moves(collection: Collection, images: ImageList) -> None:
         collection.relocate(moved)
 
 
-def _stream(model: Model, images: ImageList, names: list[str], progress: bool) -> Iterable:
-    """Feature maps of the named pictures; no network is loaded for none."""
-    if not names:
-        return ()
-    return stream_maps(model.extractor, images, names, "indexing", progress)
-
-
 def index_images(
     model: Model,
     bag_of_words: BagOfWords,
@@ -104,8 +99,11 @@ def index_images(
     names: list[str],
     *,
     progress: bool,
+    kept: KeptMaps | None = None,
 ) -> AddReport:
     """Index pictures and commit them batch by batch (the caller is the writer).
+
+    `kept` are feature maps of some of the pictures, which need not go through the network.
 
     An interrupt commits the pictures that were finished before it goes on.
     """
@@ -128,17 +126,25 @@ def index_images(
         collection.record_skipped(skipped, settled, root)
         last_commit = time.monotonic()
 
+    def take(name: str, size: tuple[int, int], content: Any) -> None:
+        settled.append(name)
+        if isinstance(content, UnreadableImage):
+            skipped[name] = getattr(content, "reason", str(content))
+            return
+        words, norms = content
+        batch.append(name, size, words, quantise_norms(norms))
+        if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
+            commit()
+
     try:
-        for name, picture in _stream(model, images, names, progress):
-            settled.append(name)
-            if isinstance(picture, Exception):
-                skipped[name] = getattr(picture, "reason", str(picture))
-                continue
-            words, norms = model.encode(picture.feature_map)
-            batch.append(name, picture.size, words, quantise_norms(norms))
-            late = time.monotonic() - last_commit > COMMIT_SECONDS
-            if len(batch) >= COMMIT_IMAGES or late:
-                commit()
+        if names:  # for none no network is loaded
+            encode = model.encode_many
+            stream = stream_pictures(
+                model.extractor, images, names, encode, "indexing", progress, kept
+            )
+            with closing(stream):
+                for picture in stream:
+                    take(*picture)
     except KeyboardInterrupt:
         commit()
         raise

@@ -149,10 +149,14 @@ class Model:
         assignment_map : int32 (H, W), H and W the interpolated height and width
         norms : float32 (H, W), L2 norms of the interpolated raw features
         """
+        return self.encode_many(feature_map[None])[0]
+
+    def encode_many(self, feature_maps: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`encode` of raw feature maps of one shape, float32 (n, C, h, w), in one go."""
         words, norms = self.vocabulary.assign_maps(
-            feature_map[None], upsample=self.settings.upsample, whitening=self.whitening
+            feature_maps, upsample=self.settings.upsample, whitening=self.whitening
         )
-        return words[0], norms[0]
+        return list(zip(words, norms))
 
 
 def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.pictures import stream_maps
 from blcf.engine.settings import Settings
 from blcf.errors import BlcfError, InvalidInput
@@ -113,17 +114,21 @@ def draw_sample(
     rng = np.random.default_rng(settings.random_state)
     chosen = sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
     sample = _Sample(folder, _digest(images))
+    # A larger collection gains little: most of its pictures are looked at once.
+    kept = KeptMaps(folder, extractor.dtype_) if len(images) <= 2 * MOST_IMAGES else None
     first_reason, last_save = "", time.monotonic()
     if sample.n_done < len(chosen):
         names = [images.names[position] for position in chosen[sample.n_done :]]
         try:
-            for _, picture in stream_maps(extractor, images, names, "sampling", progress):
+            for name, picture in stream_maps(extractor, images, names, "sampling", progress):
                 if isinstance(picture, Exception):  # it is named when it is indexed
                     first_reason = first_reason or str(picture)
                 else:
                     number = chosen[sample.n_done]
                     n_features = _n_per_image(settings, extractor.n_channels_, len(chosen))
                     _take(sample, picture.feature_map, settings, number, n_features)
+                    if kept is not None:
+                        kept.put(name, images.path(name), picture.size, picture.feature_map)
                 sample.n_done += 1
                 if time.monotonic() - last_save > SAVE_SECONDS:
                     sample.save()

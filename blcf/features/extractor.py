@@ -6,7 +6,6 @@ import copy
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,20 @@ import torch
 from torch import nn
 
 from blcf.errors import InvalidInput, OutOfMemory
+from blcf.features.fusing import fuse_network, largest_activation
 from blcf.features.networks import build_network, cut_network, default_layer
 from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
 from blcf.images import resize_image
+from blcf.processor import multiplies_bfloat16
 
 __all__ = ["ConvFeatures"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# The largest activation of a batch on the CPU. Larger blocks glibc takes afresh from the system,
+# page by page: VGG16 takes 95 ms a picture in batches of 8, 86 in batches of 2, 74 one by one
+# (bfloat16). SqueezeNet is fastest with 2 to 8 pictures, MobileNetV2 with 2 to 6.
+_LARGEST_ACTIVATION = 16 << 20
 
 
 class ConvFeatures:
@@ -41,7 +47,8 @@ class ConvFeatures:
         bfloat16 where the device multiplies it in hardware, float32 elsewhere. Not part of a
         collection: features differ by a hundredth, rankings hardly (benchmarks/README.md,
         "Extraction").
-    batch_size : pictures of equal shape that go through the network together
+    batch_size : pictures of equal shape that go through the network together, at most; on the CPU
+        fewer where the activations of a layer are large
 
     Attributes
     ----------
@@ -56,6 +63,9 @@ class ConvFeatures:
     InvalidInput, WeightsError
         Unknown network, layer, device or dtype; weights that do not fit.
     """
+
+    _part: nn.Module  # the network up to the layer
+    preprocessing_: Preprocessing
 
     def __init__(
         self,
@@ -84,9 +94,12 @@ class ConvFeatures:
         self.dtype_ = dtype if dtype != "auto" else _choose_dtype(self._device)
         self._dtype = _DTYPES[self.dtype_]
         self.weights_digest_ = digest_tensors(self._part)
+        self._part.requires_grad_(False)
+        if self._device.type == "cpu":
+            self._part = fuse_network(self._part, self._dtype)
+            _keep_freed_memory()
         self._part.to(device=self._device, dtype=self._dtype)
         self._part.to(memory_format=torch.channels_last)
-        self._part.requires_grad_(False)
         mean, std = self.preprocessing_.mean, self.preprocessing_.std
         self._mean = torch.tensor(mean, device=self._device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(std, device=self._device).view(1, 3, 1, 1) * 255
@@ -141,21 +154,50 @@ class ConvFeatures:
         equal shape share a batch.
         """
         resized = [resize_image(image, self.side) for image in images]
-        by_shape = defaultdict(list)
-        for position, image in enumerate(resized):
-            by_shape[image.shape].append(position)
         maps: list[Any] = [None] * len(resized)
-        # Large pictures in smaller batches: a batch takes about the memory of 8 of side 768.
-        n_batch = max(1, int(self.batch_size * min(1.0, (768 / self.side) ** 2)))
-        for positions in by_shape.values():
-            for first in range(0, len(positions), n_batch):
-                batch = positions[first : first + n_batch]
-                for position, feature_map in zip(batch, self._forward([resized[p] for p in batch])):
-                    maps[position] = feature_map
+        for positions in self.batches(resized):
+            for position, each in zip(positions, self._forward([resized[p] for p in positions])):
+                maps[position] = each
         return maps
 
+    def extract_batch(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Feature maps of pictures that become of one shape, together: float32 (n, C, h, w)."""
+        resized = [resize_image(image, self.side) for image in images]
+        shapes = sorted({image.shape[:2] for image in resized})
+        if len(shapes) != 1:
+            raise InvalidInput(
+                "Expected pictures of one shape (height, width) when resized, got "
+                f"{', '.join(map(str, shapes)) or 'no picture'}. extract_many takes any."
+            )
+        return self._forward(resized)
+
+    def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
+        """Which of some resized pictures go through the network together.
+
+        Returns
+        -------
+        positions of pictures of equal shape, ascending; batches in the order of their first ones
+        """
+        by_shape = defaultdict(list)
+        for position, image in enumerate(images):
+            by_shape[image.shape].append(position)
+        found = []
+        for (height, width, _), positions in by_shape.items():
+            n_batch = self._n_batch(height, width)
+            starts = range(0, len(positions), n_batch)
+            found += [positions[start : start + n_batch] for start in starts]
+        return sorted(found)
+
+    def _n_batch(self, height: int, width: int) -> int:
+        """How many pictures of a size go through the network together."""
+        if self._device.type == "cpu":
+            n_most = int(_LARGEST_ACTIVATION / (self._bytes_per_pixel * height * width))
+        else:  # about the memory of 8 of side 768
+            n_most = int(self.batch_size * (768 / self.side) ** 2)
+        return max(1, min(self.batch_size, n_most))
+
     def _probe(self) -> None:
-        """Learn the number of channels, and on which axis they are, from pictures of two sizes."""
+        """Learn the number of channels, on which axis they are, and the size of activations."""
         self._channels_last, shapes = False, []
         for height, width in ((128, 96), (192, 224)):
             shapes.append(self._run([np.zeros((height, width, 3), dtype=np.uint8)]).shape[1:])
@@ -170,25 +212,33 @@ class ConvFeatures:
             )
         self._channels_last = same == [2]  # transformers keep the channels on the last axis
         self.n_channels_ = int(shapes[0][same[0]])
+        if self._device.type == "cpu":
+            inputs = self._inputs([np.zeros((128, 96, 3), dtype=np.uint8)])
+            self._bytes_per_pixel = largest_activation(self._part, inputs) / (128 * 96)
 
     def _forward(self, images: list[np.ndarray]) -> np.ndarray:
         """Feature maps (n, C, h, w) of pictures of one shape."""
         maps = self._run(images)
         if self._channels_last:
             maps = maps.permute(0, 3, 1, 2)
-        if not bool(maps.isfinite().all()):
+        # A sum is finite unless a term is not, or it overflows: a tenth of the time of isfinite.
+        if not bool(maps.sum().isfinite()) and not bool(maps.isfinite().all()):
             raise InvalidInput(
                 f"Layer {self.layer_} of {self.network_} gave values that are not finite in "
                 f"{self.dtype_}. Use dtype='float32' or 'bfloat16', and check the weights."
             )
         return maps.contiguous().cpu().numpy()
 
+    def _inputs(self, images: list[np.ndarray]) -> torch.Tensor:
+        """Pictures of one shape as the network takes them: (n, 3, height, width)."""
+        pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3)
+        pixels = pixels.permute(0, 3, 1, 2).float()  # channels last in memory
+        return pixels.sub_(self._mean).div_(self._std).to(self._dtype)
+
     @torch.inference_mode()
     def _run(self, images: list[np.ndarray]) -> torch.Tensor:
         """What the layer gives for pictures of one shape: float32 (n, ., ., .)."""
-        pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3)
-        pixels = pixels.permute(0, 3, 1, 2).float()  # channels last in memory
-        inputs = ((pixels - self._mean) / self._std).to(self._dtype)
+        inputs = self._inputs(images)
         height, width = images[0].shape[:2]
         try:
             maps = self._part(inputs)["map"]
@@ -227,6 +277,15 @@ class ConvFeatures:
         }
 
 
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed blocks of the size of activations, instead of giving them back.
+
+    It learns from what a program frees: after a block of nearly 32 MB, the most it learns from,
+    blocks up to that size are taken from memory it has already. Elsewhere this does nothing.
+    """
+    torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
+
+
 def _choose_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -243,10 +302,4 @@ def _choose_dtype(device: torch.device) -> str:
     """bfloat16 where the device has instructions for it: elsewhere it is emulated, and slow."""
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
-    if device.type != "cpu":
-        return "float32"
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text("utf-8", "replace").split())
-    except OSError:  # no Linux
-        return "float32"
-    return "bfloat16" if flags & {"avx512_bf16", "amx_bf16", "bf16"} else "float32"
+    return "bfloat16" if device.type == "cpu" and multiplies_bfloat16() else "float32"

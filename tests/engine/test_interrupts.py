@@ -9,6 +9,7 @@ import sys
 import time
 
 import h5py
+import numpy as np
 import pytest
 import tiles
 from tiles import create, rankings, reopen
@@ -50,35 +51,38 @@ def test_a_damaged_segment_is_no_crash(scenes, tmp_path):
 def test_searching_while_adding_is_followed_by_a_fresh_search(scenes, tmp_path):
     engine = create(tmp_path / "c.blcf")
     engine.add([scenes / "00.png"], root=scenes, progress=False)
-    real = engine.model.encode
+    real, calls = engine.model.encode_many, []
 
-    def encode(feature_map):
+    def encode_many(feature_maps):
+        calls.append(len(feature_maps))
         assert len(engine.searcher.search(query, SearchOptions())) == 1
-        return real(feature_map)
+        return real(feature_maps)
 
     query = engine.describe(scenes / "00.png")
-    engine.model.encode = encode
+    engine.model.encode_many = encode_many
     engine.add(scenes, progress=False)
+    assert sum(calls) == 11
     assert len(engine.searcher.search(query, SearchOptions())) == len(engine) == 12
 
 
 def test_interrupt_commits_what_is_finished(scenes, tmp_path, monkeypatch):
     engine = create(tmp_path / "c.blcf")
     engine.add([scenes / "00.png", scenes / "01.png"], root=scenes, progress=False)
-    real, seen = engine.model.encode, []
+    engine.model.extractor.batch_size = 3
+    real, seen = engine.model.encode_many, []
 
-    def encode(feature_map):
-        if len(seen) == 5:
+    def encode_many(feature_maps):
+        if len(seen) == 2:
             raise KeyboardInterrupt
-        seen.append(1)
-        return real(feature_map)
+        seen.append(len(feature_maps))
+        return real(feature_maps)
 
-    monkeypatch.setattr(engine.model, "encode", encode)
+    monkeypatch.setattr(engine.model, "encode_many", encode_many)
     with pytest.raises(KeyboardInterrupt):
         engine.add(scenes, progress=False)
     again = reopen(tmp_path / "c.blcf")
-    assert len(again) == 7
-    assert again.add(scenes, progress=False).n_added == 5
+    assert seen == [3, 3] and len(again) == 2 + 6
+    assert again.add(scenes, progress=False).n_added == 4
 
 
 def test_training_sample_survives_an_interrupt(scenes, tmp_path, monkeypatch):
@@ -91,7 +95,7 @@ def test_training_sample_survives_an_interrupt(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("blcf.engine.sample.stream_maps", _interrupt)
     again = reopen(tmp_path / "c.blcf")
     assert again.add(scenes, progress=False).n_added == 12
-    assert not (tmp_path / "c.blcf" / "training.npz").exists()
+    assert not (tmp_path / "c.blcf" / "training").exists()
 
 
 @pytest.mark.parametrize("save_seconds", [300.0, 0.0], ids=["when interrupted", "now and then"])
@@ -150,11 +154,12 @@ from blcf import SearchEngine
 from blcf.engine import indexing
 indexing.COMMIT_IMAGES = 2
 engine = SearchEngine.open(sys.argv[1], network=tiles.TileNetwork())
-encode = engine.model.encode
-def slow(feature_map):
+engine.model.extractor.batch_size = 1
+encode_many = engine.model.encode_many
+def slow(feature_maps):
     time.sleep(0.05)
-    return encode(feature_map)
-engine.model.encode = slow
+    return encode_many(feature_maps)
+engine.model.encode_many = slow
 print("adding", flush=True)
 engine.add(sys.argv[2], progress=False)
 """
@@ -216,3 +221,41 @@ def test_readers_keep_their_snapshot(scenes, tmp_path):
     assert len(reader) == 8 and rankings(reader, scenes) == before
     reader.refresh()
     assert len(reader) == 12 and rankings(reader, scenes) == rankings(writer, scenes)
+
+
+def test_the_network_sees_each_training_picture_once(scenes, tmp_path, monkeypatch):
+    engine = create(tmp_path / "c.blcf")
+    real, n_seen = engine.model.extractor.extract_batch, []
+
+    def extract_batch(images):
+        n_seen.append(len(images))
+        return real(images)
+
+    monkeypatch.setattr(engine.model.extractor, "extract_batch", extract_batch)
+    engine.add(scenes, progress=False)
+    assert sum(n_seen) == 12
+    # The same words as where nothing was kept.
+    monkeypatch.setattr("blcf.engine.kept_maps.MOST_BYTES", 0)
+    other = create(tmp_path / "o.blcf")
+    other.add(scenes, progress=False)
+    assert other.model.vocabulary.digest_ == engine.model.vocabulary.digest_
+    for image_id in range(12):
+        for kind in ("words", "norms"):
+            one, two = (getattr(each.collection, kind)(image_id) for each in (engine, other))
+            np.testing.assert_array_equal(one, two)
+
+
+def test_kept_maps_outlive_an_interrupt(scenes, tmp_path, monkeypatch):
+    engine = create(tmp_path / "c.blcf")
+    monkeypatch.setattr("blcf.engine.model.Model.encode_many", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        engine.add(scenes, progress=False)
+    monkeypatch.undo()
+    assert {path.name for path in (tmp_path / "c.blcf" / "training").iterdir()} == {
+        "maps.raw",
+        "maps.jsonl",
+    }
+    again = reopen(tmp_path / "c.blcf")
+    monkeypatch.setattr(again.model.extractor, "extract_batch", _interrupt)
+    assert again.add(scenes, progress=False).n_added == 12
+    assert not (tmp_path / "c.blcf" / "training").exists()
