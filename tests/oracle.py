@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter, defaultdict
 
 
@@ -93,6 +94,31 @@ def window_score(assignment_map, window, wanted, weights, sqrt, cell_weights=Non
     return cosine(wanted, vector(bag(part, cell_weights), weights, sqrt))
 
 
+def all_windows(h, w):
+    """Every window of a map, position and size, as [(x1, y1, x2, y2)]."""
+    return [
+        (x1, y1, x2, y2)
+        for y1 in range(h)
+        for y2 in range(y1 + 1, h + 1)
+        for x1 in range(w)
+        for x2 in range(x1 + 1, w + 1)
+    ]
+
+
+def best_window(assignment_map, candidates, wanted, weights, sqrt, cell_weights=None):
+    """(score, window) of the largest score as float32, then area, height; the top, the left."""
+
+    def order(scored):
+        score, (x1, y1, x2, y2) = scored
+        return array("f", [score])[0], (x2 - x1) * (y2 - y1), y2 - y1, -y1, -x1
+
+    scored = [
+        (window_score(assignment_map, window, wanted, weights, sqrt, cell_weights), window)
+        for window in candidates
+    ]
+    return max(scored, key=order)
+
+
 def box_to_cells(box, size, shape):
     """Cells whose pixels a box touches (floor of the near, ceil of the far side), at least one."""
     spans = []
@@ -173,3 +199,15 @@ def iou(box, other):
     h = max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
     areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
     return w * h / (sum(areas) - w * h)
+
+
+def nearest_in_cells(feature, centroids, cells, cell_of_word, margin):
+    """The first best word, by score, of the cells at most `margin` below the best cell."""
+
+    def score(centroid):
+        return sum(x * c - c * c / 2 for x, c in zip(feature, centroid))
+
+    least = max(score(cell) for cell in cells) - margin
+    looked = {number for number, cell in enumerate(cells) if score(cell) >= least}
+    words = [word for word, cell in enumerate(cell_of_word) if cell in looked]
+    return max(words, key=lambda word: (score(centroids[word]), -word)) if words else 0

@@ -7,7 +7,8 @@ from numba import njit
 
 __all__ = ["FEATURES", "TILE", "group_by_cell", "keep_best_of_cells", "probe_cells"]
 
-# Words of a tile and features of a block.
+# Words of a tile and features of a block: 48 KB of products, near the first-level cache. Tiles of
+# 256 words take a tenth longer, of 128 words half as long again.
 TILE, FEATURES = 512, 24
 
 
@@ -17,6 +18,11 @@ def _multiply(features, words, width, products):
 
     Every product is the same chain of additions, whatever it is computed beside. Contraction
     (one rounding for product and sum) is all of `fastmath` that is used.
+
+    With 128 components 1.5 to 1.8 ns a product on one core of an AMD EPYC, 3 features by 8
+    components at a time: 4 by 4 take 2.3 ns, 2 by 8 2.5, 2 by 16 4. oneDNN takes 1.2 ns in large
+    products, 2.3 for 32 features by 512 words, and .7 and 1.7 in bfloat16; making a product of a
+    new shape ready costs it more than most cells do.
     """
     n, n_components = features.shape
     products[:n, :width] = 0

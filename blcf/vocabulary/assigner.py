@@ -25,8 +25,8 @@ PRECISIONS = ("float32", "bfloat16")
 
 ASSIGNMENTS = ("auto", "exact", "two_level")
 
-# assignment="auto": two levels from this many words on the CPU, see benchmarks/README.md, "Large
-# vocabularies". Below, the exact way takes less time than a network does for the map.
+# assignment="auto": two levels from this many words on the CPU, where they take less than half the
+# time, see benchmarks/README.md, "Large vocabularies". Below there is little to gain.
 TWO_LEVELS_FROM = 100_000
 
 

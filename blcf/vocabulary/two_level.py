@@ -15,7 +15,8 @@ from blcf.vocabulary.assignment import nearest_words
 
 __all__ = ["N_PROBED", "TwoLevel", "cells_digest", "check_n_probed"]
 
-# Cells looked at in the mean: see benchmarks/README.md, "Large vocabularies".
+# Cells looked at in the mean: among 1,000,000 words 97 % of features get the word of the exact way,
+# in a twelfth of its time; see benchmarks/README.md, "Large vocabularies".
 N_PROBED = 32
 
 _SAMPLED_PER_CELL, _ITERATIONS = 50, 6
@@ -33,7 +34,8 @@ class TwoLevel:
     of them than one in the middle of its own: among 1,000,000 words in 2,000 cells, 97 % of
     features find their nearest word among 8,600 words this way, 10,400 where each looks at equally
     many cells. Margins relative to the distance of the cell, of the boundary between two cells or
-    of the best word in the first cells need 1.05 to 2.3 times as many words.
+    of the best word in the first cells need 1.05 to 2.3 times as many words. With 1,000 cells more
+    words are looked at than with 4,000, in all 1.3 times as many.
 
     Parameters
     ----------

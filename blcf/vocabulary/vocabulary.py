@@ -52,7 +52,7 @@ class Vocabulary:
     random_state : int
     device : "cpu", "cuda", ...; "auto" takes CUDA where there is one
     assignment : "exact"; "two_level" looks for a feature's word in the cells of the space nearest
-        to it only, which gives another word to about one feature of 50; "auto" is exact up to
+        to it only, which gives another word to about one feature of 40; "auto" is exact below
         100,000 words and on other devices than the CPU, and in two levels from there
     n_probed : how many cells "two_level" looks at in the mean; as many as there are: all
 

@@ -8,27 +8,21 @@ import numpy as np
 import oracle
 import pytest
 
-from blcf.kernels.windows import score_windows
+from blcf.kernels.windows import lay_out, score_windows
 
 
 def all_windows(h, w):
-    return np.array(
-        [
-            (x1, y1, x2, y2)
-            for y1 in range(h)
-            for y2 in range(y1 + 1, h + 1)
-            for x1 in range(w)
-            for x2 in range(x1 + 1, w + 1)
-        ],
-        dtype=np.int32,
-    )
+    return np.array(oracle.all_windows(h, w), dtype=np.int32)
 
 
 def kernel_scores(words, weights, windows, query, idf, sqrt):
-    tf = np.zeros(query.size)
     scores = np.full(len(windows), np.nan)
-    score_windows(words, weights, windows, query * idf, idf * idf, sqrt, tf, scores)
-    assert not tf.any()  # the scratch is left as it was found
+    cells = lay_out(words, weights, query * idf, idf * idf, sqrt)
+    score_windows(*cells, sqrt, windows, np.arange(len(windows)), scores)
+    shuffled = np.random.default_rng(0).permutation(len(windows))
+    again = np.full(len(windows), np.nan)
+    score_windows(*cells, sqrt, windows, shuffled, again)
+    assert again.tolist() == scores.tolist()
     return scores
 
 
@@ -93,3 +87,34 @@ def test_no_windows():
     none = np.empty((0, 4), dtype=np.int32)
     ones = np.ones((1, 1), dtype=np.float32)
     assert kernel_scores(words, ones, none, np.ones(1), np.ones(1), False).size == 0
+
+
+@pytest.mark.parametrize("sqrt", [False, True])
+def test_a_map_laid_out(sqrt):
+    words = np.array([[70_000, 3, 70_000], [3, 0, 65_536]], dtype=np.int32)
+    weights = np.array([[1, 2, 0], [0.5, 4, 8]], dtype=np.float32)
+    query, squared_idf = np.zeros(70_001), np.ones(70_001)
+    query[[3, 70_000]], squared_idf[[0, 3]] = [0.25, 0.5], [0, 2]
+    additive, first, numbers, values, factors = lay_out(words, weights, query, squared_idf, sqrt)
+    if sqrt:  # words of the query are listed, where they count; their factors are the query's
+        assert additive.tolist() == [[1, 4, 0], [1, 0, 8]]
+        assert first.tolist() == [0, 1, 2, 2, 3, 3, 3]
+        assert (numbers.tolist(), values.tolist()) == ([0, 1, 1], [1, 2, 0.5])
+        assert factors.tolist() == [0.5, 0.25]
+    else:  # words with an idf
+        assert additive.tolist() == [[0.5, 0.5, 0], [0.125, 0, 0]]
+        assert first.tolist() == [0, 1, 2, 2, 3, 3, 4]
+        assert (numbers.tolist(), values.tolist()) == ([0, 1, 1, 2], [1, 2, 0.5, 8])
+        assert factors.tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize("n_words", [1, 2, 40, 5_000])
+def test_words_are_numbered_whatever_their_hash(n_words):
+    rng = np.random.default_rng(n_words)
+    words = rng.integers(0, n_words, (30, 40)).astype(np.int32) * 4_096  # clashes
+    ones = np.ones(words.shape, dtype=np.float32)
+    idf = np.ones(4_096 * n_words)
+    _, first, numbers, values, factors = lay_out(words, ones, idf, idf, False)
+    assert first.tolist() == list(range(1_201))
+    assert factors.size == np.unique(words).size == np.unique(numbers).size
+    assert len(set(zip(numbers.tolist(), words.ravel().tolist()))) == factors.size

@@ -12,8 +12,6 @@ import scipy.sparse as sp
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.rerank import LocalSearch, grid_windows
 
-SHAPES = [(1, 1), (1, 2), (2, 1), (2, 3), (3, 3), (1, 30), (4, 4), (7, 5), (8, 8), (13, 22)]
-
 
 def as_tuples(windows):
     return [tuple(int(edge) for edge in window) for window in windows]
@@ -26,45 +24,6 @@ def dense(wanted, n_words):
 def random_query(rng, n_words, idf, sqrt):
     counts = {word: float(n) for word, n in enumerate(rng.integers(0, 4, n_words)) if n}
     return oracle.vector(counts, idf, sqrt)
-
-
-@pytest.mark.parametrize("shape", [*SHAPES, *itertools.product(range(1, 20, 3), range(2, 35, 4))])
-def test_windows_are_the_oracle(shape):
-    windows = as_tuples(grid_windows(*shape))
-    assert len(windows) == len(set(windows))
-    assert set(windows) == oracle.windows(*shape)
-
-
-@pytest.mark.parametrize("shape", [*SHAPES, (20, 31), (37, 50)])
-def test_windows_lie_inside_and_cover_the_map(shape):
-    h, w = shape
-    windows = grid_windows(h, w)
-    assert windows[0].tolist() == [0, 0, w, h]
-    covered = {}
-    for x1, y1, x2, y2 in as_tuples(windows):
-        assert 0 <= x1 < x2 <= w and 0 <= y1 < y2 <= h
-        covered.setdefault((x2 - x1, y2 - y1), np.zeros(shape, bool))[y1:y2, x1:x2] = True
-    assert all(mask.all() for mask in covered.values())
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_order_of_windows(shape):
-    windows = grid_windows(*shape)
-    sides = windows[:, 2:] - windows[:, :2]
-    assert (np.diff(sides.prod(axis=1)) <= 0).all()
-    for side in np.unique(sides, axis=0):
-        places = as_tuples(windows[(sides == side).all(axis=1)][:, [1, 0]])
-        assert places == sorted(places)
-
-
-def test_number_of_windows():
-    for h, w in itertools.product((8, 9, 11, 16, 30, 40), (8, 10, 13, 33)):
-        assert len(grid_windows(h, w)) == (1 + 3 + 7) ** 2
-    assert grid_windows(1, 1).tolist() == [[0, 0, 1, 1]]
-    assert grid_windows(9, 9, (1,)).tolist() == [[0, 0, 9, 9]]
-    assert len(grid_windows(12, 12, (1, 2))) == 16
-    with pytest.raises(ValueError, match="read-only"):
-        grid_windows(8, 8)[0] = 0
 
 
 @pytest.mark.parametrize("sqrt", [False, True])
@@ -198,5 +157,9 @@ def test_mistakes():
         search.best_window(np.ones(5), np.array([[0, 3]]))
     with pytest.raises(InvalidInput, match=r"weights of shape \(1, 2\), got \(2, 2\)"):
         search.best_window(np.ones(4), np.array([[0, 3]]), weights=np.ones((2, 2), np.float32))
+    with pytest.raises(InvalidInput, match="one of .'grid', 'all', 'coarse'., got 'every'"):
+        LocalSearch(np.ones(4), windows="every")
+    with pytest.raises(InvalidInput, match="min_side of 1 cell or more, got 0"):
+        LocalSearch(np.ones(4), min_side=0)
     with pytest.raises(InvalidInput, match="at least one size"):
         LocalSearch(np.ones(4), shares=())
