@@ -12,6 +12,18 @@ _TILE = 256
 
 
 @njit(cache=True, nogil=True)
+def _insert(value, word, best, words):
+    """Put a value that is above the last into the best, behind equal ones; the last one goes."""
+    place = best.size - 1
+    while place > 0 and value > best[place - 1]:
+        best[place] = best[place - 1]
+        words[place] = words[place - 1]
+        place -= 1
+    best[place] = value
+    words[place] = word
+
+
+@njit(cache=True, nogil=True)
 def keep_best_scores(scores, first_word, top_scores, top_words):
     """Offer a block of words to some features, and keep the best of each.
 
@@ -42,13 +54,7 @@ def keep_best_scores(scores, first_word, top_scores, top_words):
             for w in range(tile.size):
                 score = tile[w]
                 if score > least:
-                    place = kept
-                    while place > 0 and score > best[place - 1]:
-                        best[place] = best[place - 1]
-                        words[place] = words[place - 1]
-                        place -= 1
-                    best[place] = score
-                    words[place] = first_word + first + w
+                    _insert(score, first_word + first + w, best, words)
                     least = best[kept]
 
 
@@ -83,13 +89,7 @@ def keep_best_bits(bits, first_word, top_keys, top_words):
             for w in range(tile.size):
                 key = np.int16(tile[w] ^ ((tile[w] >> 15) & turn))
                 if key > least:
-                    place = kept
-                    while place > 0 and key > best[place - 1]:
-                        best[place] = best[place - 1]
-                        words[place] = words[place - 1]
-                        place -= 1
-                    best[place] = key
-                    words[place] = first_word + first + w
+                    _insert(key, first_word + first + w, best, words)
                     least = best[kept]
 
 
