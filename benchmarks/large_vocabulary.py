@@ -1,0 +1,363 @@
+"""Large vocabularies: words in two levels beside the exact way and faiss, time, words and mAP.
+
+    python benchmarks/large_vocabulary.py DATA --work FOLDER [--words 100000 1000000 ...] [--sets ...]
+
+DATA holds logos, grocery, natural and weights/squeezenet1_1_features.pth; FOLDER keeps maps,
+vocabularies and exact words between runs (12 GB; a run goes on where an earlier one was stopped,
+and results of other sizes of vocabulary stay).
+Needs faiss-cpu. Writes benchmarks/results/large_vocabulary.json and the section "Large
+vocabularies" of benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import torch
+from assignment import busy_seconds
+from large_vocabulary_data import (
+    PER_WORD,
+    SEARCHED,
+    UPSAMPLE,
+    Maps,
+    features_of,
+    learned,
+    training,
+)
+from report import machine, table, write_section
+
+from blcf import BagOfWords, InvertedFile, Vocabulary, Whitening
+from blcf.datasets import read_ground_truth
+from blcf.evaluation import average_precision
+from blcf.vocabulary.two_level import N_PROBED
+
+HERE = Path(__file__).resolve().parent
+PROBED = (8, 12, 16, 24, 32, 48, 64)
+PRECISIONS = ("float32", "bfloat16")
+N_CHECKED = 16
+LEAST_SAME, MOST_TIME = 0.95, 0.1  # at the largest vocabulary
+
+
+def with_way(vocabulary: Vocabulary, assignment: str, n_probed: int = N_PROBED) -> Vocabulary:
+    """The same words, looked for in another way."""
+    vocabulary._assigner.assignment = assignment
+    vocabulary._assigner.n_probed = n_probed
+    return vocabulary
+
+
+def milliseconds(calls: dict[Any, Callable[[], object]], rounds: int) -> dict[Any, float]:
+    """Medians of rounds in which the calls take turns, each called once before it is timed."""
+    times: dict[Any, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            call()
+            start = time.perf_counter()
+            call()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def measure_words(
+    maps: list[np.ndarray], whitening: Whitening, vocabulary: Vocabulary, rounds: int
+) -> dict[str, Any]:
+    """Share of the exact words and milliseconds a map."""
+    one, many = maps[0][None], np.stack([m for m in maps if m.shape == maps[0].shape])
+
+    def words(
+        these: np.ndarray, way: str, n_probed: int = N_PROBED, precision: str = "float32"
+    ) -> np.ndarray:
+        return with_way(vocabulary, way, n_probed).assign_maps(
+            these, upsample=UPSAMPLE, whitening=whitening, precision=precision
+        )[0]
+
+    exact = [words(m[None], "exact")[0] for m in maps]
+    features = torch.from_numpy(whitening.transform(features_of(maps[0])))
+    two_level = vocabulary._assigner.two_level
+    calls: dict[Any, Callable[[], object]] = {
+        precision: partial(words, one, "exact", precision=precision) for precision in PRECISIONS
+    }
+    for n_probed in PROBED:
+        calls["one", n_probed] = partial(words, one, "two_level", n_probed)
+        calls["many", n_probed] = partial(words, many, "two_level", n_probed)
+        calls["search", n_probed] = partial(two_level.nearest, features, n_probed)
+    before, start = busy_seconds(), time.perf_counter()
+    times = milliseconds(calls, rounds)
+    load = (busy_seconds() - before) / (time.perf_counter() - start)
+    n_all = sum(m.size for m in exact)
+    found: dict[str, Any] = {
+        "shape": list(maps[0].shape),
+        "n_maps": len(maps),
+        "n_many": len(many),
+        "cells": n_all,
+        "load": load,
+        "exact": {precision: times[precision] for precision in PRECISIONS},
+        "two_level": [],
+    }
+    for n_probed in PROBED:
+        near = [words(m[None], "two_level", n_probed)[0] for m in maps]
+        found["two_level"].append(
+            {
+                "n_probed": n_probed,
+                "same": sum(int((a == b).sum()) for a, b in zip(exact, near)) / n_all,
+                "one": times["one", n_probed],
+                "many": times["many", n_probed] / len(many),
+                "search": times["search", n_probed],
+            }
+        )
+    found["n_cells"], found["n_bytes"] = two_level.n_cells, two_level.n_bytes
+    return found
+
+
+def rivals(
+    work: Path, maps: list[np.ndarray], whitening: Whitening, vocabulary: Vocabulary, rounds: int
+) -> list[dict[str, Any]]:
+    """Indexes of faiss over the same words: same words as the exact search, and time of a map."""
+    centroids = vocabulary.centroids_
+    n_words, d = centroids.shape
+    features = [whitening.transform(features_of(m)) for m in maps]
+    with_way(vocabulary, "exact")
+    exact = np.concatenate([vocabulary.assign_features(each) for each in features])
+    n_cells = vocabulary._assigner.two_level.n_cells
+    rows = []
+    ways: dict[str, tuple[str, list[tuple[str, int]]]] = {
+        "IVFFlat": (f"IVF{n_cells},Flat", [("nprobe", n) for n in (16, 32)]),
+        "IVFPQ of 4 bits, refined": (
+            f"IVF{n_cells},PQ{d // 2}x4fs,RFlat",
+            [("nprobe", n) for n in (16, 32)],
+        ),
+        "HNSW": ("HNSW16,Flat", [("efSearch", n) for n in (16, 64)]),
+    }
+    for name, (factory, settings) in ways.items():
+        path = work / f"{factory.replace(',', '-')}-{n_words}.faiss"
+        start = time.perf_counter()
+        if not path.exists():
+            index = faiss.index_factory(d, factory)
+            index.train(centroids)
+            index.add(centroids)
+            np.save(path.with_suffix(".npy"), time.perf_counter() - start)
+            faiss.write_index(index, str(path))
+        index, seconds = faiss.read_index(str(path)), float(np.load(path.with_suffix(".npy")))
+        space = faiss.ParameterSpace()
+        for parameter, value in settings:
+            space.set_index_parameter(index, parameter, value)
+            if "RFlat" in factory:
+                space.set_index_parameter(index, "k_factor_rf", 8)
+            found = np.concatenate([index.search(each, 1)[1][:, 0] for each in features])
+            calls: dict[Any, Callable[[], object]] = {
+                "one": partial(index.search, features[0], 1)
+            }
+            rows.append(
+                {
+                    "name": f"{name}, {parameter} {value}",
+                    "same": float((found == exact).mean()),
+                    "one": milliseconds(calls, rounds)["one"],
+                    "build": seconds,
+                }
+            )
+    return rows
+
+
+def words_of(
+    data: Path, work: Path, name: str, whitening: Whitening, vocabulary: Vocabulary, way: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Words and norms of every picture of a set, {name: (words, norms)}; exact ones are kept."""
+    with_way(vocabulary, way)
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for folder in SEARCHED[name]:
+        maps = Maps(data, work, folder)
+        for first in range(0, len(maps), 100):
+            key = f"{way}-{vocabulary.digest_}-{folder.replace('/', '-')}-{first}.npz"
+            some = range(first, min(first + 100, len(maps)))
+            if way == "exact" and (work / key).exists():
+                with np.load(work / key) as file:
+                    arrays = [(file[f"words{i}"], file[f"norms{i}"]) for i in some]
+            else:
+                arrays = []
+                for i in some:
+                    words, norms = vocabulary.assign_maps(
+                        maps[i][None], upsample=UPSAMPLE, whitening=whitening, precision="bfloat16"
+                    )
+                    arrays.append((words[0], norms[0]))
+                if way == "exact":
+                    np.savez(
+                        work / key,
+                        **{f"words{i}": a[0] for i, a in zip(some, arrays)},
+                        **{f"norms{i}": a[1] for i, a in zip(some, arrays)},
+                    )
+            prefix = "" if name == "logos" else folder.removeprefix(f"{name}/") + "/"
+            found.update({prefix + maps.names[i]: a for i, a in zip(some, arrays)})
+    return found
+
+
+def mean_average_precision(
+    data: Path, name: str, words: dict[str, tuple[np.ndarray, np.ndarray]], n_words: int
+) -> float:
+    """mAP of a set: bags as the engine's defaults make them, whole pictures ranked."""
+    truth = read_ground_truth(data / name / "gt.json")
+    folder = data / name / ("images" if name == "logos" else "")
+    names = [one for one in words if one in truth.sizes]
+    bags = BagOfWords(n_words, weighting="norm")
+    index = InvertedFile(n_words, idf=True, sqrt=True)
+    index.add(names, bags.encode_many([words[n][0] for n in names], [words[n][1] for n in names]))
+    precisions = []
+    for query in truth.queries:
+        image = str(query.image.relative_to(folder))
+        plain = BagOfWords(n_words, weighting="uniform")
+        bag = plain.encode(words[image][0], box=query.box, size=truth.sizes.get(image))
+        ranking = index.search(bag, k=len(names))
+        precisions.append(average_precision(ranking.names, query.positives, query.junk))
+    return float(np.mean(precisions))
+
+
+def measure_map(
+    data: Path, work: Path, sets: list[str], whitening: Whitening, vocabulary: Vocabulary
+) -> dict[str, dict[str, float]]:
+    """{set: mAP of each way, and the share of cells with the same word}."""
+    found = {}
+    for name in sets:
+        by_way = {
+            way: words_of(data, work, name, whitening, vocabulary, way)
+            for way in ("exact", "two_level")
+        }
+        same = [(words == by_way["two_level"][n][0]) for n, (words, _) in by_way["exact"].items()]
+        found[name] = {
+            way: mean_average_precision(data, name, words, vocabulary.n_words_)
+            for way, words in by_way.items()
+        }
+        found[name]["same"] = float(np.concatenate([one.ravel() for one in same]).mean())
+    return found
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """The section for benchmarks/README.md."""
+    parts = []
+    for case in results["cases"]:
+        found, took = case["words"], case["took"]
+        exact, low = found["exact"]["float32"], found["exact"]["bfloat16"]
+        c, h, w = found["shape"]
+        rows = [
+            ["exact, float32", "100 %", f"{exact:.0f} ms", "1", "", ""],
+            ["exact, bfloat16", "", f"{low:.0f} ms", f"{exact / low:.1f}", "", ""],
+        ]
+        for one in found["two_level"]:
+            rows.append(
+                [
+                    f"two levels, {one['n_probed']} cells"
+                    + (" (the default)" if one["n_probed"] == N_PROBED else ""),
+                    f"{one['same']:.1%}",
+                    f"{one['one']:.1f} ms",
+                    f"{exact / one['one']:.1f}",
+                    f"{one['many']:.1f} ms",
+                    f"{one['search']:.1f} ms",
+                ]
+            )
+        for one in case["rivals"]:
+            name = f"faiss {one['name']} (built in {one['build']:.0f} s)"
+            rows.append([name, f"{one['same']:.1%}", "", "", "", f"{one['one']:.1f} ms"])
+        header = [f"{case['n_words']:,} words", "same word as exact", "one map", "times faster"]
+        parts.append(table([*header, f"a map of {found['n_many']}", "search alone"], rows))
+        default = next(x for x in found["two_level"] if x["n_probed"] == N_PROBED)
+        reached = default["same"] >= LEAST_SAME and default["one"] <= MOST_TIME * exact
+        parts.append(
+            f"Maps of {h}x{w} cells, {c} channels (`same`: over {found['cells']:,} cells of "
+            f"{found['n_maps']} maps). {found['n_cells']:,} cells. Memory: words "
+            f"{case['n_words'] * case['n_components'] * 4 / 1e6:,.0f} MB, the two levels "
+            f"{found['n_bytes'] / 1e6:,.0f} MB beside them; file {took['file_bytes'] / 1e6:,.0f} "
+            f"MB. Training on {case['n_sampled']:,} features {took['fit_seconds']:,.0f} s, cells "
+            f"{case['build_seconds']:.1f} s, saving {took['save_seconds']:.1f} s, opening "
+            f"{took['open_seconds']:.1f} s."
+        )
+        if case["n_words"] == max(each["n_words"] for each in results["cases"]):
+            parts[-1] += (
+                f" At least {LEAST_SAME:.0%} of the words in {MOST_TIME:.0%} of the exact time: "
+                + ("reached." if reached else "missed.")
+            )
+        if case["map"]:
+            parts.append(
+                "mAP, exact (bfloat16) and two levels: "
+                + "; ".join(
+                    f"{name} {one['exact']:.4f} and {one['two_level']:.4f} "
+                    f"({one['same']:.1%} of the words the same)"
+                    for name, one in case["map"].items()
+                )
+                + "."
+            )
+    for case in results["cases"]:
+        if case["words"]["load"] > 0.2:
+            parts.append(
+                f"Other processes held {case['words']['load']:.1f} cores while "
+                f"{case['n_words']:,} words were timed."
+            )
+    parts.append(
+        "One map, and one of many in a call: `Vocabulary.assign_maps`, with interpolation and "
+        "whitening; the search alone is given the interpolated whitened features of the map. "
+        f"Medians of {results['rounds']} rounds, {results['threads']} threads."
+    )
+    parts.append(f"{results['command']}, {results['date']}, {results['machine']}")
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Learn the vocabularies, measure, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder of the sets and weights")
+    parser.add_argument("--work", type=Path, required=True, help="folder for what is kept")
+    parser.add_argument("--words", type=int, nargs="+", default=[25_000, 100_000, 1_000_000])
+    parser.add_argument("--sets", nargs="*", choices=list(SEARCHED), default=list(SEARCHED))
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    data, work = options.data, options.work
+    work.mkdir(parents=True, exist_ok=True)
+    whitening, features = training(data, work)
+    maps = []
+    for folder in ("grocery/images", "logos/images"):
+        searched = Maps(data, work, folder)
+        maps += [searched[i] for i in range(5, len(searched), 50)][: N_CHECKED // 2]
+    for n_words in options.words:
+        vocabulary, took = learned(work, features, n_words)
+        start = time.perf_counter()
+        type(vocabulary._assigner.two_level)(torch.from_numpy(vocabulary.centroids_))
+        build_seconds = time.perf_counter() - start
+        print(f"{n_words:,} words: learned {took}", flush=True)
+        found = measure_words(maps, whitening, vocabulary, options.rounds)
+        print(json.dumps(found), flush=True)
+        others = rivals(work, maps, whitening, vocabulary, options.rounds)
+        print(json.dumps(others), flush=True)
+        accuracy = measure_map(data, work, options.sets, whitening, vocabulary)
+        print(json.dumps(accuracy), flush=True)
+        case = {
+            "n_words": n_words,
+            "n_components": vocabulary.centroids_.shape[1],
+            "n_sampled": min(len(np.load(features, mmap_mode="r")), PER_WORD * n_words),
+            "took": took,
+            "build_seconds": build_seconds,
+            "words": found,
+            "rivals": others,
+            "map": accuracy,
+        }
+        (work / f"case-{n_words}.json").write_text(json.dumps(case))
+    cases = [json.loads(path.read_text()) for path in work.glob("case-*.json")]
+    cases.sort(key=lambda case: case["n_words"])
+    results = {
+        "command": "`python benchmarks/large_vocabulary.py DATA --work FOLDER`",
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "versions": {"torch": torch.__version__, "faiss": faiss.__version__},
+        "threads": torch.get_num_threads(),
+        "rounds": options.rounds,
+        "cases": cases,
+    }
+    (HERE / "results" / "large_vocabulary.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_section(HERE / "README.md", "Large vocabularies", markdown(results))
+
+
+if __name__ == "__main__":
+    main()
