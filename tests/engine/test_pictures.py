@@ -225,6 +225,8 @@ def test_an_interrupt(folder, where) -> None:
     """A real signal, while a batch is computed or encoded, ends it soon."""
     extractor, calls = extractor_of(), []
     part = extractor._part
+    # A job in the background is started with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt(of: str) -> None:
         calls.append(of)
@@ -240,8 +242,11 @@ def test_an_interrupt(folder, where) -> None:
         return list(maps)
 
     extractor._part = forward
-    with pytest.raises(KeyboardInterrupt):
-        list(stream(extractor, folder, encode))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(stream(extractor, folder, encode))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert calls.count(where) >= 2
 
 
