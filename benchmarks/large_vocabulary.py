@@ -1,6 +1,6 @@
 """Large vocabularies: words in two levels beside the exact way and faiss, time, words and mAP.
 
-    python benchmarks/large_vocabulary.py DATA --work FOLDER [--words 100000 1000000 ...] [--sets ...]
+    python benchmarks/large_vocabulary.py DATA --work FOLDER [--words 100000 1000000] [--sets logos]
 
 DATA holds logos, grocery, natural and weights/squeezenet1_1_features.pth; FOLDER keeps maps,
 vocabularies and exact words between runs (12 GB; a run goes on where an earlier one was stopped,

@@ -1,0 +1,123 @@
+"""The whole of `blcf index` on a folder of photographs: time by stage, pictures a second, memory.
+
+    python benchmarks/indexing.py DATA
+
+DATA holds real pictures and weights: the 2,640 photographs of ``grocery/train``, SqueezeNet 1.1,
+defaults. The command runs in a process of its own, whose stages are timed from within.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from report import machine, table, write_section
+
+RESULTS = Path(__file__).parent / "results" / "indexing.json"
+
+# What is timed, in the order in which it happens.
+STAGES = {
+    "sample: decoding, network": "blcf.engine.training.draw_sample",
+    "whitening": "blcf.engine.training.Whitening.fit",
+    "whitened sample": "blcf.engine.training._whiten",
+    "k-means": "blcf.vocabulary.Vocabulary.fit",
+    "indexing": "blcf.engine.changing.index_images",
+}
+
+
+def run_timed(arguments: list[str]) -> None:
+    """The command, with its stages timed; prints a line of JSON behind its own output."""
+    import blcf.engine.changing as changing
+    import blcf.engine.training as training
+    from blcf.cli import main
+    from blcf.features import Whitening
+    from blcf.vocabulary import Vocabulary
+
+    homes: list[tuple[Any, str]] = [
+        (training, "draw_sample"),
+        (Whitening, "fit"),
+        (training, "_whiten"),
+        (Vocabulary, "fit"),
+        (changing, "index_images"),
+    ]
+    seconds = dict.fromkeys(STAGES, 0.0)
+
+    def timed(stage: str, call: Any) -> Any:
+        def run(*args: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return call(*args, **options)
+            finally:
+                seconds[stage] += time.perf_counter() - start
+
+        return run
+
+    for stage, (home, name) in zip(STAGES, homes):
+        setattr(home, name, timed(stage, getattr(home, name)))
+    start = time.perf_counter()
+    code = main(arguments)
+    seconds["all"] = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # GB on Linux
+    print(json.dumps({"code": code, "seconds": seconds, "peak_gb": peak}))
+
+
+def measure(data: Path, work: Path) -> dict[str, Any]:
+    """Index, and see what came of it."""
+    weights = data / "weights" / "squeezenet1_1_features.pth"
+    collection = work / "train.blcf"
+    command = [sys.executable, __file__, "--run", "index", str(data / "grocery" / "train")]
+    command += [str(collection), "--network", "squeezenet1_1", "--weights", str(weights), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "blcf", "info", str(collection), "--json"]
+    facts = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {**found, "facts": json.loads(facts.stdout)}
+
+
+def main_() -> None:
+    """Measure and write the section of the README."""
+    if sys.argv[1:2] == ["--run"]:
+        run_timed(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(options.data, Path(folder))
+    about = f"`python benchmarks/indexing.py DATA`, {time.strftime('%Y-%m-%d')}, {machine()}"
+    RESULTS.write_text(json.dumps({"about": about, **found}, indent=1) + "\n", "utf-8")
+    text = f"{section(found)}\n\n{about}"
+    print(text)
+    write_section(Path(__file__).parent / "README.md", "Indexing", text)
+
+
+def section(found: dict[str, Any]) -> str:
+    """The table, as Markdown."""
+    seconds, facts = found["seconds"], found["facts"]
+    n_images, n_words = facts["n_images"], facts["n_words"]
+    whole = seconds["all"]
+    seconds["the rest (imports, listing, files)"] = whole - sum(seconds[stage] for stage in STAGES)
+    rows = [
+        [stage, f"{taken:.1f}", f"{100 * taken / whole:.0f} %", f"{1000 * taken / n_images:.1f}"]
+        for stage, taken in seconds.items()
+        if stage != "all"
+    ]
+    rows.append(["all", f"{whole:.1f}", "", f"{1000 * whole / n_images:.1f}"])
+    heads = ["stage", "seconds", "share", "ms a picture"]
+    return (
+        f"`blcf index grocery/train`: {n_images:,} photographs, SqueezeNet 1.1, defaults, "
+        f"{n_words:,} words: {n_images / whole:.1f} pictures a second in all, "
+        f"{n_images / seconds['indexing']:.1f} in the pass that indexes; peak memory "
+        f"{found['peak_gb']:.1f} GB.\n\n" + table(heads, rows)
+    )
+
+
+if __name__ == "__main__":
+    main_()
