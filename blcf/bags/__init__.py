@@ -1,6 +1,17 @@
-"""Assignment maps to bags: how much every visual word counts in an image or in a box."""
+"""Assignment maps to bags: how much every visual word counts in an image or in a region of it."""
 
-from blcf.bags.bag_of_words import BagOfWords
+from blcf.bags.bag_of_words import BagOfWords, eighths
+from blcf.bags.regions import HOWS, mask_weights, polygon_weights, region_box, region_weights
 from blcf.bags.weighting import WEIGHTINGS, spatial_weights
 
-__all__ = ["WEIGHTINGS", "BagOfWords", "spatial_weights"]
+__all__ = [
+    "HOWS",
+    "WEIGHTINGS",
+    "BagOfWords",
+    "eighths",
+    "mask_weights",
+    "polygon_weights",
+    "region_box",
+    "region_weights",
+    "spatial_weights",
+]

@@ -11,7 +11,7 @@ from blcf.bags.weighting import check_weighting, spatial_weights
 from blcf.boxes import as_box, box_to_cells
 from blcf.errors import InvalidInput
 
-__all__ = ["BagOfWords"]
+__all__ = ["BagOfWords", "eighths"]
 
 STEPS = 8.0  # of a weight of 1
 
@@ -51,6 +51,7 @@ class BagOfWords:
         size: tuple[int, int] | None = None,
         cells: tuple[int, int, int, int] | None = None,
         norms: np.ndarray | None = None,
+        region: np.ndarray | None = None,
     ) -> sp.csr_matrix:
         """The bag of a map, or of the part of it under a box.
 
@@ -62,6 +63,8 @@ class BagOfWords:
         size : (width, height) of the original image, pixels
         cells : (x1, y1, x2, y2), half-open, cells: in place of a box
         norms : float (h, w), L2 norms of the raw features, for the weighting "norm"
+        region : float (h, w), >= 0, by which the weights of the cells are multiplied, see
+            `blcf.bags.region_weights`
 
         Returns
         -------
@@ -70,9 +73,10 @@ class BagOfWords:
         Raises
         ------
         InvalidInput
-            Words outside the vocabulary, a bad box, a box without size.
+            Words outside the vocabulary, a bad box, a box without size, a region of another
+            shape or one that covers no cell.
         """
-        words, weights = self._cells(assignment_map, box, size, cells, norms)
+        words, weights = self._cells(assignment_map, box, size, cells, norms, region)
         unique, tf = _sum_by_word(words, weights)
         indptr = np.array([0, unique.size], dtype=np.int32)
         return sp.csr_matrix((tf, unique, indptr), shape=(1, self.n_words))
@@ -89,7 +93,7 @@ class BagOfWords:
         ]
         return sp.vstack(rows, format="csr")
 
-    def _cells(self, assignment_map, box, size, cells, norms):
+    def _cells(self, assignment_map, box, size, cells, norms, region):
         """Words and weights of the cells that count, flat."""
         check_weighting(self.weighting)
         words = np.asarray(assignment_map)
@@ -104,6 +108,8 @@ class BagOfWords:
                 f"{int(words.max())}. Use the vocabulary that made the assignment map."
             )
         weights = spatial_weights(self.weighting, words.shape, norms)
+        if region is not None:
+            weights = weights * _as_region(region, words.shape)
         if box is not None:
             if size is None:
                 raise InvalidInput(
@@ -116,11 +122,37 @@ class BagOfWords:
         return words.ravel(), weights.ravel()
 
 
+def eighths(weights: np.ndarray) -> np.ndarray:
+    """Weights as a bag counts them, rounded to eighths: float32 of the same shape.
+
+    Examples
+    --------
+    >>> eighths(np.array([0, 0.05, 0.3, 1])).tolist()
+    [0.0, 0.0, 0.25, 1.0]
+    """
+    return (np.rint(np.asarray(weights) * STEPS) / STEPS).astype(np.float32)
+
+
+def _as_region(region: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    weights = np.asarray(region)
+    if weights.shape != shape or weights.dtype.kind not in "biuf":
+        raise InvalidInput(
+            f"Expected a region of numbers of shape {shape}, as the assignment map, got "
+            f"{weights.dtype} of shape {weights.shape}. Use `region_weights` with this shape."
+        )
+    if not np.isfinite(weights).all() or weights.min() < 0:
+        raise InvalidInput("Expected the weights of a region to be finite and >= 0.")
+    if not eighths(weights).any():
+        raise InvalidInput(
+            f"Expected a region with a cell of weight 1/16 or more, got {weights.max():g} at most: "
+            "it covers no cell. Use `region_weights`, whose largest weight is 1."
+        )
+    return weights.astype(np.float32)
+
+
 def _sum_by_word(words: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct words, ascending, and the sum of their weights; words of weight 0 are left out."""
     unique, inverse = np.unique(words, return_inverse=True)
-    steps = np.bincount(
-        inverse.ravel(), weights=np.rint(weights * STEPS), minlength=unique.size
-    )
-    kept = steps > 0
-    return unique[kept].astype(np.int32), (steps[kept] / STEPS).astype(np.float32)
+    tf = np.bincount(inverse.ravel(), weights=eighths(weights), minlength=unique.size)
+    kept = tf > 0
+    return unique[kept].astype(np.int32), tf[kept].astype(np.float32)

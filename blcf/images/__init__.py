@@ -3,6 +3,7 @@
 - `find_images` (folder.py) lists pictures and gives each its name in a collection;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
   modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side;
+- `read_mask` (masks.py) reads a mask that somebody drew on a picture;
 - `read_ahead` (prefetch.py) reads the next pictures in threads, in order;
 - `display_name` (names.py) writes any file name so that it can be printed.
 
@@ -10,6 +11,7 @@ Files go in and arrays come out; nothing here knows a network or a collection.
 """
 
 from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images
+from blcf.images.masks import read_mask
 from blcf.images.names import display_name
 from blcf.images.prefetch import read_ahead
 from blcf.images.reading import read_image, resize_image, resized_size
@@ -21,6 +23,7 @@ __all__ = [
     "find_images",
     "read_ahead",
     "read_image",
+    "read_mask",
     "resize_image",
     "resized_size",
 ]

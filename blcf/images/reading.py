@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,11 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 
 _ORIENTATION = 0x0112  # EXIF tag
 
+MAX_PIXELS = 178_956_970  # where Pillow, as it comes, refuses
+
 
 def read_image(
-    path: str | os.PathLike[str], *, min_side: int = 16, max_pixels: int = 178_956_970
+    path: str | os.PathLike[str], *, min_side: int = 16, max_pixels: int = MAX_PIXELS
 ) -> npt.NDArray[np.uint8]:
     """Read a picture: JPEG, PNG, BMP, TIFF, WebP or GIF, of any mode, as RGB.
 
@@ -64,6 +67,17 @@ def read_image(
         ...
     blcf.errors.UnreadableImage: no/such.jpg: there is no such file
     """
+    return read_as(to_rgb, path, min_side=min_side, max_pixels=max_pixels)
+
+
+def read_as(
+    convert: Callable[[Image.Image], npt.NDArray[np.uint8]],
+    path: str | os.PathLike[str],
+    *,
+    min_side: int,
+    max_pixels: int = MAX_PIXELS,
+) -> npt.NDArray[np.uint8]:
+    """`read_image` with a conversion of one's own to uint8 (height, width, n)."""
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -79,7 +93,7 @@ def read_image(
             image.load()
             # After load: a PNG may carry its EXIF behind the pixels, and a TIFF is turned by
             # Pillow while it loads, which also removes the tag.
-            return _turned(to_rgb(image), _orientation(image))
+            return _turned(convert(image), _orientation(image))
     except Exception as error:
         # Every kind: decoders raise SyntaxError, struct.error, zlib.error, ValueError, IndexError,
         # MemoryError, ... on damaged files, and warnings where the caller made them errors.

@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 
-from blcf.bags import WEIGHTINGS, BagOfWords, spatial_weights
+from blcf.bags import WEIGHTINGS, BagOfWords, eighths, spatial_weights
 from blcf.boxes import box_to_cells
 from blcf.errors import InvalidInput
 
@@ -142,9 +142,61 @@ def test_bad_boxes_and_weightings():
         BagOfWords(n_words=5, weighting="norm").encode(WORDS)
 
 
+def test_region_by_hand():
+    encoder = BagOfWords(n_words=5)
+    region = np.array([[1, 0.3, 0.06], [0, 2, 0.07]])
+    assert as_dict(encoder.encode(WORDS, region=region)) == {0: 1.125, 3: 2.25}
+    assert as_dict(encoder.encode(WORDS, region=region > 0.5)) == {0: 1, 3: 1}
+    bag = encoder.encode(WORDS, region=region, box=[0, 0, 20, 10], size=SIZE)
+    assert as_dict(bag) == {0: 1, 3: 0.25}  # both count
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_regions_multiply_the_weights(weighting):
+    rng = np.random.default_rng(2)
+    encoder = BagOfWords(n_words=6, weighting=weighting)
+    for _ in range(40):
+        words, norms = random_map(rng, 6)
+        region = (rng.random(words.shape) + 0.1).astype(np.float32)
+        weights = eighths(spatial_weights(weighting, words.shape, norms) * region)
+        bag = encoder.encode(words, norms=norms, region=region)
+        assert as_dict(bag) == oracle.bag(words.tolist(), weights.tolist())
+        assert as_dict(bag) == as_dict(encoder.encode(words, norms=norms, region=region.tolist()))
+        same = encoder.encode(words, norms=norms, region=np.ones(words.shape))
+        assert as_dict(same) == as_dict(encoder.encode(words, norms=norms))
+
+
+def test_eighths():
+    weights = np.array([[0, 0.06, 0.07], [0.1875, 0.3125, 7.9]])  # halves go to the even step
+    rounded = eighths(weights)
+    assert rounded.dtype == np.float32
+    assert rounded.tolist() == [[0, 0, 0.125], [0.25, 0.25, 7.875]]
+    assert eighths(rounded).tolist() == rounded.tolist()
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        (np.ones((3, 2)), r"of shape \(2, 3\), .* got float64 of shape \(3, 2\)"),
+        (1.0, r"got float64 of shape \(\)"),
+        (np.full((2, 3), "a"), "got <U1 of shape"),
+        (np.full((2, 3), 1j), "got complex128"),
+        (np.full((2, 3), np.nan), "finite and >= 0"),
+        (np.full((2, 3), np.inf), "finite and >= 0"),
+        (np.full((2, 3), -1), "finite and >= 0"),
+        (np.zeros((2, 3)), "covers no cell"),
+        (np.full((2, 3), 0.06), "weight 1/16 or more, got 0.06 at most: it covers no cell"),
+    ],
+)
+def test_bad_regions(region, message):
+    with pytest.raises(InvalidInput, match=message):
+        BagOfWords(n_words=5).encode(WORDS, region=region)
+
+
 def test_arguments_are_not_written():
     words, norms = WORDS.copy(), np.ones((2, 3), dtype=np.float32)
     words.setflags(write=False)
     norms.setflags(write=False)
     for weighting in WEIGHTINGS:
-        BagOfWords(5, weighting).encode(words, box=[1, 1, 9, 9], size=SIZE, norms=norms)
+        encoder = BagOfWords(5, weighting)
+        encoder.encode(words, box=[1, 1, 9, 9], size=SIZE, norms=norms, region=norms)
