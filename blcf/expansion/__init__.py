@@ -1,5 +1,22 @@
-"""A query and its best hits to a better query."""
+"""One query and its best hits, or several examples, to one better query or ranking.
+
+average.py, discriminative.py and rocchio.py make a new query of the best (and worst) hits;
+trust.py says which hits may take part; joint.py combines several examples before the search,
+fusing.py their rankings after it; checked.py holds what all of them check.
+"""
 
 from blcf.expansion.average import average_query
+from blcf.expansion.discriminative import discriminative_query
+from blcf.expansion.fusing import fuse_rankings
+from blcf.expansion.joint import joint_query
+from blcf.expansion.rocchio import rocchio_query
+from blcf.expansion.trust import trusted_hits
 
-__all__ = ["average_query"]
+__all__ = [
+    "average_query",
+    "discriminative_query",
+    "fuse_rankings",
+    "joint_query",
+    "rocchio_query",
+    "trusted_hits",
+]
