@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from blcf.bags import BagOfWords as BagOfWords
     from blcf.engine import AddReport as AddReport
     from blcf.engine import Evaluation as Evaluation
+    from blcf.engine import Example as Example
     from blcf.engine import Hits as Hits
     from blcf.engine import SearchEngine as SearchEngine
     from blcf.engine import SearchOptions as SearchOptions
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from blcf.features import ConvFeatures as ConvFeatures
     from blcf.features import Whitening as Whitening
     from blcf.index import InvertedFile as InvertedFile
+    from blcf.records import Evidence as Evidence
     from blcf.records import Hit as Hit
     from blcf.records import Ranking as Ranking
     from blcf.rerank import LocalSearch as LocalSearch
@@ -47,6 +49,8 @@ _HOMES = {
     "BlcfError": "blcf.errors",
     "ConvFeatures": "blcf.features",
     "Evaluation": "blcf.engine",
+    "Evidence": "blcf.records",
+    "Example": "blcf.engine",
     "Hit": "blcf.records",
     "Hits": "blcf.engine",
     "InvertedFile": "blcf.index",

@@ -15,7 +15,7 @@ import numpy as np
 
 from blcf.errors import InvalidInput
 
-__all__ = ["as_box", "box_to_cells", "cells_to_boxes", "iou"]
+__all__ = ["as_box", "box_to_cells", "cells_to_boxes", "iou", "nearest_cells"]
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,29 @@ def _span(near: float, far: float, n_pixels: int, n_cells: int) -> tuple[int, in
     # float32 boxes of windows, some 1e-6 of a cell off (a third of them came back with one more).
     first = int(np.floor(round(near * n_cells / n_pixels, 4)))
     last = int(np.ceil(round(far * n_cells / n_pixels, 4)))
+    first = min(max(first, 0), n_cells - 1)
+    return first, min(max(last, first + 1), n_cells)
+
+
+def nearest_cells(
+    box: np.ndarray, size: tuple[int, int], shape: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The window of whole cells whose edges are nearest to those of a box, at least one cell.
+
+    For boxes that were found between the cells; `box_to_cells` takes every cell that is touched.
+    Parameters and result as there.
+    """
+    (h, w), (width, height) = shape, size
+    x1, x2 = _nearest(float(box[0]) * w / width, float(box[2]) * w / width, w)
+    y1, y2 = _nearest(float(box[1]) * h / height, float(box[3]) * h / height, h)
+    return x1, y1, x2, y2
+
+
+def _nearest(near: float, far: float, n_cells: int) -> tuple[int, int]:
+    first, last = int(np.floor(near + 0.5)), int(np.floor(far + 0.5))
+    if first >= last:  # thinner than a cell: the one that holds its middle
+        first = int(np.floor((near + far) / 2))
+        last = first + 1
     first = min(max(first, 0), n_cells - 1)
     return first, min(max(last, first + 1), n_cells)
 

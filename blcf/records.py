@@ -6,14 +6,16 @@ insertion ascending. Stages know each other only through the protocols below and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, overload
 
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["Hit", "Index", "Query", "Ranking", "Window"]
+from blcf.errors import InvalidInput
+
+__all__ = ["Evidence", "Hit", "Index", "Query", "Ranking", "View", "Window"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +27,27 @@ class Hit:
     name : relative posix path of the image
     score : cosine similarity with the query
     box : float32 (4,), xyxy, pixels of the original image; None where nothing was localised
+    boxes : float32 (n, 4), the same of every place where the object is, the best first
+    explain : makes the evidence, see `evidence`
     """
 
     name: str
     score: float
     box: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+    explain: Callable[[], Evidence] | None = None
+
+    def evidence(self) -> Evidence:
+        """Which words, at which cells of the query and of the image, made the score.
+
+        Raises
+        ------
+        InvalidInput
+            The hit is not one of an engine's search, which knows the query.
+        """
+        if self.explain is None:
+            raise InvalidInput("Expected a hit of SearchEngine.search: others know no query.")
+        return self.explain()
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -77,21 +95,41 @@ class Ranking(Sequence[Hit]):
 
 
 @dataclass(frozen=True, eq=False)
-class Query:
-    """What is searched for, after the network: words and where they count.
+class View:
+    """One look of the network at a query picture: at one size, maybe mirrored.
 
     Attributes
     ----------
-    assignment_map : int32 (h, w), visual words of the whole query image
-    size : (width, height) of the query image, pixels
-    box : float32 (4,), xyxy, pixels, or None for the whole image
-    bag : CSR float32 (1, n_words), raw term frequencies of the cells that count
+    assignment_map : int32 (h, w), visual words of the whole picture
+    weights : float32 (h, w), >= 0, what each cell counts in the bag; 0 outside of the object
+    bag : CSR float32 (1, n_words), raw term frequencies: the weights, summed by word
     """
 
     assignment_map: np.ndarray
+    weights: np.ndarray
+    bag: sp.csr_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A picture and the object in it, after the network: words and where they count.
+
+    Attributes
+    ----------
+    views : one or more, the first at the size of the collection's pictures
+    size : (width, height) of the query picture, pixels
+    box : float32 (4,), xyxy, pixels, around the object (its box, polygon or mask); None for the
+        whole picture
+    """
+
+    views: tuple[View, ...]
     size: tuple[int, int]
     box: np.ndarray | None
-    bag: sp.csr_matrix
+
+    @property
+    def bag(self) -> sp.csr_matrix:
+        """The bag of the first view."""
+        return self.views[0].bag
 
     @property
     def aspect(self) -> float:
@@ -114,6 +152,58 @@ class Window:
 
     score: float
     cells: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Why an image has its score: which words, at which cells of the query and of the image.
+
+    One row per pair of a query's cell and an image's cell that show the same word (fewer where
+    words fill both pictures, see `blcf.rerank.evidence`); the contributions of all rows sum to the
+    score, those of a cell to what it contributes.
+
+    Attributes
+    ----------
+    words : int32 (n,)
+    query_cells : int32 (n, 3), the example (query picture), x and y of its cell; -1 three times
+        where no example shows the word (query expansion or the words near one brought it in)
+    image_cells : int32 (n, 2), x and y of the cell of the image's map
+    contributions : float64 (n,), descending
+    query_shapes : (h, w) of the maps of the examples
+    image_shape : (h, w) of the image's map
+    """
+
+    words: np.ndarray
+    query_cells: np.ndarray
+    image_cells: np.ndarray
+    contributions: np.ndarray
+    query_shapes: tuple[tuple[int, int], ...]
+    image_shape: tuple[int, int]
+
+    @property
+    def score(self) -> float:
+        """The sum of all contributions."""
+        return float(self.contributions.sum())
+
+    def image_heat(self) -> np.ndarray:
+        """What each cell of the image contributes: float64 (h, w), its sum is the score."""
+        return _heat(self.image_cells, self.contributions, self.image_shape)
+
+    def query_heat(self, example: int = 0) -> np.ndarray:
+        """What each cell of an example contributes: float64 (h, w)."""
+        if not 0 <= example < len(self.query_shapes):
+            raise InvalidInput(
+                f"Expected one of {len(self.query_shapes)} examples, 0 the first, got {example}."
+            )
+        mine = self.query_cells[:, 0] == example
+        cells = self.query_cells[mine, 1:]
+        return _heat(cells, self.contributions[mine], self.query_shapes[example])
+
+
+def _heat(cells: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    heat = np.zeros(shape)
+    np.add.at(heat, (cells[:, 1], cells[:, 0]), values)
+    return heat
 
 
 class Index(Protocol):

@@ -21,6 +21,7 @@ import numpy as np
 from blcf.errors import BlcfError, FormatError, StorageError
 
 __all__ = [
+    "array_digest",
     "file_digest",
     "map_file",
     "open_h5",
@@ -107,6 +108,13 @@ def read_json(path: Path) -> Any:
         raise FormatError(
             f"{path} is damaged ({error}). Restore it from a copy, or index into a new folder."
         ) from error
+
+
+def array_digest(array: np.ndarray) -> str:
+    """SHA-256 (first 16 hex digits) of an array's shape and bytes."""
+    digest = hashlib.sha256(str(array.shape).encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def file_digest(path: Path) -> dict[str, Any]:

@@ -50,6 +50,7 @@ HOMES = {
         "blcf.vocabulary.vocabulary",
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
+    "cv2": ("blcf.rerank.transforms",),  # imported late
     "tqdm": ("blcf.engine", "blcf.cli"),
 }
 
@@ -258,7 +259,7 @@ import blcf
 blcf.__version__, dir(blcf)
 assert before == (list(warnings.filters), logging.root.handlers[:], logging.root.level)
 assert not logging.getLogger("blcf").handlers
-heavy = "torch torchvision numba h5py matplotlib sklearn scipy numpy tqdm PIL".split()
+heavy = "torch torchvision numba h5py matplotlib sklearn scipy numpy tqdm PIL cv2".split()
 print([name for name in heavy if name in sys.modules])
 """
     done = run_python(code)
@@ -274,7 +275,7 @@ from blcf.cli import main
 try:
     main(sys.argv[1:])
 finally:
-    heavy = ("torch", "torchvision", "matplotlib", "sklearn")
+    heavy = ("torch", "torchvision", "matplotlib", "sklearn", "cv2")
     print([name for name in heavy if name in sys.modules], file=sys.stderr)
 """
     done = run_python(code, argument)

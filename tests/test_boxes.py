@@ -8,7 +8,7 @@ import numpy as np
 import oracle
 import pytest
 
-from blcf.boxes import as_box, box_to_cells, cells_to_boxes, iou
+from blcf.boxes import as_box, box_to_cells, cells_to_boxes, iou, nearest_cells
 from blcf.errors import InvalidInput
 
 
@@ -159,3 +159,38 @@ def test_iou_by_hand():
     assert iou([0, 0, 2, 2], [2, 0, 4, 2]) == [[0]]  # they touch
     assert iou([0, 0, 0, 0], [0, 0, 0, 0]) == [[0]]  # no division by 0
     assert iou(np.empty((0, 4)), [[0, 0, 1, 1]]).shape == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("box", "cells"),
+    [
+        ([0, 0, 100, 50], (0, 0, 10, 5)),
+        ([10, 10, 20, 20], (1, 1, 2, 2)),
+        ([9.9, 9.9, 20.1, 20.1], (1, 1, 2, 2)),  # `box_to_cells` has nine cells here
+        ([5, 5, 25, 25], (1, 1, 3, 3)),  # halves go up, on both sides
+        ([4.9, 4.9, 24.9, 24.9], (0, 0, 2, 2)),
+        ([11, 12, 11.5, 12.5], (1, 1, 2, 2)),  # smaller than a cell: the one it is in
+        ([17, 12, 22, 17], (1, 1, 2, 2)),  # both edges are nearest to 20: its middle is 19.5
+        ([99.9, 49.9, 100, 50], (9, 4, 10, 5)),
+        ([0, 0, 0.1, 0.1], (0, 0, 1, 1)),
+        ([-20, -20, 300, 300], (0, 0, 10, 5)),
+    ],
+)
+def test_nearest_cells_by_hand(box, cells):
+    assert nearest_cells(np.array(box, np.float32), (100, 50), (5, 10)) == cells
+
+
+def test_nearest_cells_of_windows_and_of_any_box():
+    rng = np.random.default_rng(3)
+    for _ in range(1000):
+        h, w = (int(n) for n in rng.integers(1, 60, 2))
+        size = (int(rng.integers(w, 4000)), int(rng.integers(h, 4000)))
+        x1, x2 = (int(x) for x in np.sort(rng.choice(w + 1, 2, replace=False)))
+        y1, y2 = (int(y) for y in np.sort(rng.choice(h + 1, 2, replace=False)))
+        box = cells_to_boxes(np.array([x1, y1, x2, y2]), size, (h, w))
+        assert nearest_cells(box, size, (h, w)) == (x1, y1, x2, y2)
+        moved = box + rng.uniform(-0.49, 0.49, 4) * np.tile([size[0] / w, size[1] / h], 2)
+        if x2 - x1 > 1 and y2 - y1 > 1:
+            assert nearest_cells(moved, size, (h, w)) == (x1, y1, x2, y2)
+        x1, y1, x2, y2 = nearest_cells(random_box(rng, *size), size, (h, w))
+        assert 0 <= x1 < x2 <= w and 0 <= y1 < y2 <= h

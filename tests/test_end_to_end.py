@@ -10,6 +10,7 @@ import pytest
 import tiles
 
 from blcf import SearchEngine
+from blcf.boxes import iou
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,8 @@ def engine(request, scenes, tmp_path_factory):
 
 
 BOX = np.array([2, 2, 6, 6]) * tiles.TILE
+# A tile is a cell at one size only; the windows of the paper have exact answers.
+EXACT = {"query_scales": (1,), "windows": "grid", "k": 12}
 
 
 def test_the_words_are_the_tiles(engine, scenes):
@@ -52,14 +55,14 @@ def test_ranking_is_the_oracles(engine, scenes, box):
     expected = oracle.rank(
         oracle.bag(wanted), bags, 24, use_idf=settings.idf, sqrt=settings.sqrt, k=12
     )
-    hits = engine.search(tiles.paint(query), box=box, k=12, rerank=False)
+    hits = engine.search(tiles.paint(query), box=box, rerank=False, **EXACT)
     np.testing.assert_allclose(hits.scores, [score for _, score in expected], atol=1e-5)
     assert list(hits.ids) == [image for image, _ in expected]
 
 
 def test_boxes_are_where_the_object_is(engine, scenes):
     _, maps, places, query = scenes
-    hits = engine.search(tiles.paint(query), box=BOX, k=12, shares=(1, 2, 4))
+    hits = engine.search(tiles.paint(query), box=BOX, shares=(1, 2, 4), **EXACT)
     assert sorted(hits.ids[:6]) == list(range(6)), "the scenes with the object come first"
     for image, hit in zip(hits.ids[:6], hits):
         assert hit.score == pytest.approx(1, abs=1e-5)
@@ -71,13 +74,22 @@ def test_boxes_are_where_the_object_is(engine, scenes):
             assert (x1, y1, x2, y2) == (px1, py1, px2, py2)
 
 
+def test_votes_put_the_box_on_the_object(engine, scenes):
+    _, maps, places, query = scenes
+    hits = engine.search(tiles.paint(query), box=BOX, query_scales=(1,), k=12)
+    assert sorted(hits.ids[:6]) == list(range(6)), "the scenes with the object come first"
+    for image, hit in zip(hits.ids[:6], hits):
+        # Eight of the colours are of the object, twice each: in cells a coarse place is all there is.
+        assert iou(hit.box, np.array(places[image]) * tiles.TILE)[0, 0] > 0.4
+
+
 def test_reranked_scores_are_the_oracles(engine, scenes):
     _, maps, _, query = scenes
     settings = engine.settings
     bags = [oracle.bag(one) for one in maps]
     weights = oracle.idf(bags, 24, settings.idf)
     wanted = oracle.vector(oracle.bag(query[2:6, 2:6]), weights, settings.sqrt)
-    hits = engine.search(tiles.paint(query), box=BOX, k=12)
+    hits = engine.search(tiles.paint(query), box=BOX, **EXACT)
     for image, hit in zip(hits.ids, hits):
         best = max(
             oracle.window_score(maps[image], window, wanted, weights, settings.sqrt)
@@ -93,14 +105,14 @@ def test_expansion_is_the_average(engine, scenes, expand):
     settings = engine.settings
     bags = [oracle.bag(one) for one in maps]
     weights = oracle.idf(bags, 24, settings.idf)
-    options = {"box": BOX, "k": 12, "n_expand": 6, "expand": expand}
+    options = {"box": BOX, "n_expand": 6, "expand": expand, "guard": "none", **EXACT}
     hits = engine.search(tiles.paint(query), rerank=False, **options)
     if expand == "local":
         x1, y1, x2, y2 = zip(*places[:6])
         parts = [maps[i][y1[i] : y2[i], x1[i] : x2[i]] for i in range(6)]
         chosen = [oracle.bag(part) for part in parts]
     else:
-        first = engine.search(tiles.paint(query), rerank=False, box=BOX, k=6)
+        first = engine.search(tiles.paint(query), rerank=False, box=BOX, **EXACT)[:6]
         chosen = [bags[i] for i in first.ids]
     vectors = [oracle.bag(query[2:6, 2:6]), *chosen]
     vectors = [oracle.vector(one, weights, settings.sqrt) for one in vectors]
@@ -130,7 +142,7 @@ def test_norm_weights_follow_the_oracle(scenes, tmp_path):
     query_words, norms = engine.model.encode(engine.model.extractor.extract(tiles.paint(query)))
     wanted = oracle.bag(query_words[2:6, 2:6], eighths(norms / norms.max())[2:6, 2:6])
     expected = oracle.rank(wanted, bags, 24, use_idf=True, sqrt=True, k=12)
-    hits = engine.search(tiles.paint(query), box=BOX, k=12, rerank=False)
+    hits = engine.search(tiles.paint(query), box=BOX, rerank=False, **EXACT)
     np.testing.assert_allclose(hits.scores, [score for _, score in expected], atol=1e-5)
     assert list(hits.ids) == [image for image, _ in expected]
 
@@ -156,7 +168,7 @@ def test_evaluation_of_the_planted_object(engine, scenes, tmp_path):
         ],
     }
     (tmp_path / "gt.json").write_text(json.dumps(truth))
-    found = {one.mode: one for one in engine.evaluate(tmp_path / "gt.json", progress=False)}
+    found = {one.mode: one for one in engine.evaluate(tmp_path / "gt.json", progress=False, **EXACT)}
     assert found["LS"].mean_average_precision == pytest.approx(1)
     exact = 0 if engine.settings.idf else 1  # see above: ties
     assert found["LS"].localisation.mean_iou >= exact - 1e-6
@@ -185,6 +197,7 @@ def test_real_network_on_real_photographs(data, tmp_path):
     assert whole.mean_average_precision > 0.8
     assert whole.localisation.mean_iou > whole.localisation.mean_iou_whole_image + 0.1
     shelf = data / "shelves" / "images" / "e1.png"
-    hit = engine.search(shelf, k=1)[0]
+    hit = engine.search(shelf, k=1, query_scales=(1,))[0]
     assert hit.name == "e1.png", "a picture of the collection finds itself"
     assert hit.score == pytest.approx(1, abs=0.01)
+    assert engine.search(shelf, k=1)[0].name == "e1.png", "looked at in four sizes too"

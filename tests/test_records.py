@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from blcf.records import Hit, Query, Ranking
+from blcf.errors import InvalidInput
+from blcf.records import Evidence, Hit, Query, Ranking, View
 
 
 def ranking(n=3, boxes=None):
@@ -68,9 +69,35 @@ def test_repr_shows_ten():
     assert "more" not in repr(ranking(10))
 
 
-def test_aspect_of_a_query():
+def test_aspect_and_bag_of_a_query():
     bag = sp.csr_matrix((1, 4), dtype=np.float32)
-    words = np.zeros((2, 2), dtype=np.int32)
+    view = View(np.zeros((2, 2), dtype=np.int32), np.ones((2, 2), dtype=np.float32), bag)
     box = np.array([10, 10, 40, 20], dtype=np.float32)
-    assert Query(words, (400, 100), None, bag).aspect == 4
-    assert Query(words, (400, 100), box, bag).aspect == 3
+    assert Query((view,), (400, 100), None).aspect == 4
+    assert Query((view,), (400, 100), box).aspect == 3
+    assert Query((view,), (400, 100), box).bag is bag
+
+
+def test_evidence_is_that_of_an_engine():
+    with pytest.raises(InvalidInput, match="Expected a hit of SearchEngine.search"):
+        ranking()[0].evidence()
+    made = Evidence(*[np.zeros(0)] * 4, ((1, 1),), (1, 1))
+    assert Hit("a.jpg", 1.0, explain=lambda: made).evidence() is made
+
+
+def test_heat_and_score_of_evidence():
+    evidence = Evidence(
+        np.array([5, 5, 7, 2]),
+        np.array([[0, 1, 0], [1, 2, 1], [-1, -1, -1], [0, 1, 0]]),
+        np.array([[3, 0], [3, 0], [0, 1], [1, 1]]),
+        np.array([0.5, 0.25, 0.125, -0.0625]),
+        ((1, 2), (2, 3)),
+        (2, 4),
+    )
+    assert evidence.score == 0.8125
+    assert evidence.image_heat().tolist() == [[0, 0, 0, 0.75], [0.125, -0.0625, 0, 0]]
+    assert evidence.query_heat().tolist() == [[0, 0.4375]]
+    assert evidence.query_heat(1).tolist() == [[0, 0, 0], [0, 0, 0.25]]
+    for example in (-1, 2):
+        with pytest.raises(InvalidInput, match=f"one of 2 examples, 0 the first, got {example}"):
+            evidence.query_heat(example)

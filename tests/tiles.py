@@ -100,6 +100,7 @@ def rankings(engine, folder) -> list:
     """Names and scores of a search with every picture of a folder."""
     found = []
     for path in sorted(folder.iterdir()):
-        hits = engine.search(path, box=(16, 16, 96, 80), expand="local", n_expand=3)
+        options = {"windows": "grid", "query_scales": (1,), "expand": "local", "guard": "none"}
+        hits = engine.search(path, box=(16, 16, 96, 80), n_expand=3, **options)
         found.append([(hit.name, round(hit.score, 6), str(hit.box)) for hit in hits])
     return found

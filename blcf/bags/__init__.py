@@ -1,6 +1,7 @@
 """Assignment maps to bags: how much every visual word counts in an image or in a region of it."""
 
 from blcf.bags.bag_of_words import BagOfWords, eighths
+from blcf.bags.polygons import as_polygon
 from blcf.bags.regions import HOWS, mask_weights, polygon_weights, region_box, region_weights
 from blcf.bags.weighting import WEIGHTINGS, spatial_weights
 
@@ -8,6 +9,7 @@ __all__ = [
     "HOWS",
     "WEIGHTINGS",
     "BagOfWords",
+    "as_polygon",
     "eighths",
     "mask_weights",
     "polygon_weights",

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from blcf.cli.commands import DONE
 from blcf.cli.parser import build_parser
+from blcf.cli.search_options import ROWS
 from blcf.errors import BlcfError
 from blcf.images import display_name
 
@@ -27,7 +28,7 @@ MISTAKE, INTERRUPTED = 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = build_parser().parse_args(_join_box(given))
+    options = build_parser().parse_args(_join_rows(given))
     _log_to_stderr(options.quiet)
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no error
         if isinstance(stream, io.TextIOWrapper):
@@ -52,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("Not enough memory. Ask for fewer words (--words) or a smaller side (--side).")
 
 
-def _join_box(arguments: Sequence[str]) -> list[str]:
+def _join_rows(arguments: Sequence[str]) -> list[str]:
     """``--box -5,0,9,9`` as ``--box=-5,0,9,9``: argparse takes a leading minus for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] == "--box":
-            joined[-1] = f"--box={argument}"
+        if joined and joined[-1] in ROWS:
+            joined[-1] = f"{joined[-1]}={argument}"
         else:
             joined.append(argument)
     return joined

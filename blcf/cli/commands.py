@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blcf.collection import check_collection
-from blcf.engine import SearchEngine, SearchOptions, Settings
+from blcf.engine import SearchEngine, Settings
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.images import ImageList, display_name, find_images
 
@@ -21,11 +21,11 @@ __all__ = [
     "add",
     "check",
     "compact",
-    "evaluate",
+    "given",
     "index",
     "info",
+    "open_engine",
     "remove",
-    "search",
 ]
 
 DONE, SKIPPED = 0, 3
@@ -33,21 +33,26 @@ DONE, SKIPPED = 0, 3
 _RUNTIME = ("device", "dtype", "weights")
 
 
-def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
     """The options that were given; the library knows the defaults of the others."""
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
+def open_engine(options: argparse.Namespace) -> SearchEngine:
+    """Open the collection."""
+    return SearchEngine.open(options.collection, **given(options, _RUNTIME))
+
+
 def index(options: argparse.Namespace) -> int:
     """`blcf index`: create or open, then add."""
-    settings = _given(options, [field.name for field in fields(Settings)])
+    settings = given(options, [field.name for field in fields(Settings)])
     images = find_images(options.frames)  # before a collection is made for nothing
     exists = (Path(options.collection) / "manifest.json").exists()
     if exists:
-        engine = _open(options)
+        engine = open_engine(options)
         _check_same(engine, settings)
     else:
-        runtime = _given(options, ("device", "dtype"))
+        runtime = given(options, ("device", "dtype"))
         engine = SearchEngine.create(options.collection, **settings, **runtime)
     try:
         return _add(engine, images, options)
@@ -63,9 +68,9 @@ def add(options: argparse.Namespace) -> int:
         raise InvalidInput(
             f"{options.frames} is the collection: blcf add {options.frames} {options.collection}."
         )
-    engine = _open(options)
+    engine = open_engine(options)
     images = find_images(options.frames)
-    return _add(engine, images, options, **_given(options, ["replace"]))
+    return _add(engine, images, options, **given(options, ["replace"]))
 
 
 def _is_collection(path: str) -> bool:
@@ -141,10 +146,10 @@ def check(options: argparse.Namespace) -> int:
     return DONE if report.is_sound else SKIPPED
 
 
-def _check_same(engine: SearchEngine, given: dict[str, Any]) -> None:
+def _check_same(engine: SearchEngine, settings: dict[str, Any]) -> None:
     """Settings belong to the collection: another value than its own is a mistake."""
     extractor = engine.collection.manifest["extractor"]
-    for name, value in given.items():
+    for name, value in settings.items():
         made = getattr(engine.settings, name)
         same = (made, extractor["layer"], extractor["node"]) if name == "layer" else (made,)
         if name != "weights" and value not in same:
@@ -152,38 +157,6 @@ def _check_same(engine: SearchEngine, given: dict[str, Any]) -> None:
                 f"{engine.collection.path} was made with {name} {made!r}, got {value!r}. "
                 "Leave the option out to add to it, or index into another folder."
             )
-
-
-def search(options: argparse.Namespace) -> int:
-    """`blcf search`: open, then search."""
-    if hasattr(options, "plot"):
-        _check_plot(options.plot)
-    engine = _open(options)
-    wanted = _given(options, [field.name for field in fields(SearchOptions)])
-    hits = engine.search(options.image, getattr(options, "box", None), **wanted)
-    if hasattr(options, "plot"):
-        hits.plot(options.plot)
-    if hasattr(options, "json"):
-        box = None if hits.query_box is None else [float(x) for x in hits.query_box]
-        print(json.dumps({"query": options.image, "box": box, "hits": hits.to_dicts()}, indent=1))
-        return DONE
-    for rank, hit in enumerate(hits, start=1):
-        edges = "-" if hit.box is None else ",".join(f"{edge:.0f}" for edge in hit.box)
-        print(f"{rank:4d}  {hit.score:.4f}  {edges:20s}  {display_name(hit.name)}")
-    return DONE
-
-
-def _open(options: argparse.Namespace) -> SearchEngine:
-    return SearchEngine.open(options.collection, **_given(options, _RUNTIME))
-
-
-def _check_plot(path: str) -> None:
-    """Before the search, which takes seconds: can a picture be drawn there?"""
-    try:
-        from blcf.visualization import check_picture_path
-    except ImportError:
-        raise InvalidInput("Drawing needs matplotlib: pip install matplotlib.") from None
-    check_picture_path(path)
 
 
 def info(options: argparse.Namespace) -> int:
@@ -199,28 +172,4 @@ def info(options: argparse.Namespace) -> int:
                 print(f"  {name:18s} {one}")
         else:
             print(f"{key:20s} {value}")
-    return DONE
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    """`blcf evaluate`: open, then evaluate."""
-    engine = _open(options)
-    wanted = _given(options, [field.name for field in fields(SearchOptions)])
-    rows = [
-        row.to_dict()
-        for row in engine.evaluate(options.truth, progress=not options.quiet, **wanted)
-    ]
-    if hasattr(options, "json"):
-        print(json.dumps(rows, indent=1))
-        return DONE
-    print("mode  queries    mAP  mean IoU  (whole picture)  IoU >= .5")
-    for row in rows:
-        line = f"{row['mode']:4s}  {row['n_queries']:7d}  {row['mAP']:.3f}"
-        if row["n_boxes"]:
-            line += f"{row['mean_iou']:10.3f}{row['mean_iou_whole_image']:17.3f}"
-            line += f"{row['corloc']:11.3f}"
-        print(line)
-        if hasattr(options, "per_query"):
-            for one in sorted(row["per_query"], key=lambda one: one["AP"]):
-                print(f"      {one['AP']:.3f}  {display_name(one['query'])}")
     return DONE

@@ -8,7 +8,10 @@ from typing import Any
 from blcf import __version__
 from blcf.bags.weighting import WEIGHTINGS
 from blcf.cli import commands as run
-from blcf.engine.settings import EXPANSIONS, SearchOptions, Settings
+from blcf.cli import searching
+from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
+from blcf.cli.values import integer_or
+from blcf.engine.settings import Settings
 
 __all__ = ["build_parser"]
 
@@ -66,13 +69,13 @@ def _add_index(commands: Any) -> None:
     add(
         "--components",
         dest="n_components",
-        type=_integer_or("all", None),
+        type=integer_or("all", None),
         help=f"of the whitening, or all (default: {default.n_components})",
     )
     add(
         "--words",
         dest="n_words",
-        type=_integer_or("auto", "auto"),
+        type=integer_or("auto", "auto"),
         help="size of the vocabulary, or auto: 25,000, fewer for small collections (default: auto)",
     )
     add(
@@ -88,76 +91,23 @@ def _add_index(commands: Any) -> None:
             help=f"{meaning} (default: {shown})",
         )
     add("--seed", dest="random_state", type=int, help=f"default: {default.random_state}")
-    _add_device(command)
-
-
-def _add_device(command: Any) -> None:
-    command.add_argument("--device", help="auto, cpu, cuda, ... (default: auto)")
-    command.add_argument("--dtype", help="auto, float32, bfloat16, float16 (default: auto)")
-
-
-def _add_search_options(command: Any) -> None:
-    default = SearchOptions()
-    command.add_argument(
-        "--rerank",
-        action=argparse.BooleanOptionalAction,
-        help=f"rerank by the best window, which gives boxes (default: {_on(default.rerank)})",
-    )
-    command.add_argument(
-        "--expand", choices=EXPANSIONS, help=f"query expansion (default: {default.expand})"
-    )
-    command.add_argument(
-        "--depth", type=int, help=f"how many hits are reranked (default: {default.depth})"
-    )
-    command.add_argument(
-        "--n-expand", type=int, help=f"hits averaged by the expansion (default: {default.n_expand})"
-    )
-    command.add_argument(
-        "--shares",
-        type=_numbers(int, "integers N,N,..."),
-        metavar="N,N,...",
-        help="sizes of the windows as parts of a side of the map "
-        f"(default: {','.join(map(str, default.shares))}; the paper: 1,2,4)",
-    )
-    command.add_argument(
-        "--query-side",
-        type=int,
-        help="longer side of the query picture in pixels (default: the collection's); smaller "
-        "where the object fills the query and is small in the collection",
-    )
-    command.add_argument(
-        "--approximate",
-        type=float,
-        metavar="SHARE",
-        help="faster: the most promising words only, this share (0..1) of the query; scores are "
-        "of these words (default: exact)",
-    )
-    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
-    command.add_argument("--json", action="store_true", help="results as JSON")
-    _add_device(command)
-
-
-def _on(value: bool) -> str:
-    return "on" if value else "off"
+    add_device(command)
 
 
 def _add_search(commands: Any) -> None:
     command = _command(
         commands,
         "search",
-        run.search,
-        "Find the pictures that show the object in the box of a picture, ranked, with boxes.",
+        searching.search,
+        "Find the pictures that show the object in a picture, ranked, with boxes.",
         {**COLLECTION, "image": "picture that shows the object"},
     )
-    command.add_argument(
-        "--box",
-        type=_numbers(float, "four numbers X1,Y1,X2,Y2"),
-        metavar="X1,Y1,X2,Y2",
-        help="the object: left, top, right, bottom in pixels (default: the whole picture)",
-    )
-    command.add_argument("-k", type=int, help=f"how many hits (default: {SearchOptions().k})")
-    command.add_argument("--plot", metavar="FILE", help="draw the result (.png, .pdf, .svg)")
-    _add_search_options(command)
+    # The list of all options would bury the sentence that says what is wrong.
+    command.usage = "blcf search COLLECTION IMAGE [--box X1,Y1,X2,Y2] [options]"
+    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
+    add_object(command)
+    add_output(command)
+    add_search_options(command)
 
 
 def _add_changes(commands: Any) -> None:
@@ -172,7 +122,7 @@ def _add_changes(commands: Any) -> None:
         "--replace", action="store_true", help="index pictures that it holds again (they changed)"
     )
     command.add_argument("--weights", metavar="FILE", help="where the weights are now")
-    _add_device(command)
+    add_device(command)
     command = _command(
         commands,
         "remove",
@@ -216,33 +166,12 @@ def _add_evaluate(commands: Any) -> None:
     command = _command(
         commands,
         "evaluate",
-        run.evaluate,
+        searching.evaluate,
         "Measure mean average precision and localisation on a ground truth (gt.json).",
         {**COLLECTION, "truth": "gt.json: queries, positives, junk, boxes"},
     )
+    command.usage = "blcf evaluate COLLECTION TRUTH [options]"
     command.add_argument("--per-query", action="store_true", help="a line per query, worst first")
-    _add_search_options(command)
-
-
-def _numbers(kind: type, expected: str) -> Any:
-    def parse(text: str) -> tuple:
-        try:
-            return tuple(kind(part) for part in text.split(","))
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
-
-    return parse
-
-
-def _integer_or(word: str, value: Any) -> Any:
-    def parse(text: str) -> Any:
-        if text == word:
-            return value
-        try:
-            return int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(
-                f"expected an integer or {word!r}, got {text!r}"
-            ) from None
-
-    return parse
+    command.add_argument("--json", action="store_true", help="results as JSON")
+    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
+    add_search_options(command)

@@ -58,7 +58,9 @@ def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
 def remove_images(engine: SearchEngine, pictures: Iterable[str | os.PathLike[str]]) -> int:
     """Mark pictures as removed; see `SearchEngine.remove`."""
     with engine.collection.writing():
-        n_removed = engine.collection.remove(names_of(engine.collection, pictures))
+        n_removed = engine.collection.remove(
+            names_of(engine.collection, pictures, "Nothing was removed.")
+        )
         _keep_statistics(engine)
     return n_removed
 

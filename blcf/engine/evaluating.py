@@ -12,11 +12,12 @@ import numpy as np
 from tqdm import tqdm
 
 from blcf.datasets import GroundTruth, TrueQuery, read_ground_truth
-from blcf.engine.settings import SearchOptions
+from blcf.engine.options import SearchOptions
+from blcf.engine.queries import Region, describe_regions, query_sides
 from blcf.errors import InvalidInput
 from blcf.evaluation import Localisation, average_precision, localise
 from blcf.images import read_image
-from blcf.records import Ranking
+from blcf.records import Query, Ranking
 
 if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
@@ -78,7 +79,7 @@ def evaluate(
 ) -> list[list[Evaluation]]:
     """Search every query with each of several options, and measure the rankings.
 
-    A query picture goes through the network once for options of the same ``query_side``.
+    A query picture goes through the network once for options that look at it alike.
 
     Returns
     -------
@@ -101,16 +102,17 @@ def evaluate(
     whole = [replace(one, k=max(1, len(engine))) for one in options]
     rows: list[dict[str, list[_Row]]] = [{"LS": [], "GS": []} for _ in options]
     for query in tqdm(queries, desc="evaluating", unit="query", disable=not progress):
-        boxes = {"GS": None} if query.box is None else {"LS": query.box, "GS": None}
         image = read_image(query.image)
-        described = {
-            side: engine.describe_boxes(image, list(boxes.values()), side)
-            for side in {one.query_side for one in options}
-        }
+        size = (image.shape[1], image.shape[0])
+        regions = {} if query.box is None else {"LS": Region(query.box).on(size)}
+        regions["GS"] = Region()
+        described: dict[tuple, list[list[Query]]] = {}
         for one, modes in zip(whole, rows):
-            for mode, described_query in zip(boxes, described[one.query_side]):
-                ranking = engine.searcher.search(described_query, one)
-                modes[mode].append(_measure(engine, query, ranking))
+            looks = (*query_sides(engine.settings.side, one), one.query_flip)
+            if looks not in described:
+                described[looks] = describe_regions(engine, image, list(regions.values()), one)
+            for mode, examples in zip(regions, described[looks]):
+                modes[mode].append(_measure(engine, query, engine.searcher.search(examples, one)))
     return [
         [_summarise(mode, measured) for mode, measured in modes.items() if measured]
         for modes in rows

@@ -1,17 +1,22 @@
-"""The hits of a search: a ranking that knows its query and can draw itself."""
+"""The hits of a search: a ranking that knows its query, can say why, and can draw itself."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from blcf.errors import UnreadableImage
+from blcf.engine.options import SearchOptions
+from blcf.engine.queries import Asked
+from blcf.engine.searching import Answer, Searcher
+from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import display_name, read_image
-from blcf.records import Hit, Ranking
+from blcf.records import Evidence, Hit, Query, Ranking
 
 __all__ = ["Hits"]
 
@@ -23,26 +28,65 @@ class Hits(Ranking):
     Attributes
     ----------
     paths : list of Path, where the images were when they were indexed
-    query : Path of the query image, or the image itself, uint8 (height, width, 3)
-    query_box : float32 (4,), xyxy, pixels, or None for the whole image
+    asked : the examples and their pictures
+    answer : what the ranking was made of
+    rows : int (n,), the rows of the answer's ranking that these are
     """
 
     paths: list[Path] = field(default_factory=list)
-    query: Path | np.ndarray | None = None
-    query_box: np.ndarray | None = None
+    asked: Asked = field(default_factory=lambda: Asked((), ()))
+    answer: Answer | None = None
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @classmethod
+    def find(
+        cls,
+        searcher: Searcher,
+        asked: Asked,
+        options: SearchOptions,
+        negatives: Sequence[Query] = (),
+    ) -> Hits:
+        """Search; `negatives` are examples of what is not meant."""
+        answer = searcher.answer(asked.queries, options, negatives)
+        ranking = answer.ranking
+        return cls(
+            ranking.names,
+            ranking.scores,
+            ranking.ids,
+            ranking.boxes,
+            paths=[searcher.collection.image_path(int(image_id)) for image_id in ranking.ids],
+            asked=asked,
+            answer=answer,
+            rows=np.arange(len(ranking)),
+        )
+
+    @property
+    def query(self) -> Path | np.ndarray | None:
+        """The picture of the first example, or its path."""
+        return self.asked.pictures[0] if self.asked.pictures else None
+
+    @property
+    def query_box(self) -> np.ndarray | None:
+        """The box around the object in it: float32 (4,), xyxy, pixels, or None."""
+        return self.asked.queries[0].box if self.asked.queries else None
 
     def __getitem__(self, position):
         part = super().__getitem__(position)
         if not isinstance(position, slice):
-            return part
+            if self.answer is None:
+                return part
+            boxes = self.answer.boxes.get(int(self.ids[position]))
+            explain = partial(self.answer.evidence, int(self.rows[position]))
+            return Hit(part.name, part.score, part.box, boxes, explain)
         return Hits(
             part.names,
             part.scores,
             part.ids,
             part.boxes,
             paths=self.paths[position],
-            query=self.query,
-            query_box=self.query_box,
+            asked=self.asked,
+            answer=self.answer,
+            rows=self.rows[position],
         )
 
     def plot(self, path: str | os.PathLike[str] | None = None, n_hits: int = 9) -> Any:
@@ -59,22 +103,98 @@ class Hits(Ranking):
         """
         from blcf.visualization import plot_ranking
 
-        hits = [Hit(display_name(hit.name), hit.score, hit.box) for hit in self[:n_hits]]
+        hits = [
+            Hit(display_name(hit.name), hit.score, hit.box, hit.boxes) for hit in self[:n_hits]
+        ]
         pictures = [_picture(path) for path in self.paths[:n_hits]]
         return plot_ranking(_picture(self.query), self.query_box, hits, pictures, path=path)
 
+    def plot_evidence(
+        self,
+        row: int = 0,
+        path: str | os.PathLike[str] | None = None,
+        n_lines: int = 40,
+    ) -> Any:
+        """Draw why a hit has its score: matched cells joined, heat over query and image.
+
+        Parameters
+        ----------
+        row : which hit, 0 for the first
+        path : where to write the picture, optional
+        n_lines : how many pairs of cells are joined
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        from blcf.visualization import plot_evidence
+
+        if not -len(self) <= row < len(self):
+            raise InvalidInput(f"Expected a hit from 0 to {len(self) - 1}, got {row}.")
+        hit, queries = self[row], self.asked.queries
+        evidence = _by_picture(hit.evidence(), [len(query.views) for query in queries])
+        return plot_evidence(
+            [_picture(picture) for picture in self.asked.pictures],
+            [query.box for query in queries],
+            _picture(self.paths[row]),
+            hit.box,
+            evidence,
+            name=display_name(hit.name),
+            n_lines=n_lines,
+            path=path,
+        )
+
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Plain values, one per hit: rank, name, score, box (or None), path."""
+        """Plain values, one per hit: rank, name, score, box (or None), path.
+
+        Where several boxes of a hit were found, `boxes` lists all of them.
+        """
         return [
             {
                 "rank": rank,
                 "name": hit.name,
                 "score": round(hit.score, 6),
-                "box": None if hit.box is None else [round(float(x), 1) for x in hit.box],
+                "box": None if hit.box is None else _rounded(hit.box),
+                **(
+                    {"boxes": [_rounded(box) for box in hit.boxes]}
+                    if hit.boxes is not None and len(hit.boxes) > 1
+                    else {}
+                ),
                 "path": str(path),
             }
             for rank, (hit, path) in enumerate(zip(self, self.paths), start=1)
         ]
+
+
+def _rounded(box: np.ndarray) -> list[float]:
+    return [round(float(edge), 1) for edge in box]
+
+
+def _by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:
+    """The same with cells of pictures in place of cells of their views, in the finest map."""
+    ends = np.cumsum(n_views)
+    picture_of = np.repeat(np.arange(len(n_views)), n_views)
+    finest = [
+        max(evidence.query_shapes[end - n : end], key=lambda shape: shape[0] * shape[1])
+        for end, n in zip(ends, n_views)
+    ]
+    cells = evidence.query_cells.copy()
+    shown = cells[:, 0] >= 0
+    views = cells[shown, 0]
+    old = np.array(evidence.query_shapes)[views]  # (n, 2), h and w
+    new = np.array(finest)[picture_of[views]]
+    cells[shown, 0] = picture_of[views]
+    for column, axis in ((1, 1), (2, 0)):
+        middles = (cells[shown, column] + 0.5) / old[:, axis]
+        cells[shown, column] = (middles * new[:, axis]).astype(cells.dtype)
+    return Evidence(
+        evidence.words,
+        cells,
+        evidence.image_cells,
+        evidence.contributions,
+        tuple(finest),
+        evidence.image_shape,
+    )
 
 
 def _picture(source: Path | np.ndarray | None) -> np.ndarray | str:

@@ -11,7 +11,7 @@ import numpy as np
 from blcf.collection import Collection
 from blcf.engine.settings import Settings
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
-from blcf.storage import open_h5, write_h5
+from blcf.storage import array_digest, open_h5, write_h5
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,6 +57,7 @@ class Model:
         self._dtype = dtype
         self._extractor = extractor
         self._learned: tuple[Whitening, Vocabulary] | None = None
+        self._centroids: np.ndarray | None = None
 
     @property
     def extractor(self) -> ConvFeatures:
@@ -126,18 +127,33 @@ class Model:
         """The vocabulary of the collection."""
         return self._parts()[1]
 
+    @property
+    def centroids(self) -> np.ndarray:
+        """The features of the words, float32 (n_words, n_components); needs no network."""
+        if self._learned is not None:
+            return self.vocabulary.centroids_
+        if self._centroids is None:
+            path = self.collection.path / self.entry["file"]
+            with open_h5(path, KIND, FORMAT_VERSION) as file:
+                centroids = file["vocabulary"]["centroids"][:]
+            self._check(path, array_digest(centroids), self.entry["vocabulary_digest"])
+            self._centroids = centroids
+        return self._centroids
+
+    def _check(self, path: Path, found: str, listed: str) -> None:
+        if found != listed:
+            raise FormatError(
+                f"{self.collection.path} lists whitening and vocabulary {listed}, "
+                f"{path.name} holds {found}. Restore both from the same copy."
+            )
+
     def _parts(self) -> tuple[Whitening, Vocabulary]:
         if self._learned is None:
             entry = self.entry
             path = self.collection.path / entry["file"]
             whitening, vocabulary = _read_model(path, self._device)
-            found = (whitening.digest_, vocabulary.digest_)
-            listed = (entry["whitening_digest"], entry["vocabulary_digest"])
-            if found != listed:
-                raise FormatError(
-                    f"{self.collection.path} lists whitening and vocabulary {' '.join(listed)}, "
-                    f"{path.name} holds {' '.join(found)}. Restore both from the same copy."
-                )
+            found = f"{whitening.digest_} {vocabulary.digest_}"
+            self._check(path, found, f"{entry['whitening_digest']} {entry['vocabulary_digest']}")
             self._learned = whitening, vocabulary
         return self._learned
 

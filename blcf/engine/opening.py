@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from blcf.collection import Collection
+from blcf.collection.snapshot import Snapshot
 from blcf.engine.settings import Settings
 from blcf.errors import InvalidInput
 from blcf.images import display_name
@@ -37,9 +38,9 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
 
 
 def names_of(
-    collection: Collection, pictures: Iterable[str | os.PathLike[str]]
+    collection: Snapshot, pictures: Iterable[str | os.PathLike[str]], then: str
 ) -> list[str]:
-    """Names of pictures that are given by name or by path.
+    """Names of pictures that are given by name or by path; `then` ends the message of an error.
 
     Raises
     ------
@@ -60,6 +61,6 @@ def names_of(
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InvalidInput(
             f"Expected pictures of {collection.path}, by name or path; it holds no "
-            f"{display_name(missing[0])!r}{others}. Nothing was removed.{hint}"
+            f"{display_name(missing[0])!r}{others}. {then}{hint}"
         )
     return [collection.name(int(image_id)) for image_id in ids]

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import weighting_of_parts
-from blcf.boxes import as_box
 from blcf.collection import Collection
 from blcf.engine.changing import add_images, compact_files, remove_images
 from blcf.engine.describing import collection_facts
@@ -21,10 +19,14 @@ from blcf.engine.hits import Hits
 from blcf.engine.indexing import AddReport
 from blcf.engine.model import Model
 from blcf.engine.opening import open_index
+from blcf.engine.options import SearchOptions
+from blcf.engine.queries import Asked, Example, describe_examples
 from blcf.engine.searching import Searcher
-from blcf.engine.settings import SearchOptions, Settings
-from blcf.images import ImageList, find_images, read_image
+from blcf.engine.settings import Settings
+from blcf.errors import InvalidInput
+from blcf.images import ImageList, find_images
 from blcf.records import Query
+from blcf.rerank import GeometricVerification
 
 if TYPE_CHECKING:
     from torch import nn
@@ -200,46 +202,46 @@ class SearchEngine:
             # A refresh replaces what a collection holds and changes none of it: the copy stays.
             snapshot = copy(self.collection)
             index = open_index(snapshot, self.model.n_words, self.settings)
-            self._searcher = generation, Searcher(index, snapshot, self.bag_of_words())
+            self._searcher = generation, Searcher(
+                index, snapshot, self.bag_of_words(), lambda: self.model.centroids
+            )
         return self._searcher[1]
 
     def describe(
         self,
         image: str | os.PathLike[str] | np.ndarray,
-        box: Sequence[float] | np.ndarray | None = None,
+        box: Any = None,
         side: int | None = None,
+        *,
+        polygon: Any = None,
+        mask: Any = None,
+        how: str = "hard",
+        scales: Sequence[float] = (1.0,),
     ) -> Query:
-        """A query from a picture: through the network, to words, to the bag of the box's cells.
+        """A query from a picture: through the network, to words, to bags of the object's cells.
 
         Parameters
         ----------
         image : path, or uint8 (height, width, 3) RGB
-        box : xyxy, pixels of the picture; None takes the whole picture
+        box, polygon, mask, how : see `search`
         side : longer side to which the picture is resized, pixels; None takes the collection's
+        scales : sizes in which it is looked at, relative to `side`: a view each
         """
-        if not isinstance(image, np.ndarray):
-            image = read_image(image)
-        size = (image.shape[1], image.shape[0])
-        checked = None if box is None else as_box(box, size)  # before the network, which is slow
-        return self.describe_boxes(image, [checked], side)[0]
-
-    def describe_boxes(
-        self, image: np.ndarray, boxes: Sequence[np.ndarray | None], side: int | None = None
-    ) -> list[Query]:
-        """`describe` for several boxes of one picture, which goes through the network once."""
-        size = (image.shape[1], image.shape[0])
-        n_words = self.model.n_words  # before the network: an empty collection says so at once
-        words, norms = self.model.encode(self.model.extractor.extract(image, side))
-        bag_of_words = BagOfWords(n_words, weighting_of_parts(self.settings.weighting))
-        return [
-            Query(words, size, box, bag_of_words.encode(words, box=box, size=size, norms=norms))
-            for box in boxes
-        ]
+        example = Example(image, box, polygon, mask, how)
+        options = SearchOptions(query_side=side, query_scales=scales)  # type: ignore[arg-type]
+        return describe_examples(self, [example], options).queries[0]
 
     def search(
         self,
-        image: str | os.PathLike[str] | np.ndarray,
+        image: str | os.PathLike[str] | np.ndarray | None = None,
         box: Sequence[float] | np.ndarray | None = None,
+        *,
+        polygon: Sequence[Sequence[float]] | np.ndarray | None = None,
+        mask: str | os.PathLike[str] | np.ndarray | None = None,
+        how: str = "hard",
+        frame: str | os.PathLike[str] | None = None,
+        examples: Sequence[Example] = (),
+        negatives: Sequence[Example] = (),
         **options: Any,
     ) -> Hits:
         """Find the pictures that show the object.
@@ -247,7 +249,16 @@ class SearchEngine:
         Parameters
         ----------
         image : path, or uint8 (height, width, 3) RGB
-        box : the object in it, xyxy, pixels of the picture; None searches with the whole picture
+        box : the object in it, xyxy, pixels of the picture; or
+        polygon : (n, 2), xy of the corners around it, pixels; or
+        mask : bool or float (height, width), 0..1, or the path of a picture, white on the object.
+            Without one of these the whole picture is searched with.
+        how : how cells count that the object covers in part: "hard", all alike; "soft", by the
+            share that is covered; "distance", all cells, less with the distance from the object
+        frame : in place of an image, the name or path of a picture of the collection: no network
+            is needed
+        examples : more pictures of the object
+        negatives : pictures of what is not meant
         **options : any of `blcf.SearchOptions`: k, rerank, expand, ...
 
         Returns
@@ -260,25 +271,22 @@ class SearchEngine:
         InvalidInput, UnreadableImage, VocabularyMismatch
         """
         checked = SearchOptions.from_keywords(options)
-        query = self.describe(image, box, checked.query_side)
-        shown = image if isinstance(image, np.ndarray) else Path(image)
-        return self.search_query(query, checked, shown)
+        positives = list(examples)
+        if image is not None or frame is not None or not positives:
+            positives.insert(0, Example(image, box, polygon, mask, how, frame))
+        elif any(region is not None for region in (box, polygon, mask)):
+            raise InvalidInput("Expected the picture that the box, polygon or mask belongs to.")
+        if checked.verifies:
+            GeometricVerification()  # says what is missing before the network is asked
+        asked = describe_examples(self, positives, checked)
+        unwanted = describe_examples(self, negatives, checked).queries
+        return Hits.find(self.searcher, asked, checked, unwanted)
 
     def search_query(
         self, query: Query, options: SearchOptions, image: Path | np.ndarray | None = None
     ) -> Hits:
         """`search` for a query that went through the network already."""
-        searcher = self.searcher  # one snapshot for the ranking and its paths
-        ranking = searcher.search(query, options)
-        return Hits(
-            ranking.names,
-            ranking.scores,
-            ranking.ids,
-            ranking.boxes,
-            paths=[searcher.collection.image_path(int(image_id)) for image_id in ranking.ids],
-            query=image,
-            query_box=query.box,
-        )
+        return Hits.find(self.searcher, Asked((query,), (image,)), options)
 
     def evaluate(
         self,

@@ -1,21 +1,46 @@
-"""One search through the stages: rank, rerank by local search, expand, rank again."""
+"""One search through the stages: rank, rerank by windows, expand, rank again."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import dequantise_norms, weighting_of_parts
-from blcf.boxes import cells_to_boxes
-from blcf.collection import Collection
-from blcf.engine.settings import SearchOptions
-from blcf.expansion import average_query
+from blcf.bags.weighting import weighting_of_parts
+from blcf.collection.snapshot import Snapshot
+from blcf.engine.expanding import CHANCE_DEPTH, expand
+from blcf.engine.explaining import explain
+from blcf.engine.options import SearchOptions
+from blcf.engine.reranking import Found, Reranker
+from blcf.errors import InvalidInput
+from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
 from blcf.index import InvertedFile
-from blcf.records import Query, Ranking, Window
-from blcf.rerank import LocalSearch
+from blcf.records import Evidence, Query, Ranking
 
-__all__ = ["Searcher"]
+__all__ = ["Answer", "Searcher"]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A ranking, and what it was made of.
+
+    Attributes
+    ----------
+    ranking : of at most k hits
+    vector : CSR float64 (1, n_words), what was searched for at last; of several rankings that
+        were fused, that of the first
+    boxes : {image: float32 (n, 4)}, xyxy, pixels: all places of the object in the images that
+        were localised
+    evidence : gives the evidence of a row of the ranking
+    """
+
+    ranking: Ranking
+    vector: sp.csr_matrix
+    boxes: dict[int, np.ndarray]
+    evidence: Callable[[int], Evidence]
 
 
 class Searcher:
@@ -26,92 +51,142 @@ class Searcher:
     index : inverted file of the collection's images
     collection : their assignment maps, sizes and norms
     bag_of_words : how the bags of whole images are made
+    centroids : gives the features of the words, float32 (n_words, n_components)
     """
 
-    def __init__(self, index: InvertedFile, collection: Collection, bag_of_words: BagOfWords):
+    def __init__(
+        self,
+        index: InvertedFile,
+        collection: Snapshot,
+        bag_of_words: BagOfWords,
+        centroids: Callable[[], np.ndarray],
+    ):
         self.index = index
         self.collection = collection
         self.bag_of_words = bag_of_words
+        self.centroids = centroids
         weighting = weighting_of_parts(bag_of_words.weighting)
-        self._window_bags = BagOfWords(bag_of_words.n_words, weighting)
+        self.bag_of_windows = BagOfWords(bag_of_words.n_words, weighting)
 
-    def search(self, query: Query, options: SearchOptions) -> Ranking:
-        """The ranking of a query, of at most ``options.k`` hits."""
-        vector = self.index.weigh(query.bag)
-        expand = options.expand or "none"
-        # The expansion needs its hits, and their windows, however few are asked for.
-        depth = options.depth if options.rerank else 0
-        first_depth = max(depth, options.n_expand if expand != "none" else 0)
-        local_search = LocalSearch(
-            self.index.idf_, sqrt=self.index.sqrt, shares=options.shares
-        )
-        share = options.approximate
-        k = max(options.k, first_depth)
-        ranking = self.index.search(vector, k, weighed=True, approximate=share)
-        windows: list[Window] = []
-        if options.rerank or expand == "local":
-            ranking, windows = self._rerank(local_search, vector, query, ranking, first_depth)
-        if expand != "none":
-            n_hits = min(options.n_expand, len(ranking))
-            hits = self._hit_bags(ranking, windows[:n_hits] if expand == "local" else None, n_hits)
-            vector = average_query(vector, self.index.weigh(hits))
-            k = max(options.k, depth)
-            ranking = self.index.search(vector, k, weighed=True, approximate=share)
-            if options.rerank:
-                ranking, _ = self._rerank(local_search, vector, query, ranking, options.depth)
-        return ranking[: options.k]
-
-    def _rerank(
+    def search(
         self,
-        local_search: LocalSearch,
-        vector: sp.csr_matrix,
-        query: Query,
-        ranking: Ranking,
-        depth: int,
-    ) -> tuple[Ranking, list[Window]]:
-        """Order the first `depth` hits by their best window; the others follow as they were.
+        query: Query | Sequence[Query],
+        options: SearchOptions,
+        negatives: Sequence[Query] = (),
+    ) -> Ranking:
+        """The ranking of `answer`."""
+        return self.answer(query, options, negatives).ranking
 
-        The whole image is a window too, whatever its aspect, and counts with the score it has in
-        the ranking: no reranked hit falls below the hits that were not looked at.
+    def answer(
+        self,
+        query: Query | Sequence[Query],
+        options: SearchOptions,
+        negatives: Sequence[Query] = (),
+    ) -> Answer:
+        """Search with one or several examples of an object.
+
+        Parameters
+        ----------
+        query : the examples
+        options : how
+        negatives : examples of what is not meant
         """
-        head = ranking[:depth]
-        dense = local_search.prepare(vector)
-        by_norm = self._window_bags.weighting == "norm"
-        windows, scores = [], np.empty(len(head), dtype=np.float32)
-        boxes = np.full((len(ranking), 4), np.nan, dtype=np.float32)
-        for row, image_id in enumerate(head.ids):
-            words, size = self.collection.words(image_id), self.collection.size(image_id)
-            norms = self._norms(image_id) if by_norm else None
-            window = local_search.best_window(
-                dense, words, aspect=query.aspect, size=size, weights=norms
-            )
-            windows.append(window)
-            boxes[row] = cells_to_boxes(np.array(window.cells), size, words.shape)
-            scores[row] = max(window.score, head.scores[row])
-        order = np.lexsort((head.ids, -scores))
-        rows = np.concatenate([order, np.arange(len(head), len(ranking))])
-        reranked = Ranking(
-            [ranking.names[row] for row in rows],
-            np.concatenate([scores[order], ranking.scores[depth:]]),
-            ranking.ids[rows],
-            boxes[rows],
+        queries = [query] if isinstance(query, Query) else list(query)
+        if not queries:
+            raise InvalidInput("Expected one example of the object or more, got none.")
+        if options.fusion == "average" or len(queries) == 1:
+            return self._answer(queries, options, negatives)
+        answers = [self._answer([one], options, negatives) for one in queries]
+        ranking, sources = fuse_rankings([one.ranking for one in answers])
+        rows = [
+            {int(image_id): row for row, image_id in enumerate(one.ranking.ids)} for one in answers
+        ]
+
+        def evidence(row: int) -> Evidence:
+            source, image_id = int(sources[row]), int(ranking.ids[row])
+            part = answers[source].evidence(rows[source][image_id])
+            return _among(part, source, queries)
+
+        boxes: dict[int, np.ndarray] = {}
+        for image_id, source in zip(ranking.ids.tolist(), sources.tolist()):
+            if image_id in answers[source].boxes:
+                boxes[image_id] = answers[source].boxes[image_id]
+        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence)
+
+    def _answer(
+        self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
+    ) -> Answer:
+        by_norm = self.bag_of_windows.weighting == "norm"
+        reranker = Reranker(
+            self.index, self.collection, by_norm, queries, options, self.centroids
         )
-        return reranked, [windows[row] for row in order]
+        first = vector = self._vector(queries, negatives, options)
+        expands = (options.expand or "none") != "none"
+        # The expansion needs its hits, and their windows, however few are asked for.
+        depth = max(options.k, options.depth if options.rerank or options.expand == "local" else 0)
+        if expands:
+            depth = max(depth, options.n_expand, CHANCE_DEPTH)
+        share = options.approximate
+        ranking = self.index.search(vector, depth, weighed=True, approximate=share)
+        found: dict[int, Found] = {}
+        if options.rerank or options.expand == "local":
+            ranking, found = reranker.rerank(vector, ranking)
+        n_rounds = options.rounds if expands else 0
+        for number in range(n_rounds):
+            vector = expand(
+                first,
+                ranking,
+                found,
+                options,
+                index=self.index,
+                collection=self.collection,
+                bags=(self.bag_of_words, self.bag_of_windows),
+                reranker=reranker,
+            )
+            ranking = self.index.search(vector, depth, weighed=True, approximate=share)
+            found = {}
+            # A further round needs windows again, whether they are shown or not.
+            is_last = number + 1 == n_rounds
+            again = options.rerank_again if is_last else True
+            if (options.rerank and again) or (options.expand == "local" and not is_last):
+                ranking, found = reranker.rerank(vector, ranking)
+        ranking = ranking[: options.k]
 
-    def _hit_bags(
-        self, ranking: Ranking, windows: list[Window] | None, n_hits: int
+        def evidence(row: int) -> Evidence:
+            image_id = int(ranking.ids[row])
+            return explain(
+                self, vector, queries, image_id, found.get(image_id), reranker.parts,
+                float(ranking.scores[row]),
+            )
+
+        boxes = {image_id: one.boxes for image_id, one in found.items()}
+        return Answer(ranking, vector, boxes, evidence)
+
+    def _vector(
+        self, queries: Sequence[Query], negatives: Sequence[Query], options: SearchOptions
     ) -> sp.csr_matrix:
-        """Bags of the first hits: of their windows, or of the whole images."""
-        bags = []
-        for row, image_id in enumerate(ranking.ids[:n_hits]):
-            words, norms = self.collection.words(image_id), self._norms(image_id)
-            if windows is None:
-                bags.append(self.bag_of_words.encode(words, norms=norms))
-            else:
-                cells = windows[row].cells
-                bags.append(self._window_bags.encode(words, cells=cells, norms=norms))
-        return sp.vstack(bags, format="csr")
+        """What to search for: CSR float64 (1, n_words)."""
+        positive = self._joint(queries)
+        if not negatives:
+            return positive
+        wanted = sp.vstack([self._joint([one]) for one in queries])
+        unwanted = sp.vstack([self._joint([one]) for one in negatives])
+        if options.negatives_by == "svm":
+            return discriminative_query(wanted, unwanted)
+        return rocchio_query(positive, unwanted, gamma=options.gamma, clip=False)
 
-    def _norms(self, image_id: int) -> np.ndarray:
-        """Norms of an image's features over the largest: float32 (h, w), 0..1."""
-        return dequantise_norms(self.collection.norms(image_id))
+    def _joint(self, queries: Sequence[Query]) -> sp.csr_matrix:
+        """One vector of all views of all examples; each view counts alike."""
+        bags = sp.vstack([view.bag for query in queries for view in query.views], format="csr")
+        return self.index.weigh(bags) if bags.shape[0] == 1 else joint_query(self.index.weigh(bags))
+
+
+def _among(part: Evidence, source: int, queries: Sequence[Query]) -> Evidence:
+    """Evidence of one example of several, its views counted among those of all."""
+    before = sum(len(query.views) for query in queries[:source])
+    cells = part.query_cells.copy()
+    cells[cells[:, 0] >= 0, 0] += before
+    shapes = tuple(view.assignment_map.shape for query in queries for view in query.views)
+    return Evidence(
+        part.words, cells, part.image_cells, part.contributions, shapes, part.image_shape
+    )

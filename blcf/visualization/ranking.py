@@ -17,7 +17,14 @@ from blcf.records import Hit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["check_picture_path", "draw_box", "plot_ranking"]
+__all__ = [
+    "check_picture_path",
+    "draw_box",
+    "draw_picture",
+    "plot_ranking",
+    "save_figure",
+    "shorten",
+]
 
 _COLUMNS = 5
 QUERY_COLOUR, HIT_COLOUR = "#e69f00", "#0072b2"  # of Okabe & Ito: apart for every eye
@@ -64,12 +71,12 @@ def plot_ranking(
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
-    _draw(grid[0], query, query_box, "query", QUERY_COLOUR)
+    draw_picture(grid[0], query, query_box, "query", QUERY_COLOUR)
     for rank, (axes, hit, picture) in enumerate(zip(grid[1:], hits, pictures), start=1):
-        title = f"{rank}.  {hit.score:.3f}  {_short(hit.name)}"
-        _draw(axes, picture, hit.box, title, HIT_COLOUR)
+        title = f"{rank}.  {hit.score:.3f}  {shorten(hit.name)}"
+        draw_picture(axes, picture, hit.box, title, HIT_COLOUR)
     if path is not None:
-        _save(figure, path)
+        save_figure(figure, path)
     return figure
 
 
@@ -86,25 +93,33 @@ def check_picture_path(path: str | os.PathLike[str]) -> None:
         raise InvalidInput(f"Could not write {path}: {folder} is no folder that can be written.")
 
 
-def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 80) -> None:
+    """Write a figure; its ending names the format."""
     try:
-        figure.savefig(path, dpi=80)
+        figure.savefig(path, dpi=dpi)
     except OSError as error:
         raise StorageError(f"Could not write {path}: {error.strerror or error}.") from error
     except ValueError as error:  # matplotlib lists the formats it knows
         raise InvalidInput(f"Could not write {path}: {error}") from error
 
 
-def _draw(axes: Axes, picture, box, title: str, colour: str) -> None:
+def draw_picture(
+    axes: Axes,
+    picture: np.ndarray | str,
+    box: np.ndarray | None,
+    title: str,
+    colour: str,
+) -> Axes:
+    """Draw a picture with its box and title, or the reason why there is none."""
     axes.set_title(title, fontsize=9, color=colour, parse_math=False)
     if isinstance(picture, str):
         reason = f"no picture:\n{picture}"
         axes.text(0.5, 0.5, reason, ha="center", va="center", fontsize=8, parse_math=False)
-        return
+        return axes
     axes.imshow(picture)
-    if box is not None:
-        draw_box(axes, box, colour)
+    return axes if box is None else draw_box(axes, box, colour)
 
 
-def _short(name: str, length: int = 28) -> str:
+def shorten(name: str, length: int = 28) -> str:
+    """The end of a name."""
     return name if len(name) <= length else "…" + name[-length:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from blcf.errors import FormatError, InvalidInput
-from blcf.storage import open_h5, write_h5
+from blcf.storage import array_digest, open_h5, write_h5
 from blcf.vocabulary.assigner import Assigner, Transform, check_features, resolve_assignment
 from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
@@ -162,9 +161,7 @@ class Vocabulary:
         self.counts_ = counts
         self.inertia_history_ = history
         self.n_words_ = len(centroids)
-        digest = hashlib.sha256(str(centroids.shape).encode())
-        digest.update(np.ascontiguousarray(centroids).tobytes())
-        self.digest_ = digest.hexdigest()[:16]
+        self.digest_ = array_digest(centroids)
         device = _device(self.device)
         self.assignment_ = resolve_assignment(self.assignment, len(centroids), device)
         self._assigner = Assigner(

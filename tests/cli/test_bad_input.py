@@ -24,6 +24,57 @@ MISTAKES = {
     "much interpolation": (["index", "frames", "new", "--upsample", "999"], "upsample to be from"),
     "huge query side": (["search", "C", "Q", "--query-side", "99999"], "query_side to be from"),
     "plot into nowhere": (["search", "C", "Q", "--plot", "no/where.png"], "no folder that can"),
+    "polygon of words": (["search", "C", "Q", "--polygon", "a,b,c,d,e,f"], "X1,Y1,X2,Y2,X3,Y3,..."),
+    "polygon of odd numbers": (["search", "C", "Q", "--polygon", "0,0,9,9,5"], "got 5 numbers"),
+    "polygon of two points": (["search", "C", "Q", "--polygon", "0,0,9,9"], "different points"),
+    "polygon that crosses": (["search", "C", "Q", "--polygon", "0,0,60,60,60,0,0,60"], "cross"),
+    "polygon outside": (["search", "C", "Q", "--polygon", "-9,-9,-1,-9,-1,-1"], "outside"),
+    "mask of another size": (["search", "C", "Q", "--mask", "small.png"], "one of 64x64"),
+    "mask of nothing": (["search", "C", "Q", "--mask", "black.png"], "an empty one"),
+    "mask that is missing": (["search", "C", "Q", "--mask", "no.png"], "there is no such file"),
+    "mask that is no picture": (["search", "C", "Q", "--mask", "weights.pth"], "not a picture"),
+    "box and mask": (
+        ["search", "C", "Q", "--box", "0,0,64,64", "--mask", "q.png"],
+        "Expected one of box, polygon and mask, got box and mask",
+    ),
+    "box and polygon": (
+        ["search", "C", "Q", "--box", "0,0,64,64", "--polygon", "0,0,64,0,64,64"],
+        "Expected one of box, polygon and mask, got box and polygon",
+    ),
+    "how of another kind": (["search", "C", "Q", "--how", "softly"], "invalid choice: 'softly'"),
+    "unknown frame": (["search", "C", "été 1/77.png", "--frame"], "it holds no 'été 1/77.png'"),
+    "frame without --frame": (["search", "C", "été 1/07.png"], "add --frame"),
+    "frame as example": (["search", "C", "Q", "--not", "été 1/07.png@0,0,9,9"], "add --frame"),
+    "unknown frame as example": (
+        ["search", "C", "été 1/07.png", "--frame", "--example", "q.png"],
+        "it holds no 'q.png'",
+    ),
+    "box outside a frame": (
+        ["search", "C", "été 1/07.png", "--frame", "--box", "500,500,600,600"],
+        "lies outside",
+    ),
+    "no example": (["search", "C", "Q", "--example", "no.jpg@1,2,3"], "no.jpg@1,2,3: there is no"),
+    "example with a bad box": (["search", "C", "Q", "--not", "q.png@9,9,1,1"], "empty or reversed"),
+    "scales of words": (["search", "C", "Q", "--query-scales", "big"], "expected numbers"),
+    "huge scales": (["search", "C", "Q", "--query-scales", "1,9"], "Expected query_scales"),
+    "pyramid of windows": (
+        ["search", "C", "Q", "--pyramid", "--windows", "coarse"],
+        "Expected windows to be votes or grid with the pyramid",
+    ),
+    "no rounds": (["search", "C", "Q", "--rounds", "0"], "Expected rounds to be 1 or more"),
+    "alpha below 0": (["search", "C", "Q", "--alpha", "-1"], "Expected alpha to be a number"),
+    "unknown guard": (["evaluate", "C", "gt.json", "--guard", "me"], "invalid choice: 'me'"),
+    "explain into nowhere": (["search", "C", "Q", "--explain", "no/where.png"], "no folder that"),
+    "explain of no format": (["search", "C", "Q", "--explain", "why.xyz"], "xyz"),
+    "explain rank 0": (
+        ["search", "C", "Q", "--explain", "why.png", "--explain-rank", "0"],
+        "Expected --explain-rank to be 1 or more",
+    ),
+    "explain rank that is not": (
+        ["search", "C", "Q", "-k", "2", "--explain", "why.png", "--explain-rank", "3"],
+        "one of 2 hits, got 3",
+    ),
+    "explain rank of nothing": (["search", "C", "Q", "--explain-rank", "2"], "--explain FILE"),
     "truth without positives": (["evaluate", "C", "none.json"], "nothing to measure"),
     "truth with a bad box": (["evaluate", "C", "badbox.json"], "query 1: Expected a box"),
     "box of three": (["search", "C", "Q", "--box", "0,10,10"], "four numbers"),
@@ -97,13 +148,28 @@ def test_mistakes(place, call, monkeypatch, arguments, message):
         images = [{"name": "été 1/00.png", "size": [128, 128]}]
         (place / name).write_text(json.dumps({"images": images, "queries": [row]}))
     tiles.save(place / "q.png", np.zeros((8, 8), dtype=int))
+    tiles.save(place / "small.png", np.zeros((4, 4), dtype=int))
+    tiles.save(place / "black.png", np.zeros((8, 8), dtype=int))
     names = {"C": "c.blcf", "Q": "q.png"}
     status, out, err = call(*(names.get(one, one) for one in arguments))
     assert status == 2, err
     assert message in err
     assert "Traceback" not in err and out == ""
+    if arguments and arguments[0] in ("search", "evaluate"):
+        assert len(err.splitlines()) <= 2, "the sentence, and how the command is called"
     assert not (place / "new").exists(), "nothing is made for a mistake"
     assert Collection.open(place / "c.blcf").n_images == 12
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--verify", "boxes"], ["--expand", "local", "--guard", "verified"]], ids=str
+)
+def test_no_opencv(place, call, monkeypatch, arguments):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    image = place / "frames" / "été 1" / "03.png"
+    status, out, err = call("search", place / "c.blcf", image, *arguments)
+    assert status == 2 and out == ""
+    assert "needs OpenCV: pip install" in err and len(err.splitlines()) == 1
 
 
 def damage_version(folder):

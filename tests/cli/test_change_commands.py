@@ -106,9 +106,10 @@ def test_a_collection_with_a_damaged_manifest_says_what_to_do(place, copy, call)
 
 def test_approximate_search(place, copy, call):
     image = place / "frames" / "été 1" / "03.png"
-    status, out, _ = call("search", copy, image, "--approximate", "0.5", "-k", 1)
+    search = ["search", copy, image, "-k", 1, "--query-scales", "1", "--approximate"]
+    status, out, _ = call(*search, "0.5")
     assert status == 0 and out.split()[-1] == "1/03.png"
-    status, _, err = call("search", copy, image, "--approximate", "2")
+    status, _, err = call(*search, "2")
     assert status == 2 and "Expected approximate to be above 0" in err
 
 

@@ -131,6 +131,41 @@ def test_weights_say_where_to_look():
     assert search.best_window(query, words, weights=0 * weights).score == 0
 
 
+@pytest.mark.parametrize("sqrt", [False, True])
+@pytest.mark.parametrize("windows", ["grid", "all", "coarse"])
+def test_score_of_a_window(sqrt, windows):
+    rng = np.random.default_rng(sqrt)
+    for trial in range(30):
+        shape = tuple(rng.integers(1, 12, 2).tolist())
+        words, idf = rng.integers(0, 30, shape).astype(np.uint16), rng.random(30)
+        weights = rng.random(shape).astype(np.float32) if trial % 2 else None
+        wanted = random_query(rng, 30, idf, sqrt)
+        search = LocalSearch(idf, sqrt=sqrt, windows=windows)
+        query = search.prepare(dense(wanted, 30))
+        best = search.best_window(query, words, weights=weights)
+        score = search.score_of_window(query, words, best.cells, weights=weights)
+        if windows == "grid":  # bit for bit
+            assert score == best.score
+        assert score == pytest.approx(best.score, rel=1e-12)
+        edges = [np.sort(rng.permutation(n + 1)[:2]) for n in shape[::-1]]
+        cells = np.stack(edges, axis=1).ravel()  # as an array, and of no grid
+        score = search.score_of_window(query, words, cells, weights=weights)
+        expected = oracle.window_score(words, cells, wanted, idf, sqrt, weights)
+        assert score == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("sqrt", [False, True])
+def test_every_window_of_the_grid_has_the_score_of_the_search(sqrt):
+    # Alone in its aspect or not, what is found has the figure that it has alone.
+    rng = np.random.default_rng(7)
+    words, idf = rng.integers(0, 50, (12, 15)), rng.random(50)
+    search = LocalSearch(idf, sqrt=sqrt)
+    query = search.prepare(dense(random_query(rng, 50, idf, sqrt), 50))
+    for aspect in (None, 0.1, 0.3, 1.0, 3.0, 9.0):
+        best = search.best_window(query, words, aspect=aspect)
+        assert search.score_of_window(query, words, best.cells) == best.score
+
+
 def test_search_writes_no_argument():
     words, query, weights = np.eye(5, dtype=np.int32), np.array([0.6, 0.8]), np.ones((5, 5), "f4")
     for array in (words, query, weights):
@@ -153,10 +188,13 @@ def test_mistakes():
             search.best_window(np.ones(4), words)
     with pytest.raises(VocabularyMismatch, match="got -1 to 0"):
         search.best_window(np.ones(4), np.array([[-1, 0]]))
-    with pytest.raises(VocabularyMismatch, match="Expected a query of 4 words, got 5"):
+    with pytest.raises(VocabularyMismatch, match=r"Expected a query of shape \(4,\), got \(5,\)"):
         search.best_window(np.ones(5), np.array([[0, 3]]))
     with pytest.raises(InvalidInput, match=r"weights of shape \(1, 2\), got \(2, 2\)"):
         search.best_window(np.ones(4), np.array([[0, 3]]), weights=np.ones((2, 2), np.float32))
+    for cells in ((0, 0, 3, 1), (-1, 0, 1, 1), (1, 0, 1, 1), (0, 0, 1), (0, 0, 1.0, 1), None):
+        with pytest.raises(InvalidInput, match="x1,y1,x2,y2 inside a map of 2x1 cells, got"):
+            search.score_of_window(np.ones(4), np.array([[0, 3]]), cells)
     with pytest.raises(InvalidInput, match="one of .'grid', 'all', 'coarse'., got 'every'"):
         LocalSearch(np.ones(4), windows="every")
     with pytest.raises(InvalidInput, match="min_side of 1 cell or more, got 0"):

@@ -1,0 +1,59 @@
+"""From the text of an argument to its value; a text that is none is a mistake in the call."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["integer_or", "numbers", "picture", "points"]
+
+
+def numbers(kind: type, expected: str) -> Callable[[str], tuple]:
+    """A reader of numbers between commas; `expected` says what they are."""
+
+    def parse(text: str) -> tuple:
+        try:
+            return tuple(kind(part) for part in text.split(","))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {text[:80]!r}") from None
+
+    return parse
+
+
+def points(text: str) -> tuple[tuple[float, float], ...]:
+    """The corners of a polygon, ``X1,Y1,X2,Y2,...``: their x and y."""
+    expected = "an x and a y for each corner, X1,Y1,X2,Y2,X3,Y3,..."
+    row = numbers(float, expected)(text)
+    if len(row) % 2:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {len(row)} numbers")
+    return tuple(zip(row[::2], row[1::2]))
+
+
+def picture(text: str) -> tuple[str, tuple[float, ...] | None]:
+    """``FILE@X1,Y1,X2,Y2``, or ``FILE`` alone: the file, and the box or None.
+
+    A file's name may hold an @: only four numbers after the last one are a box.
+    """
+    file, _, after = text.rpartition("@")
+    try:
+        box = tuple(float(part) for part in after.split(","))
+    except ValueError:
+        return text, None
+    return (file, box) if file and len(box) == 4 else (text, None)
+
+
+def integer_or(word: str, value: Any) -> Callable[[str], Any]:
+    """A reader of an integer, or of a word that stands for a value."""
+
+    def parse(text: str) -> Any:
+        if text == word:
+            return value
+        try:
+            return int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"expected an integer or {word!r}, got {text!r}"
+            ) from None
+
+    return parse
