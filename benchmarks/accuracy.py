@@ -221,7 +221,7 @@ def main() -> None:
             sets.append(measure_set(*where, {}))
             if name == "shelves":
                 # A pack fills the query and is a small part of a shelf: the sizes must meet.
-                sets.append(measure_set(*where, {}, query_side=512, side=768))
+                sets.append(measure_set(*where, {}, query_side=384, side=768))
             paper.append(measure_set(*where, PAPER_SEARCH, **PAPER_COLLECTION))
     results = {
         "command": "`python benchmarks/accuracy.py DATA --work FOLDER`",

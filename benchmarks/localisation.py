@@ -29,7 +29,7 @@ from blcf.rerank.local_search import LocalSearch
 from blcf.rerank.voting import Voting
 
 # Set, settings of its collection, longer side of the queries.
-CASES = (("logos", {}, None), ("shelves", {"side": 768}, 256), ("shelves", {}, 256))
+CASES = (("logos", {}, None), ("shelves", {"side": 768}, 384), ("shelves", {}, None))
 DEPTH, N_BOXES = 100, 10
 WINDOWS = {"best window of the grid": "grid", "best of all windows": "all"}
 VIEWS = {"votes, one view": 1, "votes, all views": None}

@@ -79,7 +79,7 @@ def test_votes_put_the_box_on_the_object(engine, scenes):
     hits = engine.search(tiles.paint(query), box=BOX, query_scales=(1,), k=12)
     assert sorted(hits.ids[:6]) == list(range(6)), "the scenes with the object come first"
     for image, hit in zip(hits.ids[:6], hits):
-        # Eight of the colours are of the object, twice each: in cells a coarse place is all there is.
+        # Eight colours are of the object, twice each, some alike: the place is a coarse one.
         assert iou(hit.box, np.array(places[image]) * tiles.TILE)[0, 0] > 0.4
 
 
@@ -168,7 +168,8 @@ def test_evaluation_of_the_planted_object(engine, scenes, tmp_path):
         ],
     }
     (tmp_path / "gt.json").write_text(json.dumps(truth))
-    found = {one.mode: one for one in engine.evaluate(tmp_path / "gt.json", progress=False, **EXACT)}
+    measured = engine.evaluate(tmp_path / "gt.json", progress=False, **EXACT)
+    found = {one.mode: one for one in measured}
     assert found["LS"].mean_average_precision == pytest.approx(1)
     exact = 0 if engine.settings.idf else 1  # see above: ties
     assert found["LS"].localisation.mean_iou >= exact - 1e-6

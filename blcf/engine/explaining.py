@@ -11,6 +11,8 @@ import scipy.sparse as sp
 from blcf.bags import eighths, spatial_weights
 from blcf.bags.weighting import dequantise_norms
 from blcf.engine.reranking import Found, quarters_of
+from blcf.index import InvertedFile
+from blcf.index.approximate import promising_words
 from blcf.records import Evidence, Query
 from blcf.rerank import Verified, join_evidence, pyramid_parts, region_evidence, scaled
 
@@ -30,6 +32,7 @@ def explain(
     found: Found | None,
     parts: sp.csr_matrix | None,
     score: float,
+    approximate: float | None,
 ) -> Evidence:
     """The evidence of a hit, which sums to its score.
 
@@ -40,6 +43,7 @@ def explain(
     found : what reranking found in the image, None where it was not looked at
     parts : the vectors of the query's quarters, where the score is a pyramid's
     score : of the hit
+    approximate : the share of the query that was searched with, None for all of it
     """
     index, collection = searcher.index, searcher.collection
     words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
@@ -54,7 +58,7 @@ def explain(
     if found is None or found.is_whole:
         weighting = searcher.bag_of_words.weighting
         weights = eighths(spatial_weights(weighting, words.shape, norms))
-        evidence = region(vector, weights, None)
+        evidence = region(_looked_at(vector, index, approximate), weights, None)
     else:
         weights = spatial_weights(searcher.bag_of_windows.weighting, words.shape, norms)
         if parts is None:
@@ -73,6 +77,17 @@ def explain(
         evidence = join_evidence([evidence, _inliers(found.inliers, queries, evidence)])
     # Rounding to float32, and the cap on hits that were not looked at.
     return scaled(evidence, score) if abs(evidence.score) > TINY else evidence
+
+
+def _looked_at(
+    vector: sp.csr_matrix, index: InvertedFile, approximate: float | None
+) -> sp.csr_matrix:
+    """The vector without the words that an approximate search leaves out."""
+    if approximate is None:
+        return vector
+    kept = promising_words(vector.data, index.df[vector.indices], approximate)
+    row = np.where(kept, vector.data, 0), vector.indices, vector.indptr
+    return sp.csr_matrix(row, shape=vector.shape)
 
 
 def _inliers(

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Example", "Region", "describe_examples", "describe_regions", "query_sides"]
 
-Picture = str | os.PathLike[str] | np.ndarray  # a path, or uint8 (height, width, 3)
-
 
 @dataclass(frozen=True, eq=False)
 class Region:
@@ -228,7 +226,11 @@ def _view(
     size: tuple[int, int],
 ) -> View:
     covered = region.weights(words.shape, size)
-    weights = eighths(spatial_weights(bag_of_words.weighting, words.shape, norms) * covered)
+    weighting = bag_of_words.weighting
+    weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
+    if not weights.any():  # an object in the dark of a bright picture: its own norms tell apart
+        norms = norms * (covered > 0)
+        weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
     return View(words, weights, bag_of_words.encode(words, norms=norms, region=covered))
 
 

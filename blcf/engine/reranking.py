@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags.weighting import dequantise_norms, spatial_weights
-from blcf.boxes import cells_to_boxes, nearest_cells
+from blcf.boxes import cells_to_boxes, iou, nearest_cells
 from blcf.collection.snapshot import Snapshot
 from blcf.engine.options import SearchOptions
 from blcf.expansion import joint_query
@@ -20,6 +20,7 @@ from blcf.rerank import GeometricVerification, LocalSearch, Verified, Voting, qu
 __all__ = ["Cells", "Found", "Reranker", "quarters_of"]
 
 Cells = tuple[int, int, int, int]
+ELSEWHERE = 0.2  # IoU, as in `blcf.rerank.Voting`
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +150,8 @@ class Reranker:
             words, size, weights = self._image(image_id)
             boxes = self._voted.get(image_id)
             carried = transforms[row][0].box if transforms else None
-            boxes = boxes if carried is None else carried[None]
+            if carried is not None:
+                boxes = _first(carried, boxes)
             if boxes is None:
                 window = self._local_search.best_window(
                     dense, words, aspect=aspect, size=size, weights=weights
@@ -199,6 +201,13 @@ class Reranker:
             vectors = self._index.weigh(sp.vstack([view.bag for view in same], format="csr"))
             rows.append(joint_query(vectors))
         return sp.vstack(rows or [sp.csr_matrix((4, self._index.n_words))], format="csr")
+
+
+def _first(box: np.ndarray, boxes: np.ndarray | None) -> np.ndarray:
+    """A box, and those of others that lie elsewhere: float32 (n, 4)."""
+    if boxes is None:
+        return box[None]
+    return np.concatenate([box[None], boxes[iou(boxes, box)[:, 0] < ELSEWHERE]])[: len(boxes)]
 
 
 def quarters_of(view: View) -> list[View]:

@@ -256,7 +256,7 @@ class SearchEngine:
         how : how cells count that the object covers in part: "hard", all alike; "soft", by the
             share that is covered; "distance", all cells, less with the distance from the object
         frame : in place of an image, the name or path of a picture of the collection: no network
-            is needed
+            is needed; it is looked at as it was indexed, in one size
         examples : more pictures of the object
         negatives : pictures of what is not meant
         **options : any of `blcf.SearchOptions`: k, rerank, expand, ...

@@ -155,8 +155,14 @@ class Searcher:
         def evidence(row: int) -> Evidence:
             image_id = int(ranking.ids[row])
             return explain(
-                self, vector, queries, image_id, found.get(image_id), reranker.parts,
+                self,
+                vector,
+                queries,
+                image_id,
+                found.get(image_id),
+                reranker.parts,
                 float(ranking.scores[row]),
+                share,
             )
 
         boxes = {image_id: one.boxes for image_id, one in found.items()}

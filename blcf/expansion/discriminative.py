@@ -75,10 +75,9 @@ def discriminative_query(
     from sklearn.svm import LinearSVC
 
     labels = np.repeat([1, -1], [positives.shape[0], negatives.shape[0]])
-    # The dual, whose steps are over rows: there are fewer rows than words.
-    classifier = LinearSVC(
-        C=C, class_weight="balanced", dual=True, random_state=0, max_iter=10_000
-    ).fit(_narrow(rows[:, words]), labels)
+    # The primal problem: the solver of the dual draws from random numbers that all threads share.
+    classifier = LinearSVC(C=C, class_weight="balanced", dual=False, max_iter=10_000)
+    classifier.fit(_narrow(rows[:, words]), labels)
     weights = classifier.coef_.ravel()
     return l2(sp.csr_matrix((weights, words, [0, words.size]), shape=(1, n_words)))
 

@@ -81,10 +81,11 @@ def test_replace_takes_the_picture_as_it_is_now(engine, scenes, tmp_path):
     tiles.save(scenes / "00.png", tiles.planted_scenes(seed=5)[0][7])
     report = engine.add(scenes, progress=False)
     assert (report.n_present, report.n_replaced) == (12, 0)
-    old = engine.search(scenes / "00.png", k=1)[0]
+    options = {"k": 1, "query_scales": (1,), "rerank": False}
+    old = engine.search(scenes / "00.png", **options)[0]
     report = engine.add([scenes / "00.png"], root=scenes, replace=True, progress=False)
     assert (report.n_added, report.n_replaced, len(engine)) == (0, 1, 12)
-    new = reopen(tmp_path / "c.blcf").search(scenes / "00.png", k=1)[0]
+    new = reopen(tmp_path / "c.blcf").search(scenes / "00.png", **options)[0]
     assert new.name == "00.png" and new.score == pytest.approx(1) and old.score < new.score
     names = [*(f"{i:02d}.png" for i in range(1, 12)), "00.png"]
     assert list(engine.collection.names()) == names
