@@ -13,7 +13,7 @@ __all__ = ["trusted_hits"]
 DEPTH = 100  # hits that say what a chance score is
 
 
-def trusted_hits(scores: Any, *, margin: float = 0.1) -> np.ndarray:
+def trusted_hits(scores: Any, *, margin: float = 0.08) -> np.ndarray:
     """Hits that score clearly above chance: ``s_i >= median(best 100 scores) + margin``.
 
     The median of the best 100 hits is the score of an image that shows other things, as long as

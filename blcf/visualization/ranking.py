@@ -74,7 +74,7 @@ def plot_ranking(
     draw_picture(grid[0], query, query_box, "query", QUERY_COLOUR)
     for rank, (axes, hit, picture) in enumerate(zip(grid[1:], hits, pictures), start=1):
         title = f"{rank}.  {hit.score:.3f}  {shorten(hit.name)}"
-        draw_picture(axes, picture, hit.box, title, HIT_COLOUR)
+        draw_picture(axes, picture, hit.box if hit.boxes is None else hit.boxes, title, HIT_COLOUR)
     if path is not None:
         save_figure(figure, path)
     return figure
@@ -106,18 +106,20 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 80) -> 
 def draw_picture(
     axes: Axes,
     picture: np.ndarray | str,
-    box: np.ndarray | None,
+    boxes: np.ndarray | None,
     title: str,
     colour: str,
 ) -> Axes:
-    """Draw a picture with its box and title, or the reason why there is none."""
+    """Draw a picture with its box (or boxes) and title, or the reason why there is none."""
     axes.set_title(title, fontsize=9, color=colour, parse_math=False)
     if isinstance(picture, str):
         reason = f"no picture:\n{picture}"
         axes.text(0.5, 0.5, reason, ha="center", va="center", fontsize=8, parse_math=False)
         return axes
     axes.imshow(picture)
-    return axes if box is None else draw_box(axes, box, colour)
+    for box in [] if boxes is None else np.reshape(boxes, (-1, 4)):
+        draw_box(axes, box, colour)
+    return axes
 
 
 def shorten(name: str, length: int = 28) -> str:

@@ -176,3 +176,11 @@ assert before == {key: matplotlib.rcParams[key] for key in before}
     done = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").is_file()
+
+
+def test_every_box_of_a_hit_is_drawn():
+    boxes = np.array([[1, 2, 5, 6], [8, 9, 12, 14]], dtype=np.float32)
+    picture = np.zeros((20, 30, 3), dtype=np.uint8)
+    hits = [Hit("a.jpg", 1.0, boxes[0], boxes), Hit("b.jpg", 0.5, boxes[1])]
+    figure = plot_ranking(picture, None, hits, [picture, picture])
+    assert [len(axes.patches) for axes in figure.axes[:3]] == [0, 4, 2]  # a rim each
