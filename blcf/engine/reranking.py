@@ -20,6 +20,7 @@ from blcf.rerank import GeometricVerification, LocalSearch, Verified, Voting, qu
 __all__ = ["Cells", "Found", "Reranker", "quarters_of"]
 
 Cells = tuple[int, int, int, int]
+_Image = tuple[np.ndarray, tuple[int, int], np.ndarray | None]
 ELSEWHERE = 0.2  # IoU, as in `blcf.rerank.Voting`
 
 
@@ -86,6 +87,7 @@ class Reranker:
             pyramid=options.pyramid,
         )
         self._parts = self._quarters() if options.pyramid else None
+        self._images: dict[int, _Image] = {}
         self._voted: dict[int, np.ndarray] = {}  # boxes by image: the same for every vector
         self._verified: dict[int, tuple[Verified, int]] = {}
 
@@ -184,14 +186,16 @@ class Reranker:
             ]
             self._voted[image_id] = max(located, key=lambda one: one.scores[0]).boxes
 
-    def _image(self, image_id: int) -> tuple[np.ndarray, tuple[int, int], np.ndarray | None]:
-        """Words, size in pixels and weights (None: all alike) of an image."""
-        collection, weights = self._collection, None
-        words = collection.words(image_id)
-        if self._by_norm:  # not the bare norms: they may all be 0, and all cells then count alike
-            norms = dequantise_norms(collection.norms(image_id))
-            weights = spatial_weights("norm", words.shape, norms)
-        return words, collection.size(image_id), weights
+    def _image(self, image_id: int) -> _Image:
+        """Words, size in pixels and weights (None: all alike) of an image; unpacked once."""
+        if image_id not in self._images:
+            collection, weights = self._collection, None
+            words = collection.words(image_id)
+            if self._by_norm:  # not the bare norms: where all are 0, all cells count alike
+                norms = dequantise_norms(collection.norms(image_id))
+                weights = spatial_weights("norm", words.shape, norms)
+            self._images[image_id] = words, collection.size(image_id), weights
+        return self._images[image_id]
 
     def _quarters(self) -> sp.csr_matrix:
         """Vectors of the quarters of the query: CSR float64 (4, n_words)."""

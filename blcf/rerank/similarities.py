@@ -12,6 +12,10 @@ from blcf.records import Query, View
 __all__ = ["PreparedVotes", "prepare_votes"]
 
 BLOCK = 8192  # words whose similarities are dense at a time
+# Words of a query that count, the heaviest: the time to prepare is theirs. A whole picture in five
+# sizes has some 1,700 of 25,000 words. Logos, whole pictures and boxes, have the same IoU to .001
+# with all, 512 and 256; 128 lose .001, and .008 of the boxes of IoU >= .5 (whole pictures).
+MOST_WORDS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,9 @@ def _laid_out(
     n = n_bins**2
     number = numbers * n + bins[1] * n_bins + bins[0]
     table = np.bincount(number, shares, own.size * n).reshape(own.size, n)
+    if own.size > MOST_WORDS:
+        kept = np.sort(np.argsort(-table.sum(axis=1), kind="stable")[:MOST_WORDS])
+        own, table = own[kept], table[kept]
     return own, table.astype(np.float32), places
 
 
