@@ -97,7 +97,7 @@ class Voting:
     >>> image = np.zeros((9, 16), dtype=np.int32)
     >>> image[2:5, 7:11] = words
     >>> voting.locate(votes, image, (160, 90)).boxes.round().tolist()
-    [[72.0, 21.0, 108.0, 49.0]]
+    [[70.0, 20.0, 110.0, 50.0]]
     """
 
     def __init__(
