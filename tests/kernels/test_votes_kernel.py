@@ -1,9 +1,9 @@
-"""The kernels of the voting against the oracle."""
+"""The kernels of the voting against the oracle_places."""
 
 from __future__ import annotations
 
 import numpy as np
-import oracle
+import oracle_places
 import pytest
 
 from blcf.kernels.votes import fill_planes, find_peaks, refine_box, vote
@@ -46,7 +46,7 @@ def test_votes_are_the_oracle():
         planes = filled(words, weights, lists, places.shape[1], padding)
         scores = np.empty((3, h, w), dtype=np.float32)
         vote(planes, places, sides, sigmas, divisors, scores)
-        expected = oracle.votes(
+        expected = oracle_places.votes(
             words.tolist(), weights.tolist(), similarity, places.tolist(), sides, sigmas, divisors
         )
         expected = np.array(list(expected.values())).reshape(3, h, w)
@@ -79,7 +79,7 @@ def test_peaks_are_the_oracle():
         found = np.empty((np.prod([(n + 1) // 2 for n in shape]), 3), dtype=np.int64)
         n = find_peaks(scores, least, found)
         by_place = {tuple(key): float(scores[tuple(key)]) for key in np.ndindex(shape)}
-        assert [tuple(one) for one in found[:n].tolist()] == oracle.peaks(by_place, least)
+        assert [tuple(one) for one in found[:n].tolist()] == oracle_places.peaks(by_place, least)
 
 
 @pytest.mark.parametrize("n_rounds", [1, 3])
@@ -92,7 +92,7 @@ def test_refined_boxes_are_the_oracle(n_rounds):
         box = np.concatenate([rng.uniform(0.5, (w - 0.4, h - 0.4)), rng.uniform(1, (w, h))])
         expected = box.tolist()
         for _ in range(n_rounds):
-            expected = oracle.refined_box(
+            expected = oracle_places.refined_box(
                 planes[:, :, :w].tolist(), places.tolist(), expected, 0.2, 0.7, 0.1
             )
         refine_box(planes, places, w, 0.2, 0.7, 0.1, n_rounds, box)

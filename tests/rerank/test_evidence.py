@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import oracle
+import oracle_places
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
@@ -63,7 +63,7 @@ def by_the_oracle(case, options):
     examples, wanted, idf, words, weights = case
     window = options["cells"] or (0, 0, *words.shape[::-1])
     pictures = [(example.assignment_map.tolist(), example.weights.tolist()) for example in examples]
-    return oracle.evidence(
+    return oracle_places.evidence(
         pictures,
         wanted.tolist(),
         idf.tolist(),

@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import oracle
+import oracle_places
 import pytest
 
 from blcf.errors import BlcfError, InvalidInput
@@ -195,7 +195,7 @@ def test_the_slow_twin_finds_little_more(is_planted):
             y, x = rng.integers(0, 3, 2)
             image[y : y + 4, x : x + 5] = np.where(rng.random((4, 5)) < 0.6, query, 99)
         ours.append(verify(verification, query, image).n_inliers)
-        twins.append(oracle.most_inliers(query, image, 1.03, 4.0, 45.0))
+        twins.append(oracle_places.most_inliers(query, image, 1.03, 4.0, 45.0))
     assert all(one <= twin for one, twin in zip(ours, twins))
     if is_planted:  # elsewhere nothing stands out, and few attempts find something allowed
         assert sum(ours) >= 0.9 * sum(twins)

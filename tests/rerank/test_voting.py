@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import oracle
+import oracle_places
 import pytest
 import scipy.sparse as sp
 
@@ -168,7 +168,7 @@ def oracle_scores(voting, example, places, image, weights, size):
     sides = [(max(widest * share, 1), max(highest * share, 1)) for share in shares]
     sigmas = [[max(voting.blur * side, 0.4) for side in both] for both in sides]
     divisors = [(a * b) ** voting.area_power for a, b in sides]
-    return oracle.votes(
+    return oracle_places.votes(
         image.tolist(), weights.tolist(), similarity, places.tolist(), sides, sigmas, divisors
     )
 
