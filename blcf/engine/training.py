@@ -43,6 +43,7 @@ def learn_model(
     """
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary, auto_n_words
+    from blcf.vocabulary.rows import at_most_distinct
     from blcf.vocabulary.vocabulary import SAMPLED_PER_WORD
 
     sample, n_features = draw_sample(extractor, images, settings, folder, progress)
@@ -60,14 +61,15 @@ def learn_model(
             whitening.n_components_,
             sample.shape[1],
         )
+    features = _whiten(whitening, sample, folder / "whitened.f32")
     n_words = settings.n_words
     if n_words == "auto":
         n_words = min(auto_n_words(n_features), max(1, len(sample) // SAMPLED_PER_WORD))
+        n_words = at_most_distinct(features, n_words)
         logger.info(
-            "vocabulary: %s words (auto: one per 150 local features, at most 25,000)",
+            "vocabulary: %s words (auto: one per 150 local features, 128 to 25,000)",
             f"{n_words:,}",
         )
-    features = _whiten(whitening, sample, folder / "whitened.f32")
     vocabulary = Vocabulary(n_words, random_state=settings.random_state, device=extractor.device)
     with tqdm(
         total=vocabulary.max_iter, desc="k-means", unit="iteration", disable=not progress

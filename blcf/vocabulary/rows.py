@@ -9,7 +9,7 @@ import numpy as np
 
 from blcf.errors import InvalidInput
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "at_most_distinct"]
 
 _BLOCK = 65_536  # rows at a time: 32 MB of 128 components
 
@@ -104,3 +104,19 @@ class Rows:
         digest.update(some.tobytes())
         digest.update(self.sample[some].tobytes())
         return digest.hexdigest()[:16]
+
+
+def at_most_distinct(features: np.ndarray, n_words: int) -> int:
+    """A small number of words, or that of the distinct features where it is smaller.
+
+    A few flat pictures hold no more. Numbers above 128 come back as they are: there are 150
+    features for each of so many words.
+    """
+    if n_words > 128:
+        return n_words
+    n_distinct = 0
+    for n_rows in (20 * n_words, len(features)):  # a part nearly always holds enough
+        n_distinct = len(np.unique(features[:n_rows], axis=0))
+        if n_distinct >= n_words:
+            return n_words
+    return max(1, n_distinct)

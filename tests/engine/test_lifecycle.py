@@ -148,7 +148,7 @@ def test_few_readable_pictures_among_many(scenes, tmp_path):
     engine = create(tmp_path / "c.blcf", n_words="auto")
     report = engine.add(scenes, progress=False)
     assert report.n_added == 12 and len(report.skipped) == 300
-    assert engine.model.n_words == 5  # 12 pictures of 64 cells
+    assert engine.model.n_words == 24  # of 12 pictures of 64 cells; a word for 20 would be 38
 
 
 def test_expansion_wants_its_hits_however_few_are_shown(scenes, tmp_path):

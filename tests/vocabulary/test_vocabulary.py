@@ -12,7 +12,14 @@ from oracle import interpolate, nearest_word
 
 from blcf.errors import FormatError, InvalidInput, StorageError
 from blcf.vocabulary import Vocabulary, auto_n_words, interpolate_map
-from blcf.vocabulary.vocabulary import FEATURES_PER_WORD, LARGEST_AUTO, check_n_words
+from blcf.vocabulary.rows import at_most_distinct
+from blcf.vocabulary.vocabulary import (
+    FEATURES_PER_WORD,
+    LARGEST_AUTO,
+    LEAST_AUTO,
+    SAMPLED_PER_WORD,
+    check_n_words,
+)
 
 
 def sample(n: int = 400, n_components: int = 6, seed: int = 0) -> np.ndarray:
@@ -56,8 +63,11 @@ def test_a_constant_map_stays_constant() -> None:
     [
         (0, 1),
         (1, 1),
-        (2 * FEATURES_PER_WORD - 1, 1),
-        (2 * FEATURES_PER_WORD, 2),
+        (2 * SAMPLED_PER_WORD - 1, 1),
+        (2 * SAMPLED_PER_WORD, 2),
+        (LEAST_AUTO * SAMPLED_PER_WORD - 1, LEAST_AUTO - 1),
+        ((LEAST_AUTO + 1) * FEATURES_PER_WORD - 1, LEAST_AUTO),
+        ((LEAST_AUTO + 1) * FEATURES_PER_WORD, LEAST_AUTO + 1),
         (LARGEST_AUTO * FEATURES_PER_WORD - 1, LARGEST_AUTO - 1),
         (LARGEST_AUTO * FEATURES_PER_WORD, LARGEST_AUTO),
         (10**10, LARGEST_AUTO),
@@ -71,10 +81,19 @@ def test_the_rule_of_auto_is_documented() -> None:
     for doc in (Vocabulary.__doc__, auto_n_words.__doc__):
         assert f"one word per {FEATURES_PER_WORD} " in str(doc)
         assert f"at most {LARGEST_AUTO:,}" in str(doc)
+    doc = str(auto_n_words.__doc__)
+    assert f"at least {LEAST_AUTO}, or one per {SAMPLED_PER_WORD} features" in doc.lower()
+
+
+def test_auto_takes_no_more_words_than_there_are_features() -> None:
+    flat = np.repeat(sample(7), 100, axis=0)
+    assert Vocabulary(device="cpu").fit(flat).n_words_ == 7
+    assert at_most_distinct(flat, 3) == 3 and at_most_distinct(flat[:1], 3) == 1
+    assert at_most_distinct(flat, 129) == 129
 
 
 def test_auto_in_fit() -> None:
-    found = Vocabulary(device="cpu").fit(sample(4 * FEATURES_PER_WORD + 7))
+    found = Vocabulary(device="cpu").fit(sample(4 * SAMPLED_PER_WORD + 7))
     assert found.n_words == "auto" and found.n_words_ == len(found.centroids_) == 4
 
 
