@@ -1,5 +1,6 @@
-"""Images, queries and relevance of a data set."""
+"""Images, queries and relevance of data sets, read from folders of this machine."""
 
-from blcf.datasets.ground_truth import GroundTruth, TrueQuery, read_ground_truth
+from blcf.datasets.ground_truth import read_ground_truth
+from blcf.datasets.truth import GroundTruth, TrueExample, TrueQuery
 
-__all__ = ["GroundTruth", "TrueQuery", "read_ground_truth"]
+__all__ = ["GroundTruth", "TrueExample", "TrueQuery", "read_ground_truth"]

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from blcf.datasets import GroundTruth, TrueQuery, read_ground_truth
+from blcf.datasets import GroundTruth, TrueExample, TrueQuery, read_ground_truth
 from blcf.errors import BlcfError, DatasetNotFound, FormatError, InvalidInput
 
 QUERY = {
@@ -34,7 +34,12 @@ def write(tmp_path):
 
 def truth_of(positives, junk=(), sizes=(), boxes=()):
     query = TrueQuery(
-        "q.jpg", None, "x", frozenset(positives), frozenset(junk), {name: None for name in boxes}
+        "1",
+        "x",
+        (TrueExample("q.jpg"),),
+        frozenset(positives),
+        frozenset(junk),
+        boxes={name: None for name in boxes},
     )
     return GroundTruth("gt.json", [query], {name: (1, 1) for name in sizes})
 
@@ -157,6 +162,15 @@ def test_two_pictures_never_become_one():
 def test_ends_are_whole_parts_of_a_path():
     truth = truth_of(["a.jpg", "b.jpg"]).renamed(["aa.jpg", "b.jpg", "x/ba.jpg"])
     assert truth.queries[0].positives == {"a.jpg", "b.jpg"}
+
+
+def test_frames_are_renamed_and_shots_stay():
+    query = TrueQuery("1", "x", (TrueExample("q.jpg"),), frozenset({"shot1_1", "shot1_2"}))
+    shots = {"frames/a.jpg": "shot1_1", "frames/b.jpg": "shot1_1"}
+    renamed = GroundTruth("topics", [query], shots=shots).renamed(["a.jpg", "b.jpg"])
+    assert renamed.shots == {"a.jpg": "shot1_1", "b.jpg": "shot1_1"}
+    assert renamed.queries[0].positives == {"shot1_1", "shot1_2"}
+    assert renamed.missing(["a.jpg"]) == ["shot1_2"]
 
 
 def test_no_picture_of_the_truth():
