@@ -6,14 +6,10 @@ time the network has nothing to do, which with VGG16 saves nearly half of the ti
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-import zlib
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +23,7 @@ MOST_BYTES, LEFT_FREE = 4 << 30, 2 << 30
 
 
 class KeptMaps:
-    """Feature maps by the names of their pictures, in a file that grows and a list of its content.
+    """Feature maps by the names of their pictures, in a `MapFile` of a limited length.
 
     What cannot be written is not kept, what cannot be read, or is of a picture that has changed
     since, is not there: the picture goes through the network then.
@@ -41,92 +37,48 @@ class KeptMaps:
     FILES = ("maps.raw", "maps.jsonl")
 
     def __init__(self, folder: Path, dtype: str = "float32"):
-        self._maps, self._list = (folder / name for name in self.FILES)
+        from blcf.features.map_file import MapFile
+
+        self._folder = folder
+        self._file = MapFile(folder)
         self._dtype = dtype
-        self._n_bytes = 0
         self._is_full = False
-        self._entries: dict[str, dict[str, Any]] = {}
-        with suppress(OSError, ValueError):
-            for line in self._list.read_text("utf-8").splitlines():
-                with suppress(ValueError, KeyError, TypeError):  # a line cut short
-                    entry = json.loads(line)
-                    self._entries[entry["name"]] = entry
-            self._n_bytes = self._maps.stat().st_size
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._file.entries)
 
     def put(
         self, name: str, path: Path, size: tuple[int, int], feature_map: np.ndarray
     ) -> None:
         """Keep a map, float32 (C, h, w), of a picture of (width, height) pixels."""
-        if self._is_full or name in self._entries:
+        if self._is_full or name in self._file.entries:
             return
-        content = _pack(feature_map, self._dtype)
+        n_bytes = feature_map.size * (4 if self._dtype == "float32" else 2)
         try:
-            free = shutil.disk_usage(self._maps.parent).free
-            if self._n_bytes + len(content) > MOST_BYTES or free < LEFT_FREE:
+            free = shutil.disk_usage(self._folder).free
+            if self._file.n_bytes + n_bytes > MOST_BYTES or free < LEFT_FREE:
                 self._is_full = True
                 return
-            with open(self._maps, "ab") as file:
-                start = file.tell()
-                file.write(content)
-            entry = {
-                "name": name,
-                "start": start,
-                "shape": feature_map.shape,
-                "dtype": self._dtype,
-                "size": size,
-                "file": _state_of(path),
-                "crc": zlib.crc32(content),
-            }
-            with open(self._list, "a", encoding="utf-8") as lines:
-                lines.write("\n" + json.dumps(entry))  # the line before may have been cut short
+            state = _state_of(path)
+            self._file.append(name, feature_map, self._dtype, size=size, file=state)
         except OSError as error:
             logger.info("feature maps are kept no further: %s", error)
             self._is_full = True
-            return
-        self._entries[name] = entry
-        self._n_bytes = start + len(content)
 
     def get(self, name: str, path: Path) -> tuple[np.ndarray, tuple[int, int]] | None:
         """The map, float32 (C, h, w), and the (width, height) of a picture; None where not kept."""
-        entry = self._entries.get(name)
-        if entry is None:
-            return None
+        entry = self._file.entries.get(name, {})
         try:
-            if tuple(entry["file"]) != _state_of(path):
-                return None
-            shape = tuple(entry["shape"])
-            n_bytes = int(np.prod(shape)) * (4 if entry["dtype"] == "float32" else 2)
-            with open(self._maps, "rb") as file:
-                file.seek(entry["start"])
-                content = file.read(n_bytes)
-            if len(content) < n_bytes or zlib.crc32(content) != entry["crc"]:
+            if entry["file"] != _state_of(path):
                 return None
             width, height = entry["size"]
-            return _unpack(content, entry["dtype"]).reshape(shape), (width, height)
         except (OSError, KeyError, TypeError, ValueError):
             return None
+        found = self._file.read(name)
+        return None if found is None else (found, (width, height))
 
 
-def _state_of(path: Path) -> tuple[int, int]:
+def _state_of(path: Path) -> list[int]:
     """What tells whether a file has changed."""
     state = os.stat(path)
-    return state.st_mtime_ns, state.st_size
-
-
-def _pack(feature_map: np.ndarray, dtype: str) -> bytes:
-    """The bytes of a float32 map whose values are of another arithmetic."""
-    if dtype == "bfloat16":  # the upper half of a float32
-        bits = np.ascontiguousarray(feature_map, np.float32).view(np.uint32)
-        return (bits >> 16).astype(np.uint16).tobytes()
-    return feature_map.astype(np.float16 if dtype == "float16" else np.float32).tobytes()
-
-
-def _unpack(content: bytes, dtype: str) -> np.ndarray:
-    if dtype == "bfloat16":
-        return (np.frombuffer(content, np.uint16).astype(np.uint32) << 16).view(np.float32)
-    return np.frombuffer(content, np.float16 if dtype == "float16" else np.float32).astype(
-        np.float32
-    )
+    return [state.st_mtime_ns, state.st_size]

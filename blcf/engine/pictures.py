@@ -120,7 +120,7 @@ def stream_pictures(
     load = partial(_load, images=images, side=extractor.side, kept=kept)
     read = read_ahead(names, load, ahead=n_looked_at)
     # The network stays in this thread: glibc keeps the memory of activations for the main one (see
-    # blcf.features.extractor), in another VGG16 takes 2,700 fresh pages a picture.
+    # blcf.features.part), in another VGG16 takes 2,700 fresh pages a picture.
     computed = (
         through
         for batch in _batches(extractor, read, n_looked_at)
