@@ -13,6 +13,7 @@ The map of the house, from the ground up; imports go down only::
     index, collection, rerank,            each other
     expansion, datasets, evaluation,
     visualization
+    descriptors                           the global descriptors of the literature
     engine                                `SearchEngine` wires the stages
     cli                                   `blcf ...`
 

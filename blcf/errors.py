@@ -40,7 +40,7 @@ class UnreadableImage(InvalidInput):
 
 
 class FormatError(BlcfError, ValueError):
-    """A file of ours that is damaged, cut short, or of another format version."""
+    """A file that is damaged, cut short, of another format version, or not of its form."""
 
 
 class VocabularyMismatch(BlcfError, ValueError):

@@ -8,10 +8,13 @@ from typing import Any
 from blcf import __version__
 from blcf.bags.weighting import WEIGHTINGS
 from blcf.cli import commands as run
-from blcf.cli import searching
+from blcf.cli import evaluating, searching
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
 from blcf.cli.values import integer_or
+from blcf.datasets import KINDS
+from blcf.engine.evaluating import QUERIES
 from blcf.engine.settings import Settings
+from blcf.evaluation import PROTOCOLS
 
 __all__ = ["build_parser"]
 
@@ -166,12 +169,46 @@ def _add_evaluate(commands: Any) -> None:
     command = _command(
         commands,
         "evaluate",
-        searching.evaluate,
-        "Measure mean average precision and localisation on a ground truth (gt.json).",
-        {**COLLECTION, "truth": "gt.json: queries, positives, junk, boxes"},
+        evaluating.evaluate,
+        "Measure rankings and boxes on a data set: average precision or what its protocol says, "
+        "localisation, the worst queries.",
+        {**COLLECTION, "truth": "gt.json, or the folder of a known data set"},
     )
     command.usage = "blcf evaluate COLLECTION TRUTH [options]"
-    command.add_argument("--per-query", action="store_true", help="a line per query, worst first")
-    command.add_argument("--json", action="store_true", help="results as JSON")
     command.add_argument("--weights", metavar="FILE", help="where the weights are now")
+    add = command.add_argument_group("data set").add_argument
+    add("--kind", choices=KINDS, help="what TRUTH is (default: told from its files)")
+    add(
+        "--protocol",
+        choices=PROTOCOLS,
+        help="how rankings are measured (default: as the data set's authors do; gt.json: oxford)",
+    )
+    add(
+        "--queries",
+        choices=QUERIES,
+        help="search with the cells of the query's box or mask (box: LS), with the whole picture "
+        f"(whole: GS), with one after the other (default: {QUERIES[0]})",
+    )
+    add = command.add_argument_group("output").add_argument
+    add("--per-query", action="store_true", help="a line per query, worst first")
+    add("--json", action="store_true", help="results as JSON")
+    add(
+        "--compare",
+        metavar="FILE",
+        help="paired randomisation test against what --json gave for another setting",
+    )
+    add(
+        "--run",
+        dest="run_file",  # run is the command's function
+        metavar="FILE",
+        help="write the first 1,000 hits of each query as a TREC run file (of LS where there are "
+        "boxes, unless --queries whole)",
+    )
+    add(
+        "--failures",
+        metavar="FILE",
+        help="draw the worst queries, their first hits and what was missed (.png, .pdf; LS or GS "
+        "as --run)",
+    )
+    add("--worst", type=int, metavar="N", help="how many of them (default: 10)")
     add_search_options(command)

@@ -1,4 +1,4 @@
-"""`blcf search` and `blcf evaluate`: what was asked for, one call of the library, its result."""
+"""`blcf search`: what was asked for, one call of the library, its result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from blcf.engine.queries import Example
 from blcf.errors import InvalidInput
 from blcf.images import display_name
 
-__all__ = ["evaluate", "search"]
+__all__ = ["check_drawing", "search"]
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
 
@@ -24,7 +24,7 @@ def search(options: argparse.Namespace) -> int:
     """`blcf search`: open, then search."""
     for drawing in ("plot", "explain"):
         if hasattr(options, drawing):
-            _check_drawing(getattr(options, drawing))
+            check_drawing(getattr(options, drawing))
     rank = _rank(options)
     engine = open_engine(options)
     hits = engine.search(**_asked(options, engine), **given(options, _OPTIONS))
@@ -44,7 +44,7 @@ def search(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _check_drawing(path: str) -> None:
+def check_drawing(path: str) -> None:
     """Before the search, which takes seconds: can a picture be drawn there?"""
     try:
         from blcf.visualization import check_picture_path
@@ -104,28 +104,3 @@ def _print(hits: Hits) -> None:
 
 def _edges(box: Any) -> str:
     return ",".join(f"{edge:.0f}" for edge in box)
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    """`blcf evaluate`: open, then evaluate."""
-    engine = open_engine(options)
-    rows = [
-        row.to_dict()
-        for row in engine.evaluate(
-            options.truth, progress=not options.quiet, **given(options, _OPTIONS)
-        )
-    ]
-    if hasattr(options, "json"):
-        print(json.dumps(rows, indent=1))
-        return DONE
-    print("mode  queries    mAP  mean IoU  (whole picture)  IoU >= .5")
-    for row in rows:
-        line = f"{row['mode']:4s}  {row['n_queries']:7d}  {row['mAP']:.3f}"
-        if row["n_boxes"]:
-            line += f"{row['mean_iou']:10.3f}{row['mean_iou_whole_image']:17.3f}"
-            line += f"{row['corloc']:11.3f}"
-        print(line)
-        if hasattr(options, "per_query"):
-            for one in sorted(row["per_query"], key=lambda one: one["AP"]):
-                print(f"      {one['AP']:.3f}  {display_name(one['query'])}")
-    return DONE

@@ -125,7 +125,8 @@ def read_dataset(
 
 
 def _kind_of(path: str | os.PathLike[str]) -> str:
-    if isinstance(path, (str, os.PathLike)) and os.path.isfile(path):
+    is_path = isinstance(path, (str, os.PathLike))
+    if is_path and (os.path.isfile(path) or os.fspath(path).endswith(".json")):
         return "gt.json"
     published = f"Known are {', '.join(KINDS)}."
     folder = data_folder(path, published)

@@ -14,7 +14,8 @@ from blcf.bags import BagOfWords
 from blcf.collection import Collection
 from blcf.engine.changing import add_images, compact_files, remove_images
 from blcf.engine.describing import collection_facts
-from blcf.engine.evaluating import Evaluation, evaluate
+from blcf.engine.evaluating import evaluate
+from blcf.engine.evaluation import Evaluation
 from blcf.engine.hits import Hits
 from blcf.engine.indexing import AddReport
 from blcf.engine.model import Model
@@ -292,22 +293,26 @@ class SearchEngine:
         self,
         ground_truth: GroundTruth | str | os.PathLike[str],
         *,
+        protocol: str | None = None,
+        queries: str = "both",
+        keep: int = 10,
         progress: bool = True,
         **options: Any,
     ) -> list[Evaluation]:
-        """Mean average precision and localisation on a ground truth.
+        """Figures of a data set's protocol, average precision for most, and localisation.
 
         Parameters
         ----------
-        ground_truth : a ``gt.json`` (see `blcf.datasets.ground_truth`), or what was read from it
+        ground_truth, protocol, queries, keep : see `blcf.engine.evaluating.evaluate`
         **options : of the search, see `blcf.SearchOptions`; the whole ranking counts, whatever k
 
         Returns
         -------
         One `Evaluation` for box queries (LS) where there are boxes, one for whole pictures (GS).
         """
-        checked = SearchOptions.from_keywords(options)
-        return evaluate(self, ground_truth, [checked], progress=progress)[0]
+        checked = [SearchOptions.from_keywords(options)]
+        how = {"protocol": protocol, "queries": queries, "keep": keep, "progress": progress}
+        return evaluate(self, ground_truth, checked, **how)[0]  # type: ignore[arg-type]
 
     def info(self) -> dict[str, Any]:
         """What the collection is: plain values; see `blcf.engine.describing`."""

@@ -1,13 +1,17 @@
 """Pictures of results (matplotlib)."""
 
 from blcf.visualization.evidence import draw_heat, draw_matches, plot_evidence
+from blcf.visualization.failures import Failure, FailurePicture, plot_failures
 from blcf.visualization.ranking import check_picture_path, draw_box, plot_ranking
 
 __all__ = [
+    "Failure",
+    "FailurePicture",
     "check_picture_path",
     "draw_box",
     "draw_heat",
     "draw_matches",
     "plot_evidence",
+    "plot_failures",
     "plot_ranking",
 ]

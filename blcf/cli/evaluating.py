@@ -1,0 +1,152 @@
+"""`blcf evaluate`: what was asked for, one call of the library, its result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+
+from blcf.cli.commands import DONE, SKIPPED, given, open_engine
+from blcf.cli.searching import check_drawing
+from blcf.datasets import read_dataset
+from blcf.engine import Evaluation, SearchOptions
+from blcf.engine.comparing import Compared, check_comparable, compare, read_evaluations
+from blcf.engine.evaluating import modes_of, write_rankings
+from blcf.engine.evaluation import TOP
+from blcf.errors import InvalidInput
+from blcf.evaluation import PairedTest
+from blcf.images import display_name
+
+__all__ = ["evaluate"]
+
+_OPTIONS = [field.name for field in fields(SearchOptions)]
+_RUN_HITS = 1000  # of a query, as TRECVID takes
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """`blcf evaluate`: open, then evaluate."""
+    # An evaluation may take hours: mistakes come first.
+    worst = _check_outputs(options)
+    others = read_evaluations(options.compare) if hasattr(options, "compare") else {}
+    truth = read_dataset(options.truth, **given(options, ["kind"]))
+    how = given(options, ["protocol", "queries"])
+    modes = modes_of(truth, **given(options, ["queries"]))
+    if others:
+        check_comparable(others, truth, modes, how.get("protocol"))
+    if hasattr(options, "run_file"):
+        how["keep"] = _RUN_HITS
+    engine = open_engine(options)
+    found = engine.evaluate(truth, progress=not options.quiet, **how, **given(options, _OPTIONS))
+    tests = _compare(found, others)
+    if hasattr(options, "json"):
+        print(json.dumps([_row(one, tests) for one in found], indent=1))
+    else:
+        _print(found, per_query=hasattr(options, "per_query"))
+        _print_tests(tests)
+    # The results are out: a full disk cannot take them any more.
+    if hasattr(options, "run_file"):
+        write_rankings(options.run_file, found[0])
+    if hasattr(options, "failures"):
+        found[0].plot_failures(options.failures, worst)
+    return _say_skipped(found[0].skipped)
+
+
+def _check_outputs(options: argparse.Namespace) -> int:
+    """Raise `InvalidInput` for a file that cannot be written; gives how many queries are drawn."""
+    worst = getattr(options, "worst", 10)
+    if hasattr(options, "worst") and not hasattr(options, "failures"):
+        raise InvalidInput("Expected the picture to draw as well: --failures FILE --worst N.")
+    if hasattr(options, "failures"):
+        check_drawing(options.failures)
+        from blcf.visualization.failures import MAX_ROWS
+
+        if not 1 <= worst <= MAX_ROWS:
+            raise InvalidInput(f"Expected --worst to be from 1 to {MAX_ROWS}, got {worst}.")
+    for path in given(options, ["run_file", "failures"]).values():
+        folder = os.path.dirname(os.path.abspath(path))
+        if os.path.isdir(path):
+            raise InvalidInput(f"Could not write {path}: it is a folder.")
+        if not os.access(folder, os.W_OK):
+            raise InvalidInput(
+                f"Could not write {path}: {folder} is no folder that can be written."
+            )
+    return worst
+
+
+def _compare(
+    found: list[Evaluation], others: Mapping[str, Compared]
+) -> dict[str, PairedTest]:
+    """{mode: test} of the evaluations that are in the other file too."""
+    tests = {}
+    for one in found:
+        if one.mode in others:
+            try:
+                tests[one.mode] = compare(one, others[one.mode])
+            except InvalidInput as error:  # too many pictures were skipped
+                print(f"blcf: {one.mode} is not compared: {error}", file=sys.stderr)
+    return tests
+
+
+def _row(evaluation: Evaluation, tests: Mapping[str, PairedTest]) -> dict:
+    row = evaluation.to_dict()
+    if evaluation.mode in tests:
+        row["comparison"] = asdict(tests[evaluation.mode])
+    return row
+
+
+def _print(found: list[Evaluation], *, per_query: bool) -> None:
+    main = _mean_of(found[0].measure)
+    width = max(len(main), 5)
+    print(f"mode  queries  {main:>{width}s}  95 % interval   mean IoU  (whole picture)  IoU >= .5")
+    for one in found:
+        low, high = one.interval
+        line = f"{one.mode:4s}  {len(one.results):7d}  {one.mean_average_precision:{width}.3f}"
+        line += f"  {f'{low:.3f} - {high:.3f}':13s}"
+        boxes = one.localisation
+        if len(boxes.overlaps):
+            line += f"{boxes.mean_iou:11.3f}{boxes.mean_iou_whole_image:17.3f}{boxes.corloc:11.3f}"
+        print(line.rstrip())
+        further = [
+            f"{_mean_of(name)} {value:.3f}"
+            for name, value in one.measures.items()
+            if name != one.measure
+        ]
+        for some in textwrap.wrap(", ".join(further), 90, break_long_words=False):
+            print(f"      {some}")
+        if per_query:
+            _print_queries(one)
+
+
+def _mean_of(measure: str) -> str:
+    """mAP is the mean of AP, mP@1 of P@1."""
+    return f"m{measure}" if measure.startswith(("AP", "P@")) else measure
+
+
+def _print_queries(evaluation: Evaluation) -> None:
+    """A line per query, the worst first."""
+    width = max(len(evaluation.measure), 5)
+    print(f"      {evaluation.measure:>{width}s}  first  in {TOP}  query")
+    for one in evaluation.worst():
+        first = "-" if one.first_rank is None else str(one.first_rank)
+        figures = f"{one.measures[evaluation.measure]:{width}.3f}  {first:>5s}  {one.n_in_top:5d}"
+        print(f"      {figures}  {display_name(one.label)}")
+
+
+def _print_tests(tests: Mapping[str, PairedTest]) -> None:
+    if tests:
+        print("mode  queries  difference      p   wins  losses")
+    for mode, test in tests.items():
+        figures = f"{test.n_queries:7d}  {test.difference:+10.3f}  {test.p_value:5.3f}"
+        print(f"{mode:4s}  {figures}  {test.wins:5d}  {test.losses:6d}")
+
+
+def _say_skipped(skipped: Mapping[str, str]) -> int:
+    for picture, reason in skipped.items():
+        print(f"blcf: skipped {display_name(picture)}: {display_name(reason)}", file=sys.stderr)
+    if skipped:
+        print(f"blcf: {len(skipped)} query pictures were skipped", file=sys.stderr)
+    return SKIPPED if skipped else DONE
