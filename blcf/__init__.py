@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from blcf.errors import BlcfError as BlcfError
     from blcf.features import ConvFeatures as ConvFeatures
     from blcf.features import Whitening as Whitening
+    from blcf.index import FlatIndex as FlatIndex
     from blcf.index import InvertedFile as InvertedFile
     from blcf.records import Evidence as Evidence
     from blcf.records import Hit as Hit
@@ -52,6 +53,7 @@ _HOMES = {
     "Evaluation": "blcf.engine",
     "Evidence": "blcf.records",
     "Example": "blcf.engine",
+    "FlatIndex": "blcf.index",
     "Hit": "blcf.records",
     "Hits": "blcf.engine",
     "InvertedFile": "blcf.index",

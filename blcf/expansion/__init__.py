@@ -5,7 +5,7 @@ trust.py says which hits may take part; joint.py combines several examples befor
 fusing.py their rankings after it; checked.py holds what all of them check.
 """
 
-from blcf.expansion.average import average_query
+from blcf.expansion.average import average_descriptor, average_query
 from blcf.expansion.discriminative import discriminative_query
 from blcf.expansion.fusing import fuse_rankings
 from blcf.expansion.joint import joint_query
@@ -13,6 +13,7 @@ from blcf.expansion.rocchio import rocchio_query
 from blcf.expansion.trust import trusted_hits
 
 __all__ = [
+    "average_descriptor",
     "average_query",
     "discriminative_query",
     "fuse_rankings",

@@ -12,7 +12,7 @@ import oracle
 import pytest
 import scipy.sparse as sp
 
-from blcf.index import InvertedFile, merging
+from blcf.index import FlatIndex, InvertedFile, merging
 from blcf.records import Index
 
 
@@ -36,7 +36,7 @@ def reopened(index):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "index.h5"
         index.save(path)
-        return InvertedFile.open(path)
+        return type(index).open(path)
 
 
 def doomed(n_words, tf=7):
@@ -156,3 +156,36 @@ def same(ranking, other):
     assert ranking.names == other.names
     np.testing.assert_array_equal(ranking.scores, other.scores)
     np.testing.assert_array_equal(ranking.ids, other.ids)
+
+
+def dense_kinds():
+    """Makers of a `FlatIndex` of batches of (names, vectors), as `kinds` makes inverted files."""
+
+    def in_memory(n_components, *batches):
+        index = FlatIndex(n_components)
+        for names, vectors in batches:
+            assert index.add(names, vectors) is index
+        return index
+
+    def opened(n_components, *batches):
+        return reopened(in_memory(n_components, *batches))
+
+    def shrunk(n_components, *batches):
+        doomed = ["doomed"] * 3, np.ones((3, n_components), dtype=np.float32)
+        mixed = [doomed]
+        for batch in batches:
+            mixed += [batch, doomed]
+        index = in_memory(n_components, *mixed)
+        assert index.remove(["doomed"]) == 3 * (1 + len(batches))
+        return index
+
+    def merged(n_components, *batches):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            merge_early(monkeypatch)
+            return shrunk(n_components, *batches)
+
+    makers = in_memory, opened, shrunk, merged
+    return [pytest.param(make, id=f"flat-{make.__name__}") for make in makers]
+
+
+every_dense_kind = pytest.mark.parametrize("make", dense_kinds())
