@@ -1,0 +1,385 @@
+"""How each kind of system ranks a data set: BLCF by the engine, descriptors by a flat index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from conditions import System
+from reproduce_rankers import CropRanker, Ranker, fit_descriptor
+from threadpoolctl import threadpool_limits
+
+from blcf import ConvFeatures, SearchEngine, SearchOptions
+from blcf.datasets import GroundTruth, TrueExample, TrueQuery
+from blcf.descriptors import CropCodes, crop_map
+from blcf.engine.evaluating import evaluate
+from blcf.errors import InvalidInput
+from blcf.evaluation import protocol, rank_groups, summarise
+from blcf.features import CodeFeatures, FeatureStore, feature_key
+from blcf.features.codes import crop_image
+from blcf.images import ImageList, read_image
+from blcf.storage import write_json
+
+__all__ = ["DataSet", "Laboratory", "Needs", "Task"]
+
+BYTES_OF_CELL = 3  # of an assignment map and its postings, on disk
+PAIRS = {"oxford": "paris6k", "paris": "oxford5k"}  # whose whitening is learned on which
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Pictures, and the truth about them (None where they are only learned from)."""
+
+    name: str
+    images: tuple[ImageList, ...]
+    truth: GroundTruth | None = None
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """{name: file} of all pictures."""
+        return {name: one.path(name) for one in self.images for name in one.names}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run takes: pictures through the network, seconds of the network, bytes of disk."""
+
+    pictures: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, other: Needs) -> Needs:
+        return Needs(
+            self.pictures + other.pictures,
+            self.seconds + other.seconds,
+            self.bytes + other.bytes,
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One figure: a system on a data set, with a kind of query and a search."""
+
+    system: System
+    set: str
+    queries: str
+    search: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A name for the file of its result: everything that the figure depends on."""
+        facts = {**asdict(self.system), "on": {}, "set": self.set}
+        facts |= {"queries": self.queries, "task_search": self.search}
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+        return f"{self.system.name}-{self.system.network}-{self.set}-{self.queries}-{digest}"
+
+
+class Laboratory:
+    """Runs tasks; features, collections and figures are kept in a folder, so that runs go on.
+
+    Parameters
+    ----------
+    work : folder
+    sets : {name: `DataSet`}
+    weights : {network: file}; torchvision's own for the others
+    learn_on : the set that stands for "other" where a set has no pair
+    """
+
+    def __init__(
+        self,
+        work: Path,
+        sets: dict[str, DataSet],
+        weights: dict[str, Path],
+        learn_on: str = "",
+    ):
+        self.work, self.sets, self.weights, self.learn_on = work, sets, weights, learn_on
+        self._extractors: dict[tuple, Any] = {}
+        self._stores: dict[tuple, FeatureStore] = {}
+        self._fitted: dict[str, Any] = {}
+        self._cut: dict[tuple, np.ndarray] = {}  # what the network made of cut queries
+
+    # What a system needs ---------------------------------------------------------------------
+
+    def learned_on(self, task: Task) -> str:
+        """Name of the set that the whitening of a descriptor is learned on."""
+        wanted = task.system.learned_on
+        if wanted == "itself" or task.system.kind == "blcf":
+            return task.set
+        if wanted != "other":
+            return wanted
+        pairs = [other for prefix, other in PAIRS.items() if task.set.startswith(prefix)]
+        return (pairs or [self.learn_on or task.set])[0]
+
+    def missing(self, task: Task) -> str:
+        """What is not there and must be, or ""."""
+        if task.set not in self.sets:
+            return "no data"
+        other = self.learned_on(task)
+        return "" if other in self.sets else f"no data: {other}, to learn the whitening on"
+
+    def extractor(self, system: System) -> Any:
+        """The network of a system, opened once.
+
+        Raises
+        ------
+        WeightsError
+            They are not at hand.
+        """
+        key = (system.kind, system.network, system.layer, system.side)
+        if key not in self._extractors:
+            self._extractors.clear()  # one network in memory at a time
+            self._cut.clear()
+            common: dict[str, Any] = {"layer": system.layer}
+            common["weights"] = self.weights.get(system.network)
+            if system.kind in ("codes", "crops"):
+                made: Any = CodeFeatures(system.network, input_size=system.side, **common)
+                if system.kind == "crops":
+                    made = CropCodes(made, system.options.get("n_levels", 4))
+            else:
+                made = ConvFeatures(system.network, side=system.side, **common)
+            self._extractors[key] = made
+        return self._extractors[key]
+
+    def store(self, system: System, name: str) -> FeatureStore:
+        """Where the features of a set are kept."""
+        key = (name, system.kind, system.network, system.layer, system.side)
+        if key not in self._stores:
+            features = feature_key(self.extractor(system))
+            self._stores[key] = FeatureStore(self.work / "features" / name, features)
+        return self._stores[key]
+
+    def needs(self, task: Task, counted: set[Path]) -> Needs:
+        """What a task will need, but for what was counted before: tasks share features."""
+        system, data = task.system, self.sets[task.set]
+        if system.kind == "blcf":
+            path = self._collection(task)
+            held = len(SearchEngine.open(path)) if (path / "manifest.json").exists() else 0
+            n = max(0, len(data.paths) - held)
+            seconds, shape = _time(self.extractor(system), data) if n else (0.0, (0,))
+            n_cells = int(np.prod(shape[1:])) * system.settings.get("upsample", 2) ** 2
+            return Needs(n, n * seconds, n * n_cells * BYTES_OF_CELL)
+        needs = Needs()
+        for name in {task.set, self.learned_on(task)}:
+            store = self.store(system, name)
+            missing = store.missing(self.sets[name].paths)
+            if missing and store.path not in counted:
+                each, shape = _time(self.extractor(system), self.sets[name])
+                n_bytes = store.estimate(len(missing), shape)
+                needs += Needs(len(missing), each * len(missing), n_bytes)
+            counted.add(store.path)
+        return needs
+
+    # Running ---------------------------------------------------------------------------------
+
+    def run(self, tasks: list[Task], progress: Callable[[str], None]) -> dict[str, dict]:
+        """The figures of tasks of one system on one set: {task key: result}.
+
+        What was measured before is read, not measured again.
+        """
+        found, left = {}, []
+        for task in tasks:
+            path = self._result(task)
+            if path.exists():
+                found[task.key] = json.loads(path.read_text("utf-8"))
+            else:
+                left.append(task)
+        if not left:
+            return found
+        kind = left[0].system.kind
+        made = self._run_blcf(left, progress) if kind == "blcf" else self._run_dense(left, progress)
+        for task, result in zip(left, made):
+            path = self._result(task)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, result)
+            found[task.key] = result
+        return found
+
+    def _result(self, task: Task) -> Path:
+        return self.work / "figures" / f"{task.key}.json"
+
+    def _collection(self, task: Task) -> Path:
+        facts = [task.system.layer, task.system.side, task.system.settings]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+        return self.work / "collections" / f"{task.set}-{task.system.network}-{digest}.blcf"
+
+    def _run_blcf(self, tasks: list[Task], progress: Callable[[str], None]) -> list[dict]:
+        system, data = tasks[0].system, self.sets[tasks[0].set]
+        path, weights = self._collection(tasks[0]), self.weights.get(system.network)
+        start = time.perf_counter()
+        if path.exists() and not (path / "manifest.json").exists():
+            shutil.rmtree(path)
+        if path.exists():
+            engine = SearchEngine.open(path, weights=weights)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            settings = {**system.settings, "layer": system.layer, "side": system.side}
+            if settings.get("n_components") == "all":
+                settings["n_components"] = None
+            engine = SearchEngine.create(path, system.network, weights=weights, **settings)
+        for images in data.images:
+            engine.add(images, progress=False)
+        progress(f"indexed {len(engine):,} pictures in {time.perf_counter() - start:.0f} s")
+        searches = [{**system.search, **task.search} for task in tasks]
+        options = [
+            SearchOptions(**{key: _tuple(value) for key, value in search.items()})
+            for search in searches
+        ]
+        assert data.truth is not None
+        start = time.perf_counter()
+        rows = evaluate(engine, data.truth, options, progress=False)
+        seconds = time.perf_counter() - start
+        results = []
+        for task, modes in zip(tasks, rows):
+            mode = next((one for one in modes if one.mode == task.queries), modes[-1])
+            measures = summarise([result.measures for result in mode.results])
+            result = {"figure": mode.mean_average_precision, "mode": mode.mode}
+            result |= {"measures": measures, "words": engine.model.n_words}
+            results.append({**result, "images": len(engine), "seconds": round(seconds, 1)})
+        return results
+
+    def _run_dense(self, tasks: list[Task], progress: Callable[[str], None]) -> list[dict]:
+        system, data = tasks[0].system, self.sets[tasks[0].set]
+        other = self.learned_on(tasks[0])
+        start = time.perf_counter()
+        for name in dict.fromkeys([other, data.name]):
+            self._fill(system, name, self.sets[name].paths, progress)
+        store = self.store(system, data.name)
+        names = [name for name in data.paths if name not in store.skipped]
+        fitted = self._fit(system, other)
+        ranker: Any = (
+            CropRanker(system, fitted, store, names)
+            if system.kind == "crops"
+            else Ranker(fitted, store, names)
+        )
+        progress(f"described {len(names):,} pictures in {time.perf_counter() - start:.0f} s")
+        assert data.truth is not None
+        truth = data.truth.renamed(names)
+        rule = protocol(truth.protocol)
+        queries = [query for query in truth.queries if query.positives]
+        pictures = dict.fromkeys(one.image for query in queries for one in query.examples)
+        name_of = {path: f"{number}-{path.name}" for number, path in enumerate(pictures)}
+        asked = f"{data.name}-queries"
+        if system.kind != "crops":  # whose queries have other crops than the pictures
+            self._fill(system, asked, {name: path for path, name in name_of.items()}, progress)
+        start = time.perf_counter()
+        figures: dict[str, list[dict[str, float]]] = {task.key: [] for task in tasks}
+        # The products of a query are small: threads of BLAS wait for one another (5 ms for 1.2).
+        limits = threadpool_limits(1, "blas")
+        for query in queries:
+            looks: dict[str, list[np.ndarray]] = {}
+            for task in tasks:
+                mode = task.queries if query.box is not None else "GS"
+                if mode not in looks:
+                    looks[mode] = [
+                        self._look(system, asked, name_of, one, mode) for one in query.examples
+                    ]
+                ranked, scores = ranker.rank(looks[mode], task.search, _aspect(query, mode))
+                if truth.shots:
+                    kept = [row for row, name in enumerate(ranked) if name in truth.shots]
+                    ranked, scores = [ranked[row] for row in kept], scores[kept]
+                    ranked, _ = rank_groups(ranked, scores, truth.shots)
+                measured = rule.measure(ranked, query.positives, query.junk, query.hard)
+                figures[task.key].append(measured)
+        limits.restore_original_limits()
+        seconds = round(time.perf_counter() - start, 1)
+        results = []
+        for task in tasks:
+            measures = summarise(figures[task.key])
+            result = {"figure": measures[rule.measures[0]], "mode": task.queries}
+            result |= {"measures": measures, "learned on": other, "images": len(names)}
+            results.append({**result, "components": fitted.n_components_, "seconds": seconds})
+        return results
+
+    def _fit(self, system: System, other: str) -> Any:
+        """The descriptor of a system; the last one is kept, for further sets."""
+        key = json.dumps([asdict(system), other], sort_keys=True, default=str)
+        if key not in self._fitted:
+            learned = self.store(system, other)
+            names = [name for name in self.sets[other].paths if name not in learned.skipped]
+            self._fitted = {key: fit_descriptor(system, learned, names, other)}
+        return self._fitted[key]
+
+    def _look(
+        self,
+        system: System,
+        queries: str,
+        name_of: dict[Path, str],
+        example: TrueExample,
+        mode: str,
+    ) -> np.ndarray:
+        """What an example is to a descriptor.
+
+        Its map, or the cells of the map under the box (LS), or the map of the picture cut along
+        the box, at the scale of the whole (crop); of codes that of the whole picture or of the cut
+        one.
+        """
+        extractor, box = self.extractor(system), example.box if mode != "GS" else None
+        if system.kind == "crops":
+            return extractor.extract(read_image(example.image), box)
+        store, name = self.store(system, queries), name_of[example.image]
+        if box is None:
+            return store.map(name)
+        if mode == "LS" and system.kind == "descriptor":
+            return crop_map(store.map(name), box, store.size(name))
+        key = (str(example.image), *box.tolist())
+        if key not in self._cut:
+            image = read_image(example.image)
+            if system.kind == "codes":
+                self._cut[key] = extractor.extract(image, box)
+            else:
+                cut = crop_image(image, box)
+                share = max(cut.shape[:2]) / max(image.shape[:2])
+                side = max(64, round(extractor.side * share))
+                self._cut[key] = extractor.extract(cut, side=side)
+        return self._cut[key]
+
+    def _fill(
+        self, system: System, name: str, paths: dict[str, Path], progress: Callable[[str], None]
+    ) -> None:
+        """Extract what is missing."""
+
+        def say(n_done: int, n_all: int) -> None:
+            if n_done and n_done % 500 == 0:
+                progress(f"{name}: {n_done:,} of {n_all:,} pictures through the network")
+
+        store = self.store(system, name)
+        if store.missing(paths):
+            store.extract((list(paths), list(paths.values())), self.extractor(system), say)
+
+
+def _aspect(query: TrueQuery, mode: str) -> float | None:
+    if mode == "GS" or query.box is None:
+        return None
+    x1, y1, x2, y2 = (float(edge) for edge in query.box)
+    return (x2 - x1) / (y2 - y1)
+
+
+def _time(extractor: Any, data: DataSet) -> tuple[float, tuple[int, ...]]:
+    """Seconds a picture and the shape of its array, from a few of the set."""
+    images: list[np.ndarray] = []
+    shape: tuple[int, ...] = (0,)
+    for path in list(data.paths.values())[:5]:
+        try:
+            images.append(read_image(path))
+        except InvalidInput:
+            continue
+    if not images:
+        return 0.0, shape
+    seconds = []
+    for image in images:
+        extractor.extract(image)  # the first call of a shape is slow
+        start = time.perf_counter()
+        shape = extractor.extract(image).shape
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds)), shape
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,128 @@
+"""The script of the published tables, on a small made-up set with weights drawn at random."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import pytest
+import reproduce
+import tiles
+import torch
+import torchvision
+from conditions import HERE, read_conditions
+
+CONDITIONS = read_conditions()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve scenes with a ground truth, and a file of weights."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    maps, _, places = tiles.planted_scenes()
+    names = [f"{number:02d}.png" for number in range(len(maps))]
+    for name, one in zip(names, maps):
+        tiles.save(folder / "set" / "images" / name, one)
+    positives = [name for name, place in zip(names, places) if place]
+    queries = []
+    for number in (0, 1):
+        x1, y1, x2, y2 = (16 * edge for edge in places[number])
+        found = [name for name in positives if name != names[number]]
+        query = {"query": names[number], "object": "o", "box": [x1, y1, x2, y2]}
+        queries.append({**query, "positives": found, "junk": [names[number]]})
+    (folder / "set" / "gt.json").write_text(json.dumps({"images": [], "queries": queries}))
+    torch.manual_seed(0)
+    network = torchvision.models.squeezenet1_1(weights=None)
+    torch.save(network.state_dict(), folder / "weights.pth")
+    return folder
+
+
+def small_conditions(folder):
+    """The tables with small pictures."""
+    text = (HERE / "conditions.toml").read_text()
+    path = folder / "conditions.toml"
+    path.write_text(text.replace("side = 512", "side = 128").replace("side = 384", "side = 128"))
+    return read_conditions(path)
+
+
+@pytest.fixture
+def run(folder, monkeypatch, tmp_path, capsys):
+    """Run the script; gives its status, stdout and stderr. Results go to a folder of their own."""
+    (tmp_path / "results").mkdir()
+    monkeypatch.setattr(reproduce, "HERE", tmp_path)
+    monkeypatch.setattr(reproduce, "read_conditions", lambda: small_conditions(folder))
+
+    def ran(*arguments, network="squeezenet1_1"):
+        named = [*(["--network", network] if network else [])]
+        weights = f"{network or 'vgg16'}={folder / 'weights.pth'}"
+        command = ["reproduce", "--work", str(folder / "work"), "--weights", weights]
+        monkeypatch.setattr(sys, "argv", [*command, *named, *arguments])
+        code = reproduce.main()
+        return code, *capsys.readouterr()
+
+    return ran
+
+
+def test_a_set_of_ones_own_goes_through_every_row(run, folder, tmp_path):
+    code, out, err = run("--data", f"tiles={folder / 'set'}", "--tables", "icmr-3")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert len(lines) == 6 and all("oxford5k" in line and "[no data]" in line for line in lines)
+    kept = json.loads((tmp_path / "results" / "reproduce-icmr-3-squeezenet1_1.json").read_text())
+    figures = [cells["tiles"]["figure"] for cells in kept.values()]
+    assert len(figures) == 6 and all(0 < figure <= 1 for figure in figures)
+    result = kept["BoW LS"]["tiles"]["result"]
+    assert result["mode"] == "LS" and result["images"] == 12
+    text = (tmp_path / "README.md").read_text()
+    assert "| BoW LS | (0.739) [no data] |" in text and "Table 3" in text
+    again = run("--data", f"tiles={folder / 'set'}", "--tables", "icmr-3")
+    assert again[1] == out and "0 pictures, 0.0 min" in again[2], "nothing is measured twice"
+
+
+def test_plan_runs_nothing(run, folder, tmp_path):
+    code, out, err = run("--data", f"tiles={folder / 'set'}", "--plan", "--tables", "icmr-2")
+    assert code == 0 and not out and "rmac, tiles: " in err and "in all" in err
+    assert not list((tmp_path / "results").iterdir())
+
+
+def test_what_cannot_run_is_said_and_the_rest_runs(run, folder):
+    code, out, err = run("--data", f"tiles={folder / 'set'}", "--tables", "dir-1", "lecture")
+    assert code == 0
+    by_row = {line[10:50].strip(): line for line in out.splitlines()}
+    assert "no data: landmarks" in by_row["R-MAC, whitened on Landmarks"]
+    assert "[needs a trained network]" in by_row["learned R-MAC, ranking, clean set"]
+    for row in ("R-MAC + R + QE", "CroW + QE", "VLAD of conv features", "off-the-shelf crops"):
+        assert "tiles 0." in by_row[row] or "tiles 1." in by_row[row], err
+
+
+def test_status():
+    row = next(row for row in CONDITIONS.rows if (row.table, row.row) == ("icmr-1", "LS"))
+    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.7479, None) == "[OK]"
+    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.7491, None) == "[off by +0.011]"
+    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.5, None) == "[off by -0.238]"
+    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.5, "other") == "[other network]"
+    assert reproduce.status(CONDITIONS, row, "mine", 0.5, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "tiles"], "Expected --data NAME=PATH, got 'tiles'"),
+        (["--data", "tiles=/nowhere"], "nowhere"),
+        (["--data", "oxford5k=."], "oxford5k|all_souls|query"),
+        (["--data", "tiles=SET", "--tables", "x"], "Expected tables of icmr-1, .* got 'x'"),
+    ],
+)
+def test_bad_input(run, folder, tmp_path, arguments, message):
+    places = {"SET": str(folder / "set"), "=.": f"={tmp_path}"}
+    for name, place in places.items():
+        arguments = [one.replace(name, place) for one in arguments]
+    code, out, err = run(*arguments)
+    assert code == 2 and not out and "Traceback" not in err
+    assert re.search(message, err), err
+
+
+def test_unknown_network(run, folder):
+    code, _, err = run("--data", f"tiles={folder / 'set'}", network="vgg11")
+    assert code == 2 and "Expected --network of squeezenet1_1, mobilenet_v2, got 'vgg11'" in err
