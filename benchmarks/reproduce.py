@@ -28,7 +28,8 @@ from typing import Any
 
 from conditions import Conditions, Row, read_conditions
 from report import machine, table, write_section
-from reproduce_systems import DataSet, Laboratory, Needs, Task
+from reproduce_data import DataSet, Needs, Task
+from reproduce_systems import Laboratory
 
 from blcf.datasets import read_dataset
 from blcf.errors import BlcfError, DatasetNotFound, InvalidInput, WeightsError

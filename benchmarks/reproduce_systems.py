@@ -7,78 +7,30 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from conditions import System
+from reproduce_data import DataSet, Needs, Task, time_of
 from reproduce_rankers import CropRanker, Ranker, fit_descriptor
 from threadpoolctl import threadpool_limits
 
 from blcf import ConvFeatures, SearchEngine, SearchOptions
-from blcf.datasets import GroundTruth, TrueExample, TrueQuery
+from blcf.datasets import TrueExample, TrueQuery
 from blcf.descriptors import CropCodes, crop_map
 from blcf.engine.evaluating import evaluate
-from blcf.errors import InvalidInput
 from blcf.evaluation import protocol, rank_groups, summarise
 from blcf.features import CodeFeatures, FeatureStore, feature_key
 from blcf.features.codes import crop_image
-from blcf.images import ImageList, read_image
+from blcf.images import read_image
 from blcf.storage import write_json
 
-__all__ = ["DataSet", "Laboratory", "Needs", "Task"]
+__all__ = ["Laboratory"]
 
 BYTES_OF_CELL = 3  # of an assignment map and its postings, on disk
 PAIRS = {"oxford": "paris6k", "paris": "oxford5k"}  # whose whitening is learned on which
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """Pictures, and the truth about them (None where they are only learned from)."""
-
-    name: str
-    images: tuple[ImageList, ...]
-    truth: GroundTruth | None = None
-
-    @property
-    def paths(self) -> dict[str, Path]:
-        """{name: file} of all pictures."""
-        return {name: one.path(name) for one in self.images for name in one.names}
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a run takes: pictures through the network, seconds of the network, bytes of disk."""
-
-    pictures: int = 0
-    seconds: float = 0.0
-    bytes: int = 0
-
-    def __add__(self, other: Needs) -> Needs:
-        return Needs(
-            self.pictures + other.pictures,
-            self.seconds + other.seconds,
-            self.bytes + other.bytes,
-        )
-
-
-@dataclass(frozen=True)
-class Task:
-    """One figure: a system on a data set, with a kind of query and a search."""
-
-    system: System
-    set: str
-    queries: str
-    search: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """A name for the file of its result: everything that the figure depends on."""
-        facts = {**asdict(self.system), "on": {}, "set": self.set}
-        facts |= {"queries": self.queries, "task_search": self.search}
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-        return f"{self.system.name}-{self.system.network}-{self.set}-{self.queries}-{digest}"
 
 
 class Laboratory:
@@ -102,6 +54,7 @@ class Laboratory:
         self.work, self.sets, self.weights, self.learn_on = work, sets, weights, learn_on
         self._extractors: dict[tuple, Any] = {}
         self._stores: dict[tuple, FeatureStore] = {}
+        self._digests: dict[str, str] = {}
         self._fitted: dict[str, Any] = {}
         self._cut: dict[tuple, np.ndarray] = {}  # what the network made of cut queries
 
@@ -162,7 +115,7 @@ class Laboratory:
             path = self._collection(task)
             held = len(SearchEngine.open(path)) if (path / "manifest.json").exists() else 0
             n = max(0, len(data.paths) - held)
-            seconds, shape = _time(self.extractor(system), data) if n else (0.0, (0,))
+            seconds, shape = time_of(self.extractor(system), data) if n else (0.0, (0,))
             n_cells = int(np.prod(shape[1:])) * system.settings.get("upsample", 2) ** 2
             return Needs(n, n * seconds, n * n_cells * BYTES_OF_CELL)
         needs = Needs()
@@ -170,7 +123,7 @@ class Laboratory:
             store = self.store(system, name)
             missing = store.missing(self.sets[name].paths)
             if missing and store.path not in counted:
-                each, shape = _time(self.extractor(system), self.sets[name])
+                each, shape = time_of(self.extractor(system), self.sets[name])
                 n_bytes = store.estimate(len(missing), shape)
                 needs += Needs(len(missing), each * len(missing), n_bytes)
             counted.add(store.path)
@@ -185,11 +138,11 @@ class Laboratory:
         """
         found, left = {}, []
         for task in tasks:
-            path = self._result(task)
-            if path.exists():
-                found[task.key] = json.loads(path.read_text("utf-8"))
-            else:
+            kept = self._kept(task)
+            if kept is None:
                 left.append(task)
+            else:
+                found[task.key] = kept
         if not left:
             return found
         kind = left[0].system.kind
@@ -197,15 +150,40 @@ class Laboratory:
         for task, result in zip(left, made):
             path = self._result(task)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, result)
-            found[task.key] = result
+            found[task.key] = {**result, "made of": self._made_of(task)}
+            write_json(path, found[task.key])
         return found
+
+    def _kept(self, task: Task) -> dict | None:
+        """A figure that was measured before, of the same weights, pictures and truth."""
+        path = self._result(task)
+        try:
+            kept = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        is_same = isinstance(kept, dict) and kept.get("made of") == self._made_of(task)
+        return kept if is_same else None
+
+    def _made_of(self, task: Task) -> dict[str, str]:
+        """Digests of what a figure depends on besides the task."""
+        other = self.learned_on(task)
+        described = self.extractor(task.system).describe()
+        return {
+            "weights": described["weights_digest"],
+            "set": self._digest(task.set),
+            "learned on": self._digest(other),
+        }
+
+    def _digest(self, name: str) -> str:
+        if name not in self._digests:
+            self._digests[name] = self.sets[name].digest()
+        return self._digests[name]
 
     def _result(self, task: Task) -> Path:
         return self.work / "figures" / f"{task.key}.json"
 
     def _collection(self, task: Task) -> Path:
-        facts = [task.system.layer, task.system.side, task.system.settings]
+        facts = [task.system.layer, task.system.side, task.system.settings, self._made_of(task)]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
         return self.work / "collections" / f"{task.set}-{task.system.network}-{digest}.blcf"
 
@@ -359,26 +337,6 @@ def _aspect(query: TrueQuery, mode: str) -> float | None:
         return None
     x1, y1, x2, y2 = (float(edge) for edge in query.box)
     return (x2 - x1) / (y2 - y1)
-
-
-def _time(extractor: Any, data: DataSet) -> tuple[float, tuple[int, ...]]:
-    """Seconds a picture and the shape of its array, from a few of the set."""
-    images: list[np.ndarray] = []
-    shape: tuple[int, ...] = (0,)
-    for path in list(data.paths.values())[:5]:
-        try:
-            images.append(read_image(path))
-        except InvalidInput:
-            continue
-    if not images:
-        return 0.0, shape
-    seconds = []
-    for image in images:
-        extractor.extract(image)  # the first call of a shape is slow
-        start = time.perf_counter()
-        shape = extractor.extract(image).shape
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds)), shape
 
 
 def _tuple(value: Any) -> Any:

@@ -1,0 +1,111 @@
+"""What is run: data sets, tasks, and what they need."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from conditions import System
+
+from blcf.datasets import GroundTruth
+from blcf.errors import InvalidInput
+from blcf.images import ImageList, read_image
+
+__all__ = ["DataSet", "Needs", "Task", "time_of"]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Pictures, and the truth about them (None where they are only learned from)."""
+
+    name: str
+    images: tuple[ImageList, ...]
+    truth: GroundTruth | None = None
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """{name: file} of all pictures."""
+        return {name: one.path(name) for one in self.images for name in one.names}
+
+    def digest(self) -> str:
+        """Of the pictures (names, sizes and times of their files) and the truth."""
+        digest = hashlib.sha256(_states(self.paths).encode())
+        for query in self.truth.queries if self.truth else []:
+            boxes = [None if one.box is None else one.box.tolist() for one in query.examples]
+            examples = {f"{number}": one.image for number, one in enumerate(query.examples)}
+            facts = [query.name, boxes, _states(examples)]
+            facts += [sorted(names) for names in (query.positives, query.junk, query.hard)]
+            digest.update(json.dumps(facts).encode())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run takes: pictures through the network, seconds of the network, bytes of disk."""
+
+    pictures: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, other: Needs) -> Needs:
+        return Needs(
+            self.pictures + other.pictures,
+            self.seconds + other.seconds,
+            self.bytes + other.bytes,
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One figure: a system on a data set, with a kind of query and a search."""
+
+    system: System
+    set: str
+    queries: str
+    search: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A name for the file of its result: everything that the figure depends on."""
+        facts = {**asdict(self.system), "on": {}, "set": self.set}
+        facts |= {"queries": self.queries, "task_search": self.search}
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+        return f"{self.system.name}-{self.system.network}-{self.set}-{self.queries}-{digest}"
+
+
+def time_of(extractor: Any, data: DataSet) -> tuple[float, tuple[int, ...]]:
+    """Seconds a picture and the shape of its array, from a few of the set."""
+    images: list[np.ndarray] = []
+    shape: tuple[int, ...] = (0,)
+    for path in list(data.paths.values())[:5]:
+        try:
+            images.append(read_image(path))
+        except InvalidInput:
+            continue
+    if not images:
+        return 0.0, shape
+    seconds = []
+    for image in images:
+        extractor.extract(image)  # the first call of a shape is slow
+        start = time.perf_counter()
+        shape = extractor.extract(image).shape
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds)), shape
+
+
+def _states(paths: dict[str, Path]) -> str:
+    """Names, sizes and times of files."""
+    lines = []
+    for name, path in paths.items():
+        try:
+            state = os.stat(path)
+            lines.append(f"{name} {state.st_size} {state.st_mtime_ns}")
+        except OSError:
+            lines.append(f"{name} missing")
+    return "\n".join(lines)
