@@ -5,8 +5,9 @@
 DATA holds the sets and weights as in accuracy.py, whose figures of BLCF stand beside these: run it
 first. Each descriptor is tried on every layer and side of `GRID`, unwhitened, with 64 and 256
 components learned on 1,000 other photographs and with 32 learned on the set itself, and shown at
-the best of them for each set: an upper figure, chosen on the queries that it is measured with. FOLDER keeps what was measured. Writes
-benchmarks/results/descriptors.json and the section "Global descriptors" of benchmarks/README.md.
+the best of them for each set: an upper figure, chosen on the queries that it is measured with.
+FOLDER keeps what was measured. Writes benchmarks/results/descriptors.json and the section "Global
+descriptors" of benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -32,11 +33,8 @@ from blcf.images import ImageList, find_images
 
 # Layers and sides by network; stride 16, and 32 where the name is of a later block.
 GRID: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-    "squeezenet1_1": (("fire9", "fire8", "fire7"), (384, 512, 768)),
-    "mobilenet_v2": (
-        ("features.14.conv.0", "features.17.conv.0", "features.18"),
-        (384, 512),
-    ),
+    "squeezenet1_1": (("fire9", "fire8", "fire7"), (384, 512)),
+    "mobilenet_v2": (("features.14.conv.0", "features.18"), (384, 512)),
 }
 DESCRIPTORS = ("SumPooling", "SPoC", "MAC", "RMAC", "CroW", "GeM", "VLAD")
 # Learned on other photographs, or on the set itself, which has too few pictures for more.

@@ -31,7 +31,7 @@ from report import machine, table, write_section
 from reproduce_data import DataSet, Needs, Task
 from reproduce_systems import Laboratory
 
-from blcf.datasets import read_dataset
+from blcf.datasets import KINDS, read_dataset
 from blcf.errors import BlcfError, DatasetNotFound, InvalidInput, WeightsError
 from blcf.images import find_images
 
@@ -49,7 +49,8 @@ def open_set(name: str, paths: list[str], distractors: str | None = None) -> Dat
     (path,) = paths
     try:
         options = {} if distractors is None else {"distractors": distractors}
-        truth = read_dataset(path, **options)
+        known = {larger: smaller for smaller, larger in WITH_DISTRACTORS.items()}.get(name, name)
+        truth = read_dataset(path, kind=known if known in KINDS else None, **options)
     except DatasetNotFound:
         if distractors is not None or name in WITH_DISTRACTORS:
             raise

@@ -24,7 +24,7 @@ from blcf.images import display_name
 __all__ = ["evaluate"]
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
-_RUN_HITS = 1000  # of a query, as TRECVID takes
+_RUN_HITS = 1000  # of a query, as TRECVID takes; other measures need the whole ranking
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -32,13 +32,15 @@ def evaluate(options: argparse.Namespace) -> int:
     # An evaluation may take hours: mistakes come first.
     worst = _check_outputs(options)
     others = read_evaluations(options.compare) if hasattr(options, "compare") else {}
-    truth = read_dataset(options.truth, **given(options, ["kind"]))
+    parts = ["kind", "ground_truth", "frames", "distractors", "year"]
+    truth = read_dataset(options.truth, **given(options, parts))
     how = given(options, ["protocol", "queries"])
     modes = modes_of(truth, **given(options, ["queries"]))
     if others:
         check_comparable(others, truth, modes, how.get("protocol"))
     if hasattr(options, "run_file"):
-        how["keep"] = _RUN_HITS
+        is_trecvid = how.get("protocol", truth.protocol) == "trecvid"
+        how["keep"] = _RUN_HITS if is_trecvid else sys.maxsize
     engine = open_engine(options)
     found = engine.evaluate(truth, progress=not options.quiet, **how, **given(options, _OPTIONS))
     tests = _compare(found, others)

@@ -178,6 +178,13 @@ def _add_evaluate(commands: Any) -> None:
     command.add_argument("--weights", metavar="FILE", help="where the weights are now")
     add = command.add_argument_group("data set").add_argument
     add("--kind", choices=KINDS, help="what TRUTH is (default: told from its files)")
+    for name, meaning in (
+        ("ground-truth", "text files of Oxford5k or Paris6k"),
+        ("frames", "frames of TRECVID INS"),
+        ("distractors", "pictures of the 100k or 1M distractors"),
+    ):
+        add(f"--{name}", metavar="FOLDER", help=f"{meaning}, where they lie elsewhere")
+    add("--year", type=int, help="of TRECVID INS, where the folder holds several")
     add(
         "--protocol",
         choices=PROTOCOLS,
@@ -201,8 +208,8 @@ def _add_evaluate(commands: Any) -> None:
         "--run",
         dest="run_file",  # run is the command's function
         metavar="FILE",
-        help="write the first 1,000 hits of each query as a TREC run file (of LS where there are "
-        "boxes, unless --queries whole)",
+        help="write the rankings as a TREC run file, of TRECVID the first 1,000 shots (of LS where "
+        "there are boxes, unless --queries whole)",
     )
     add(
         "--failures",

@@ -109,7 +109,7 @@ def _listed(folder: Path) -> set[str]:
     if file is None:
         return set()
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         raise FormatError(f"Expected {file} to be a list of pictures ({error}).") from error
     numbers = set()

@@ -83,6 +83,7 @@ def read_instre(folder: str | os.PathLike[str], *, boxes: bool = True) -> Ground
     root, here = _present(path, {*names, *query_names})
     reader = _BoxFiles(root)
     queries = []
+    outside = frozenset(query_names) & here - set(names)  # of the folder, not of the database
     for number, (name, some, box) in enumerate(zip(query_names, positives, query_boxes), start=1):
         if name not in here:
             continue
@@ -93,6 +94,7 @@ def read_instre(folder: str | os.PathLike[str], *, boxes: bool = True) -> Ground
                 _class(name),
                 (TrueExample(root / name, box),),
                 frozenset(relevant),
+                outside,
                 boxes=reader.boxes(name, relevant) if boxes else {},
             )
         )

@@ -110,7 +110,7 @@ def read_query(folder: Path, name: str) -> TrueQuery:
     return TrueQuery(
         name,
         re.sub(r"_\d+$", "", name),
-        (TrueExample(Path(f"{picture.removeprefix('oxc1_')}.jpg"), box),),
+        (TrueExample(Path(_file_name(picture)), box),),
         good | ok,
         junk,
     )
@@ -123,7 +123,12 @@ def _pictures(path: Path) -> frozenset[str]:
                 f"{display_name(path)}, line {number}: expected the name of one picture, got "
                 f"{' '.join(words)!r:.100}."
             )
-    return frozenset(f"{words[0].removeprefix('oxc1_')}.jpg" for _, words in _lines(path))
+    return frozenset(_file_name(words[0]) for _, words in _lines(path))
+
+
+def _file_name(picture: str) -> str:
+    """The official files leave the ending away; some copies have it."""
+    return f"{picture.removeprefix('oxc1_').removesuffix('.jpg')}.jpg"
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:

@@ -143,6 +143,6 @@ def _kind_of(path: str | os.PathLike[str]) -> str:
     if len(kinds) > 1:
         raise InvalidInput(
             f"{display_name(folder)} holds several data sets: {', '.join(kinds)}. Give the folder "
-            f"of one, or say which by kind={kinds[0]!r}."
+            f"of one, or say which by kind={kinds[0]!r} (--kind {kinds[0]})."
         )
     return kinds[0]

@@ -166,7 +166,7 @@ def read_relevant(path: Path) -> dict[str, frozenset[str]]:
     """
     relevant: dict[str, set[str]] = {}
     try:
-        with open(path, encoding="utf-8") as lines:
+        with open(path, encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 words = line.split()
                 if not words:

@@ -5,8 +5,9 @@ A picture is called by its name in a collection: its path below the folder that 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -93,12 +94,20 @@ class GroundTruth:
     images: tuple[ImageList, ...] = ()
     shots: dict[str, str] = field(default_factory=dict)
 
-    def renamed(self, names: Iterable[str]) -> GroundTruth:
+    def renamed(
+        self, names: Iterable[str], places: Mapping[str, Iterable[str]] | None = None
+    ) -> GroundTruth:
         """The same truth under the names of a collection.
 
         A collection of the folder ``images`` calls a picture ``b.jpg`` that the truth calls
         ``images/b.jpg``, and one of the folder above calls it ``set/images/b.jpg``: one leading
-        folder, the same for all names, is taken off or put before.
+        folder, the same for all names, is taken off or put before. A collection that was filled
+        piece by piece (``paris_1``, then ``paris_2``) is known by its files instead.
+
+        Parameters
+        ----------
+        names : of the collection
+        places : {folder that was indexed: names of the collection below it}, where it is known
 
         Raises
         ------
@@ -111,7 +120,7 @@ class GroundTruth:
         else:
             mine = {name for query in self.queries for name in query.positives | query.junk}
             mine |= self.sizes.keys()
-        new = _match(mine, here)
+        new = max(_match(mine, here), self._same_files(mine, places or {}), key=len)
         if not new:
             raise InvalidInput(
                 f"No picture of {self.path} is in the collection: the truth names "
@@ -126,6 +135,19 @@ class GroundTruth:
             queries=[_rename(query, new) for query in self.queries],
             sizes={new.get(name, name): size for name, size in self.sizes.items()},
         )
+
+    def _same_files(
+        self, mine: Iterable[str], places: Mapping[str, Iterable[str]]
+    ) -> dict[str, str]:
+        """{name of the truth: name in the collection} of the same files."""
+        if not self.images:
+            return {}
+        root = self.images[0].root
+        there = {
+            os.path.join(folder, name): name for folder, some in places.items() for name in some
+        }
+        paths = {name: os.path.join(root, name) for name in mine}
+        return {name: there[path] for name, path in paths.items() if path in there}
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Positives that are not among the names (they count as not found)."""

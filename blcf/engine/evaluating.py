@@ -124,7 +124,8 @@ def _renamed(engine: SearchEngine, truth: GroundTruth) -> GroundTruth:
             f"{engine.collection.path} holds no pictures: add those of the data set first."
         )
     names = list(engine.collection.names())
-    truth = truth.renamed(names)
+    collection = engine.collection
+    truth = truth.renamed(names, {root: collection.names_under(root) for root in collection.roots})
     missing = truth.missing(names)
     if missing:
         logger.warning(
@@ -132,10 +133,26 @@ def _renamed(engine: SearchEngine, truth: GroundTruth) -> GroundTruth:
             len(missing),
             missing[0],
         )
+    n_more = _count_more(truth, len(names))
+    if n_more > 0:
+        logger.warning(
+            "the collection has %d pictures more than %s: they count as distractors",
+            n_more,
+            truth.name,
+        )
     n_strange = sum(name not in truth.shots for name in names) if truth.shots else 0
     if n_strange:
         logger.warning("%d pictures of the collection are of no shot: they are left out", n_strange)
     return truth
+
+
+def _count_more(truth: GroundTruth, n_images: int) -> int:
+    """How many pictures of a collection the data set does not have, not even as queries."""
+    if truth.shots or not truth.images:
+        return 0
+    own = {name for images in truth.images for name in images.names}
+    junk = {name for query in truth.queries for name in query.junk}
+    return n_images - len(own) - len(junk - own)
 
 
 def modes_of(truth: GroundTruth, queries: str = "both") -> list[str]:

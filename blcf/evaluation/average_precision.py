@@ -71,8 +71,11 @@ def _kept(ranked, positives, junk):
     """(rank from 1, positives so far, whether this is one) of each picture that is not junk."""
     if not positives:
         raise InvalidInput("Expected at least one positive; a query without any has no AP.")
-    rank = hits = 0
+    rank, hits, seen = 0, 0, set()
     for name in ranked:
+        if name in seen:
+            raise InvalidInput(f"Expected each name once in the ranking, {name!r} comes twice.")
+        seen.add(name)
         if name in junk:
             continue
         rank += 1

@@ -12,12 +12,15 @@ AP of rankings with ties therefore differs between the order of a search and tha
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from blcf.errors import DatasetNotFound, FormatError, InvalidInput
 from blcf.storage import replace_file
@@ -32,14 +35,25 @@ _QRELS = "topic 0 shot relevance"
 def trec_order(rows: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
     """Sort (name, score) as trec_eval does: score descending, then name descending.
 
-    Names compare by their bytes in UTF-8 (strcmp).
+    Scores compare as float32, which trec_eval reads them into, names by their bytes in UTF-8
+    (strcmp).
 
     Examples
     --------
     >>> trec_order([("a", 0.5), ("c", 0.25), ("b", 0.5)])
     [('b', 0.5), ('a', 0.5), ('c', 0.25)]
     """
-    return sorted(rows, key=lambda row: (row[1], _encoded(row[0])), reverse=True)
+    return sorted(rows, key=_trec_key, reverse=True)
+
+
+def _trec_key(row: tuple[str, float]) -> tuple[np.float32, bytes]:
+    name, score = row
+    if not isinstance(name, str) or not math.isfinite(_number(score)):
+        raise InvalidInput(
+            f"Expected a name and a finite score, got {name!r:.80} and {score!r:.20}."
+        )
+    with np.errstate(over="ignore"):
+        return np.float32(score), _encoded(name)
 
 
 def write_run(
@@ -49,8 +63,8 @@ def write_run(
 ) -> None:
     """Write rankings as a run file, which appears whole or not at all.
 
-    Scores are written in full, so that equal ones stay equal and others do not become so. A topic
-    with an empty ranking has no line.
+    Scores are written in full: equal ones stay equal, and others do not become so (trec_eval reads
+    them into float32). A topic with an empty ranking has no line.
 
     Parameters
     ----------
@@ -171,6 +185,7 @@ def _rows(path: _PathLike, form: str) -> Iterator[tuple[int, list[str]]]:
     except OSError as error:
         raise DatasetNotFound(f"No file to read at {path} ({error.strerror}).") from error
     # Bytes, as trec_eval: no white space of other alphabets inside a name splits it.
+    content = content.removeprefix(codecs.BOM_UTF8)
     for number, line in enumerate(content.splitlines(), start=1):
         columns = [column.decode("utf-8", "surrogateescape") for column in line.split()]
         # More columns are refused too: white space inside a name would shift the score.

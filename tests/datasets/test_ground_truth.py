@@ -9,6 +9,7 @@ import pytest
 
 from blcf.datasets import GroundTruth, TrueExample, TrueQuery, read_ground_truth
 from blcf.errors import BlcfError, DatasetNotFound, FormatError, InvalidInput
+from blcf.images import ImageList
 
 QUERY = {
     "query": "q.jpg",
@@ -171,6 +172,18 @@ def test_frames_are_renamed_and_shots_stay():
     assert renamed.shots == {"a.jpg": "shot1_1", "b.jpg": "shot1_1"}
     assert renamed.queries[0].positives == {"shot1_1", "shot1_2"}
     assert renamed.missing(["a.jpg"]) == ["shot1_2"]
+
+
+def test_a_collection_filled_piece_by_piece_is_known_by_its_files(tmp_path):
+    names = ["one/a.jpg", "one/b.jpg", "two/a.jpg", "two/c.jpg"]
+    query = TrueQuery("1", "x", (TrueExample("q.jpg"),), frozenset(names[:3]), frozenset(names[3:]))
+    truth = GroundTruth(tmp_path, [query], images=(ImageList(tmp_path, names),))
+    places = {str(tmp_path / "one"): ["a.jpg", "b.jpg"], str(tmp_path): ["two/a.jpg", "two/c.jpg"]}
+    renamed = truth.renamed([name for some in places.values() for name in some], places)
+    assert renamed.queries[0].positives == {"a.jpg", "b.jpg", "two/a.jpg"}
+    assert renamed.queries[0].junk == {"two/c.jpg"}
+    elsewhere = {"/other": ["two/a.jpg", "two/c.jpg"]}  # a copy: by names, as before
+    assert truth.renamed(["two/a.jpg", "two/c.jpg"], elsewhere).missing(["two/a.jpg"]) == names[:2]
 
 
 def test_no_picture_of_the_truth():

@@ -25,6 +25,7 @@ from blcf.evaluation import (
     read_run,
     trec_average_precision,
 )
+from blcf.images import ImageList
 
 ONE_SIZE = {"query_scales": (1,), "k": 12}  # a tile is a cell at one size only: exact answers
 NAMES = [f"{number:02d}.png" for number in range(12)]
@@ -319,3 +320,14 @@ def test_mistakes(planted, queries, tmp_path):
     (one,) = engine.evaluate(truth, queries="whole", **NO_BAR, **ONE_SIZE)
     with pytest.raises(InvalidInput, match="Expected a measure of AP, got 'mAP'"):
         one.values("mAP")
+
+
+def test_pictures_that_the_data_set_does_not_have_are_said(planted, queries, caplog):
+    engine = planted.engine()
+    for names, n_more in ((NAMES, 0), (NAMES[:9], 3)):
+        images = (ImageList(planted.folder, names),)
+        truth = GroundTruth(planted.folder, queries[:1], name="tiles", images=images)
+        caplog.clear()
+        evaluate(engine, truth, [SearchOptions(**ONE_SIZE)], **NO_BAR)
+        said = [record.getMessage() for record in caplog.records]
+        assert any("pictures more than tiles" in text for text in said) == bool(n_more)

@@ -17,12 +17,12 @@ CASES = [
     ("xa", "a", "", 1 / 4, 1 / 2),
     ("xab", "ab", "", 5 / 12, 7 / 12),
     ("axb", "ab", "", 1 / 2 + (1 / 2 + 2 / 3) / 4, 5 / 6),
-    ("xxxa", "a", "", 1 / 8, 1 / 4),
+    ("xyza", "a", "", 1 / 8, 1 / 4),
     ("", "a", "", 0, 0),
     ("xyz", "a", "", 0, 0),
     ("a", "ab", "", 1 / 2, 1 / 2),  # b is not ranked
     ("xa", "abcd", "", 1 / 16, 1 / 8),
-    ("jxja", "a", "j", 1 / 4, 1 / 2),  # junk is dropped: the ranking is xa
+    ("jxka", "a", "jk", 1 / 4, 1 / 2),  # junk is dropped: the ranking is xa
     ("ja", "a", "jk", 1, 1),
     ("jk", "a", "jk", 0, 0),
     ("ab", "ab", "a", 1 / 2, 1 / 2),  # junk that is positive: dropped, and counted as missing
@@ -78,6 +78,12 @@ def test_bounds_and_order():
 def test_no_positives(measure, ranked):
     with pytest.raises(InvalidInput, match="at least one positive; a query without any has no AP"):
         measure(ranked, set())
+
+
+@pytest.mark.parametrize("measure", [average_precision, trec_average_precision])
+def test_names_ranked_twice(measure):
+    with pytest.raises(InvalidInput, match="once in the ranking, 'a' comes twice"):
+        measure(["a", "x", "a"], {"a"})
 
 
 def test_positives_named_twice_count_once():

@@ -63,6 +63,16 @@ def test_a_run_is_read_in_the_order_of_trec_eval(tmp_path):
     assert read_run(tmp_path / "empty") == read_qrels(tmp_path / "empty") == {}
 
 
+def test_scores_tie_as_float32():
+    assert trec_order([("a", 0.5 + 1e-11), ("b", 0.5)]) == [("b", 0.5), ("a", 0.5 + 1e-11)]
+
+
+@pytest.mark.parametrize("rows", [[("a", "x")], [("a", float("nan"))], [(1, 0.5)]])
+def test_rows_that_cannot_be_ordered(rows):
+    with pytest.raises(InvalidInput, match="a name and a finite score"):
+        trec_order(rows)
+
+
 def test_qrels_there_and_back(tmp_path):
     qrels = {"9069": {"shot1_2": 1, "shot1_10": 0}, "9070": {"shot1_2": np.int64(-1)}}
     path = tmp_path / "qrels.txt"
