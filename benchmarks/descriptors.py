@@ -33,7 +33,7 @@ from blcf.images import ImageList, find_images
 
 # Layers and sides by network; stride 16, and 32 where the name is of a later block.
 GRID: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-    "squeezenet1_1": (("fire9", "fire8", "fire7"), (384, 512)),
+    "squeezenet1_1": (("fire9", "fire8"), (384, 512)),
     "mobilenet_v2": (("features.14.conv.0", "features.18"), (384, 512)),
 }
 DESCRIPTORS = ("SumPooling", "SPoC", "MAC", "RMAC", "CroW", "GeM", "VLAD")

@@ -10,9 +10,11 @@ takes weights from a file; `--network squeezenet1_1` puts another network in the
 published one.
 
 Before anything runs it says what each system needs: pictures to go through the network, time, disk
-(`--plan`: that alone). What was extracted, indexed or measured is kept in the work folder: a run
-that was stopped goes on. Writes benchmarks/results/reproduce-*.json and the section "Published
-tables" of benchmarks/README.md.
+and memory (`--plan`: that alone). What was extracted, indexed or measured is kept in the work
+folder: a run that was stopped goes on, and what changed since is made again. Writes
+benchmarks/results/reproduce-*.json and, of all tables that are there, the section "Published
+tables" of benchmarks/README.md. Exit status: 0 done, 2 a mistake in the call, 3 some row failed,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,14 +23,13 @@ import argparse
 import json
 import os
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from conditions import Conditions, Row, read_conditions
-from report import machine, table, write_section
+from filelock import FileLock, Timeout
 from reproduce_data import DataSet, Needs, Task
+from reproduce_report import Cell, run_row, show, write_readme
 from reproduce_systems import Laboratory
 
 from blcf.datasets import KINDS, read_dataset
@@ -37,22 +38,25 @@ from blcf.images import find_images
 
 HERE = Path(__file__).resolve().parent
 WITH_DISTRACTORS = {"oxford5k": "oxford105k", "paris6k": "paris106k"}
-
-Cell = dict[str, Any]  # status, and figure, published, result where there are such
+# The kind of data set that a name stands for.
+KNOWN = {name: name for name in KINDS if name != "gt.json"} | {"ins23k": "trecvid"}
+KNOWN |= {larger: smaller for smaller, larger in WITH_DISTRACTORS.items()}
 
 
 def open_set(name: str, paths: list[str], distractors: str | None = None) -> DataSet:
     """A data set, or folders of pictures that are only learned from."""
+    paths = list(dict.fromkeys(paths))
     if len(paths) > 1:
+        if name in KNOWN:
+            raise InvalidInput(f"Expected one folder for {name}, got {len(paths)}.")
         root = os.path.commonpath([os.path.abspath(path) for path in paths])
         return DataSet(name, tuple(find_images(path, root) for path in paths))
     (path,) = paths
     try:
         options = {} if distractors is None else {"distractors": distractors}
-        known = {larger: smaller for smaller, larger in WITH_DISTRACTORS.items()}.get(name, name)
-        truth = read_dataset(path, kind=known if known in KINDS else None, **options)
+        truth = read_dataset(path, kind=KNOWN.get(name), **options)
     except DatasetNotFound:
-        if distractors is not None or name in WITH_DISTRACTORS:
+        if distractors is not None or name in KNOWN:
             raise
         return DataSet(name, (find_images(path),))
     if truth.images:
@@ -77,73 +81,6 @@ def tasks_of(
     return tasks
 
 
-def status(conditions: Conditions, row: Row, name: str, figure: float, network: str | None) -> str:
-    """How a figure of ours stands beside the published one."""
-    published = row.published.get(name)
-    if published is None:
-        return ""
-    if network is not None:
-        return "[other network]"
-    off = round(figure, 3) - published
-    return "[OK]" if abs(off) <= conditions.tolerance(row) + 1e-9 else f"[off by {off:+.3f}]"
-
-
-def run_row(
-    conditions: Conditions,
-    row: Row,
-    tasks: dict[str, Task],
-    columns: list[str],
-    outcomes: dict[str, Cell],
-    network: str | None,
-) -> dict[str, Cell]:
-    """{column: cell} of a row, from what the tasks gave."""
-    cells: dict[str, Cell] = {}
-    for name in columns:
-        published = row.published.get(name)
-        cell: Cell = {} if published is None else {"published": published}
-        if row.because:
-            cells[name] = {**cell, "status": f"[{row.because}]"} if cell else {}
-            continue
-        outcome = outcomes[tasks[name].key]
-        if "figure" in outcome:
-            said = status(conditions, row, name, outcome["figure"], network)
-            cell |= {"figure": round(outcome["figure"], 4), "status": said, "result": outcome}
-        else:
-            cell["status"] = f"[{outcome['status']}]"
-        cells[name] = cell
-    return cells
-
-
-def show(cell: Cell) -> str:
-    """A cell in words: ours, published, status."""
-    parts = []
-    if "figure" in cell:
-        parts.append(f"{cell['figure']:.3f}")
-    if "published" in cell:
-        parts.append(f"({cell['published']:.3f})")
-    if cell.get("status"):
-        parts.append(cell["status"])
-    return " ".join(parts)
-
-
-def markdown(conditions: Conditions, tables: dict[str, dict], networks: str) -> str:
-    """The section for benchmarks/README.md."""
-    parts = [
-        f"Ours, (published), and how they compare; mAP by the protocol of each set; {networks}. "
-        "[OK]: within the tolerance of the table. [no data]: the set is not at hand."
-    ]
-    for name, rows in tables.items():
-        columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
-        lines = [
-            [row, *(show(cells.get(one, {})) for one in columns)] for row, cells in rows.items()
-        ]
-        parts += [f"**{conditions.tables[name].title}**", table(["system", *columns], lines)]
-    parts.append(
-        f"`python benchmarks/reproduce.py`, {time.strftime('%Y-%m-%d')}, {machine()}"
-    )
-    return "\n\n".join(parts)
-
-
 def say(text: str) -> None:
     """A message on stderr."""
     print(text, file=sys.stderr, flush=True)
@@ -163,21 +100,27 @@ def plan(laboratory: Laboratory, groups: dict[tuple, list[Task]]) -> dict[str, s
                 reason = "no weights"
                 say(f"  {label}, {name}: {error}")
             except BlcfError as error:
-                reason = f"not possible: {error}"
+                reason = "not possible"
                 say(f"  {label}, {name}: {error}")
         if reason:
+            if reason != "no data":
+                say(f"  {label}, {name}: {reason}")
             blocked.update({task.key: reason for task in tasks})
             continue
         total += needs
-        say(
-            f"  {label}, {name}: {needs.pictures:,} pictures, {needs.seconds / 60:.1f} min, "
-            f"{needs.bytes / 2**30:.2f} GB; {len(tasks)} figures"
-        )
+        say(f"  {label}, {name}: {words_of(needs)}; {len(tasks)} figures")
     say(
-        f"in all {total.pictures:,} pictures, about {total.seconds / 60:.0f} min of the network "
-        f"(vocabularies, whitening and searches come to that), {total.bytes / 2**30:.1f} GB of disk"
+        f"in all {words_of(total)}, up to {max(total.memory, 1 << 30) / 2**30:.1f} GB of memory; "
+        "whitening and the searches by descriptors come on top, seconds to minutes each"
     )
     return blocked
+
+
+def words_of(needs: Needs) -> str:
+    """Pictures, time and disk."""
+    seconds = needs.seconds
+    time_needed = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+    return f"{needs.pictures:,} pictures, {time_needed}, {needs.bytes / 2**30:.2f} GB of disk"
 
 
 def pairs_of(values: list[str], option: str) -> dict[str, list[str]]:
@@ -214,7 +157,7 @@ def parse() -> argparse.Namespace:
     add("--learn-on", default="", metavar="NAME", help="set for the whitening of sets of your own")
     add("--tables", nargs="*", help="only these")
     add("--plan", action="store_true", help="say what is needed, run nothing")
-    add("--section", default="Published tables", help="of benchmarks/README.md; empty: none")
+    add("--no-readme", action="store_true", help="leave benchmarks/README.md as it is")
     return parser.parse_args()
 
 
@@ -222,10 +165,17 @@ def main() -> int:
     """Plan, run, report."""
     options = parse()
     try:
-        return reproduce(options)
-    except BlcfError as error:
+        options.work.mkdir(parents=True, exist_ok=True)
+        with FileLock(options.work / "reproduce.lock", timeout=0):
+            return reproduce(options)
+    except Timeout:
+        say(f"reproduce: another run is working in {options.work}: wait, or take another folder.")
+    except (BlcfError, OSError) as error:
         say(f"reproduce: {error}")
-        return 2
+    except KeyboardInterrupt:
+        say("reproduce: interrupted; what was measured is kept")
+        return 130
+    return 2
 
 
 def reproduce(options: argparse.Namespace) -> int:
@@ -242,6 +192,15 @@ def reproduce(options: argparse.Namespace) -> int:
     weights = {
         name: Path(paths[-1]) for name, paths in pairs_of(options.weights, "--weights").items()
     }
+    if options.learn_on and options.learn_on not in sets:
+        raise InvalidInput(f"Expected --learn-on to be one of {', '.join(sets)}.")
+    networks = {system.network for system in conditions.systems.values()} | {options.network}
+    if not weights.keys() <= networks:
+        known, other = ", ".join(sorted(filter(None, networks))), min(weights.keys() - networks)
+        raise InvalidInput(f"Expected --weights of {known}, got {other!r}.")
+    for name, one in sets.items():
+        if one.truth is None:
+            say(f"{name}: {len(one.paths):,} pictures, no ground truth: only learned from")
     laboratory = Laboratory(options.work, sets, weights, options.learn_on)
     others = [name for name, one in sets.items() if one.truth and name not in conditions.sets]
     chosen = [row for row in conditions.rows if row.table in (options.tables or conditions.tables)]
@@ -265,7 +224,7 @@ def reproduce(options: argparse.Namespace) -> int:
             outcomes |= laboratory.run(mine, lambda text: say(f"  {text}"))
         except BlcfError as error:  # the other systems still run
             say(f"  {error}")
-            outcomes |= {task.key: {"status": f"failed: {error}"} for task in mine}
+            outcomes |= {task.key: {"status": "failed"} for task in mine}
     tables: dict[str, dict] = {}
     for row, by_set in zip(chosen, tasks):
         cells = run_row(conditions, row, by_set, columns[row.table], outcomes, options.network)
@@ -276,11 +235,10 @@ def reproduce(options: argparse.Namespace) -> int:
     for name, rows in tables.items():
         path = HERE / "results" / f"reproduce-{name}{suffix}.json"
         path.write_text(json.dumps(rows, indent=1) + "\n")
-    if options.section:
-        networks = options.network or "the published networks"
-        section = markdown(conditions, tables, networks)
-        write_section(HERE / "README.md", options.section, section)
-    return 0
+    if not options.no_readme:
+        write_readme(conditions, HERE, suffix, options.network)
+    failed = any(one.get("status") == "failed" for one in outcomes.values())
+    return 3 if failed else 0
 
 
 if __name__ == "__main__":

@@ -33,31 +33,53 @@ class DataSet:
         """{name: file} of all pictures."""
         return {name: one.path(name) for one in self.images for name in one.names}
 
-    def digest(self) -> str:
-        """Of the pictures (names, sizes and times of their files) and the truth."""
-        digest = hashlib.sha256(_states(self.paths).encode())
-        for query in self.truth.queries if self.truth else []:
+    @property
+    def query_paths(self) -> dict[str, Path]:
+        """{name of its own: file} of the pictures of all queries that have positives."""
+        queries = self.truth.queries if self.truth else []
+        asked = [query for query in queries if query.positives]
+        paths = dict.fromkeys(one.image for query in asked for one in query.examples)
+        return {f"{_digest(str(path))}-{path.name}": path for path in paths}
+
+    def digest_pictures(self) -> str:
+        """Of the names of the pictures, and the sizes and times of their files."""
+        return _digest(_states(self.paths))
+
+    def digest_truth(self) -> str:
+        """Of all queries, their pictures and masks, and how they are measured."""
+        if self.truth is None:
+            return ""
+        facts: list[Any] = [self.truth.protocol, sorted(self.truth.shots.items())]
+        for query in self.truth.queries:
             boxes = [None if one.box is None else one.box.tolist() for one in query.examples]
-            examples = {f"{number}": one.image for number, one in enumerate(query.examples)}
-            facts = [query.name, boxes, _states(examples)]
+            files = {f"{number}": one.image for number, one in enumerate(query.examples)}
+            masks = {f"{n}": one.mask for n, one in enumerate(query.examples) if one.mask}
+            facts += [query.name, boxes, _states(files), _states(masks)]
             facts += [sorted(names) for names in (query.positives, query.junk, query.hard)]
-            digest.update(json.dumps(facts).encode())
-        return digest.hexdigest()[:16]
+        return _digest(json.dumps(facts))
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether some query has a box."""
+        queries = self.truth.queries if self.truth else []
+        return any(query.box is not None for query in queries)
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a run takes: pictures through the network, seconds of the network, bytes of disk."""
+    """What a run takes: pictures through the network, seconds, bytes of disk, and of memory."""
 
     pictures: int = 0
     seconds: float = 0.0
     bytes: int = 0
+    memory: int = 0
 
     def __add__(self, other: Needs) -> Needs:
         return Needs(
             self.pictures + other.pictures,
             self.seconds + other.seconds,
             self.bytes + other.bytes,
+            max(self.memory, other.memory),
         )
 
 
@@ -97,6 +119,10 @@ def time_of(extractor: Any, data: DataSet) -> tuple[float, tuple[int, ...]]:
         shape = extractor.extract(image).shape
         seconds.append(time.perf_counter() - start)
     return float(np.median(seconds)), shape
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _states(paths: dict[str, Path]) -> str:

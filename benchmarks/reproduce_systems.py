@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from reproduce_data import DataSet, Needs, Task, time_of
 from reproduce_rankers import CropRanker, Ranker, fit_descriptor
 from threadpoolctl import threadpool_limits
 
+import blcf
 from blcf import ConvFeatures, SearchEngine, SearchOptions
 from blcf.datasets import TrueExample, TrueQuery
 from blcf.descriptors import CropCodes, crop_map
@@ -24,12 +25,16 @@ from blcf.engine.evaluating import evaluate
 from blcf.evaluation import protocol, rank_groups, summarise
 from blcf.features import CodeFeatures, FeatureStore, feature_key
 from blcf.features.codes import crop_image
-from blcf.images import read_image
+from blcf.images import display_name, read_image
 from blcf.storage import write_json
 
 __all__ = ["Laboratory"]
 
 BYTES_OF_CELL = 3  # of an assignment map and its postings, on disk
+OTHER_SECONDS = 0.03  # of a picture: vocabulary and words, or a search (2 cores, SqueezeNet)
+MEMORY_OF_NETWORK, MEMORY_OF_BLCF = 3 << 29, 5 << 29  # 1.5 and 2.5 GB
+REGIONS = 20  # vectors of a picture that a whitening is learned on, at most
+FORMAT = 2  # raised when a change of the code changes figures
 PAIRS = {"oxford": "paris6k", "paris": "oxford5k"}  # whose whitening is learned on which
 
 
@@ -54,7 +59,7 @@ class Laboratory:
         self.work, self.sets, self.weights, self.learn_on = work, sets, weights, learn_on
         self._extractors: dict[tuple, Any] = {}
         self._stores: dict[tuple, FeatureStore] = {}
-        self._digests: dict[str, str] = {}
+        self._digests: dict[tuple[str, str], str] = {}
         self._fitted: dict[str, Any] = {}
         self._cut: dict[tuple, np.ndarray] = {}  # what the network made of cut queries
 
@@ -74,6 +79,8 @@ class Laboratory:
         """What is not there and must be, or ""."""
         if task.set not in self.sets:
             return "no data"
+        if self.sets[task.set].truth is None:
+            return "no ground truth"
         other = self.learned_on(task)
         return "" if other in self.sets else f"no data: {other}, to learn the whitening on"
 
@@ -115,18 +122,23 @@ class Laboratory:
             path = self._collection(task)
             held = len(SearchEngine.open(path)) if (path / "manifest.json").exists() else 0
             n = max(0, len(data.paths) - held)
-            seconds, shape = time_of(self.extractor(system), data) if n else (0.0, (0,))
+            n_queries = len(data.query_paths)
+            each, shape = time_of(self.extractor(system), data)
             n_cells = int(np.prod(shape[1:])) * system.settings.get("upsample", 2) ** 2
-            return Needs(n, n * seconds, n * n_cells * BYTES_OF_CELL)
+            seconds = n * (each + OTHER_SECONDS) + n_queries * (each + OTHER_SECONDS)
+            return Needs(n + n_queries, seconds, n * n_cells * BYTES_OF_CELL, MEMORY_OF_BLCF)
         needs = Needs()
-        for name in {task.set, self.learned_on(task)}:
+        looked_at = {name: self.sets[name].paths for name in (task.set, self.learned_on(task))}
+        looked_at[f"{task.set}-queries"] = data.query_paths
+        for name, paths in looked_at.items():
             store = self.store(system, name)
-            missing = store.missing(self.sets[name].paths)
-            if missing and store.path not in counted:
-                each, shape = time_of(self.extractor(system), self.sets[name])
-                n_bytes = store.estimate(len(missing), shape)
-                needs += Needs(len(missing), each * len(missing), n_bytes)
+            missing = [] if store.path in counted else store.missing(_pairs(paths))
             counted.add(store.path)
+            if missing:
+                each, shape = time_of(self.extractor(system), data)
+                n_bytes = store.estimate(len(missing), shape)
+                memory = MEMORY_OF_NETWORK + len(paths) * shape[0] * 4 * REGIONS
+                needs += Needs(len(missing), each * len(missing), n_bytes, memory)
         return needs
 
     # Running ---------------------------------------------------------------------------------
@@ -166,24 +178,29 @@ class Laboratory:
 
     def _made_of(self, task: Task) -> dict[str, str]:
         """Digests of what a figure depends on besides the task."""
-        other = self.learned_on(task)
-        described = self.extractor(task.system).describe()
-        return {
-            "weights": described["weights_digest"],
-            "set": self._digest(task.set),
-            "learned on": self._digest(other),
-        }
+        truth = (task.set, "truth")
+        if truth not in self._digests:
+            self._digests[truth] = self.sets[task.set].digest_truth()
+        facts = {**self._made_of_pictures(task), "truth": self._digests[truth]}
+        return {**facts, "format": f"{FORMAT}, blcf {blcf.__version__}"}
 
-    def _digest(self, name: str) -> str:
-        if name not in self._digests:
-            self._digests[name] = self.sets[name].digest()
-        return self._digests[name]
+    def _made_of_pictures(self, task: Task) -> dict[str, str]:
+        """What a collection depends on besides its settings."""
+        extractor = self.extractor(task.system)
+        facts = {"weights": extractor.describe()["weights_digest"], "dtype": extractor.dtype_}
+        for label, name in (("set", task.set), ("learned on", self.learned_on(task))):
+            if (name, "pictures") not in self._digests:
+                self._digests[name, "pictures"] = self.sets[name].digest_pictures()
+            facts[label] = self._digests[name, "pictures"]
+        return facts
 
     def _result(self, task: Task) -> Path:
         return self.work / "figures" / f"{task.key}.json"
 
     def _collection(self, task: Task) -> Path:
-        facts = [task.system.layer, task.system.side, task.system.settings, self._made_of(task)]
+        system, made_of = task.system, self._made_of_pictures(task)
+        roots = [str(images.root) for images in self.sets[task.set].images]
+        facts = [system.layer, system.side, system.settings, made_of, roots]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
         return self.work / "collections" / f"{task.set}-{task.system.network}-{digest}.blcf"
 
@@ -202,7 +219,9 @@ class Laboratory:
                 settings["n_components"] = None
             engine = SearchEngine.create(path, system.network, weights=weights, **settings)
         for images in data.images:
-            engine.add(images, progress=False)
+            report = engine.add(images, progress=False)
+            for name, reason in report.skipped.items():
+                progress(f"skipped {display_name(name)}: {reason}")
         progress(f"indexed {len(engine):,} pictures in {time.perf_counter() - start:.0f} s")
         searches = [{**system.search, **task.search} for task in tasks]
         options = [
@@ -219,6 +238,7 @@ class Laboratory:
             measures = summarise([result.measures for result in mode.results])
             result = {"figure": mode.mean_average_precision, "mode": mode.mode}
             result |= {"measures": measures, "words": engine.model.n_words}
+            result |= {"queries": len(mode.results), "skipped": mode.skipped}
             results.append({**result, "images": len(engine), "seconds": round(seconds, 1)})
         return results
 
@@ -240,12 +260,14 @@ class Laboratory:
         assert data.truth is not None
         truth = data.truth.renamed(names)
         rule = protocol(truth.protocol)
+        asked, paths = f"{data.name}-queries", data.query_paths
+        name_of = {path: name for name, path in paths.items()}
+        self._fill(system, asked, paths, progress)
+        reasons = self.store(system, asked).skipped
+        skipped = {str(path): reasons[name] for name, path in paths.items() if name in reasons}
         queries = [query for query in truth.queries if query.positives]
-        pictures = dict.fromkeys(one.image for query in queries for one in query.examples)
-        name_of = {path: f"{number}-{path.name}" for number, path in enumerate(pictures)}
-        asked = f"{data.name}-queries"
-        if system.kind != "crops":  # whose queries have other crops than the pictures
-            self._fill(system, asked, {name: path for path, name in name_of.items()}, progress)
+        queries = [_without(query, skipped) for query in queries]
+        queries = [query for query in queries if query.examples]
         start = time.perf_counter()
         figures: dict[str, list[dict[str, float]]] = {task.key: [] for task in tasks}
         # The products of a query are small: threads of BLAS wait for one another (5 ms for 1.2).
@@ -253,7 +275,9 @@ class Laboratory:
         for query in queries:
             looks: dict[str, list[np.ndarray]] = {}
             for task in tasks:
-                mode = task.queries if query.box is not None else "GS"
+                mode = task.queries if data.has_boxes else "GS"
+                if mode != "GS" and query.box is None:
+                    continue
                 if mode not in looks:
                     looks[mode] = [
                         self._look(system, asked, name_of, one, mode) for one in query.examples
@@ -270,8 +294,10 @@ class Laboratory:
         results = []
         for task in tasks:
             measures = summarise(figures[task.key])
-            result = {"figure": measures[rule.measures[0]], "mode": task.queries}
-            result |= {"measures": measures, "learned on": other, "images": len(names)}
+            mode = task.queries if data.has_boxes else "GS"
+            result = {"figure": measures[rule.measures[0]], "mode": mode, "measures": measures}
+            result |= {"learned on": other, "images": len(names)}
+            result |= {"queries": len(figures[task.key]), "skipped": skipped}
             results.append({**result, "components": fitted.n_components_, "seconds": seconds})
         return results
 
@@ -299,8 +325,6 @@ class Laboratory:
         one.
         """
         extractor, box = self.extractor(system), example.box if mode != "GS" else None
-        if system.kind == "crops":
-            return extractor.extract(read_image(example.image), box)
         store, name = self.store(system, queries), name_of[example.image]
         if box is None:
             return store.map(name)
@@ -309,7 +333,7 @@ class Laboratory:
         key = (str(example.image), *box.tolist())
         if key not in self._cut:
             image = read_image(example.image)
-            if system.kind == "codes":
+            if system.kind in ("codes", "crops"):
                 self._cut[key] = extractor.extract(image, box)
             else:
                 cut = crop_image(image, box)
@@ -327,9 +351,21 @@ class Laboratory:
             if n_done and n_done % 500 == 0:
                 progress(f"{name}: {n_done:,} of {n_all:,} pictures through the network")
 
+        # Also where nothing is missing: files that changed and maps that are damaged are found.
         store = self.store(system, name)
-        if store.missing(paths):
-            store.extract((list(paths), list(paths.values())), self.extractor(system), say)
+        store.extract(_pairs(paths), self.extractor(system), say)
+        for picture in store.skipped.keys() & paths.keys():
+            progress(f"skipped {display_name(picture)}: {store.skipped[picture]}")
+
+
+def _pairs(paths: dict[str, Path]) -> tuple[list[str], list[Path]]:
+    return list(paths), list(paths.values())
+
+
+def _without(query: TrueQuery, skipped: dict[str, str]) -> TrueQuery:
+    """A query without the examples that cannot be read."""
+    examples = tuple(one for one in query.examples if str(one.image) not in skipped)
+    return replace(query, examples=examples)
 
 
 def _aspect(query: TrueQuery, mode: str) -> float | None:

@@ -134,9 +134,20 @@ class FeatureStore:
             raise InvalidInput(f"Expected whole numbers from 0, got {n_images!r} and {shape!r}.")
         return math.prod(map(int, sides)) * (4 if self._key["dtype"] == "float32" else 2)
 
-    def missing(self, names: Iterable[str]) -> list[str]:
-        """Those of some pictures that are neither kept nor skipped."""
-        return [name for name in names if name not in self._file.entries]
+    def missing(self, images: Images) -> list[str]:
+        """Names of those pictures that `extract` will look at: not kept, or changed since.
+
+        Parameters
+        ----------
+        images : an `ImageList`, or names and paths. Only the states of the files are compared; maps
+            that are damaged are found by `extract`.
+        """
+        entries = self._file.entries
+        return [
+            name
+            for name, path in _pairs(images).items()
+            if name not in entries or _state_of(path) not in (None, entries[name].get("file"))
+        ]
 
     def extract(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -12,6 +13,8 @@ import tiles
 import torch
 import torchvision
 from conditions import HERE, read_conditions
+from filelock import FileLock
+from reproduce_report import status
 
 CONDITIONS = read_conditions()
 
@@ -53,10 +56,10 @@ def run(folder, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(reproduce, "HERE", tmp_path)
     monkeypatch.setattr(reproduce, "read_conditions", lambda: small_conditions(folder))
 
-    def ran(*arguments, network="squeezenet1_1"):
+    def ran(*arguments, network="squeezenet1_1", work="work"):
         named = [*(["--network", network] if network else [])]
         weights = f"{network or 'vgg16'}={folder / 'weights.pth'}"
-        command = ["reproduce", "--work", str(folder / "work"), "--weights", weights]
+        command = ["reproduce", "--work", str(folder / work), "--weights", weights]
         monkeypatch.setattr(sys, "argv", [*command, *named, *arguments])
         code = reproduce.main()
         return code, *capsys.readouterr()
@@ -76,8 +79,47 @@ def test_a_set_of_ones_own_goes_through_every_row(run, folder, tmp_path):
     assert result["mode"] == "LS" and result["images"] == 12
     text = (tmp_path / "README.md").read_text()
     assert "| BoW LS | (0.739) [no data] |" in text and "Table 3" in text
+    assert "## Published tables, squeezenet1_1" in text
     again = run("--data", f"tiles={folder / 'set'}", "--tables", "icmr-3")
-    assert again[1] == out and "0 pictures, 0.0 min" in again[2], "nothing is measured twice"
+    assert again[1] == out and "indexed" not in again[2], "nothing is measured twice"
+
+
+def test_what_changed_is_made_again(run, folder, tmp_path):
+    """Pictures of other content under the same names, and a picture that cannot be read."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder / "set", copy)
+    arguments = ("--data", f"tiles={copy}", "--tables", "icmr-3")
+    first = run(*arguments)
+    names = sorted((copy / "images").iterdir())
+    for name, other in zip(names[2:], names[:1:-1]):
+        shutil.copy(folder / "set" / "images" / other.name, name)
+    changed = run(*arguments)
+    assert changed[0] == 0 and changed[1] != first[1]
+    fresh = run(*arguments, work="fresh")
+    assert changed[1] == fresh[1]
+    names[0].write_bytes(b"no picture")
+    code, out, err = run(*arguments)
+    assert code == 0 and "skipped" in err, err
+    assert all("[1 query pictures cannot be read]" in line for line in out.splitlines())
+
+
+def test_queries_without_boxes_are_said(run, folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder / "set", copy)
+    truth = json.loads((copy / "gt.json").read_text())
+    for query in truth["queries"]:
+        query["box"] = None
+    (copy / "gt.json").write_text(json.dumps(truth))
+    code, out, err = run("--data", f"tiles={copy}", "--tables", "icmr-3")
+    assert code == 0, err
+    for line in out.splitlines():
+        assert ("[whole queries]" in line) == line[10:50].strip().endswith("LS"), line
+
+
+def test_one_run_at_a_time(run, folder):
+    with FileLock(folder / "work" / "reproduce.lock"):
+        code, out, err = run("--data", f"tiles={folder / 'set'}", "--plan")
+    assert code == 2 and not out and "another run is working in" in err
 
 
 def test_plan_runs_nothing(run, folder, tmp_path):
@@ -98,11 +140,11 @@ def test_what_cannot_run_is_said_and_the_rest_runs(run, folder):
 
 def test_status():
     row = next(row for row in CONDITIONS.rows if (row.table, row.row) == ("icmr-1", "LS"))
-    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.7479, None) == "[OK]"
-    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.7491, None) == "[off by +0.011]"
-    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.5, None) == "[off by -0.238]"
-    assert reproduce.status(CONDITIONS, row, "oxford5k", 0.5, "other") == "[other network]"
-    assert reproduce.status(CONDITIONS, row, "mine", 0.5, None) == ""
+    assert status(CONDITIONS, row, "oxford5k", 0.7479, None) == "[OK]"
+    assert status(CONDITIONS, row, "oxford5k", 0.7491, None) == "[off by +0.011]"
+    assert status(CONDITIONS, row, "oxford5k", 0.5, None) == "[off by -0.238]"
+    assert status(CONDITIONS, row, "oxford5k", 0.5, "other") == "[other network]"
+    assert status(CONDITIONS, row, "mine", 0.5, None) == ""
 
 
 @pytest.mark.parametrize(
@@ -112,6 +154,9 @@ def test_status():
         (["--data", "tiles=/nowhere"], "nowhere"),
         (["--data", "oxford5k=."], "oxford5k|all_souls|query"),
         (["--data", "tiles=SET", "--tables", "x"], "Expected tables of icmr-1, .* got 'x'"),
+        (["--data", "tiles=SET", "--learn-on", "x"], "Expected --learn-on to be one of tiles"),
+        (["--data", "oxford5k=SET", "oxford5k=/", "--plan"], "one folder for oxford5k, got 2"),
+        (["--data", "tiles=SET", "--weights", "x=y"], "Expected --weights of .* got 'x'"),
     ],
 )
 def test_bad_input(run, folder, tmp_path, arguments, message):

@@ -84,14 +84,15 @@ def assert_holds(store: FeatureStore, images: ImageList, extractor: Means) -> No
 def test_made_once_and_read_again(tmp_path: Path, images: ImageList, dtype: str) -> None:
     extractor, said = Means(dtype), []
     store = opened(tmp_path, extractor)
-    assert len(store) == store.n_bytes == 0 and store.missing(images.names) == images.names
+    assert len(store) == store.n_bytes == 0 and store.missing(images) == images.names
     assert not (tmp_path / "maps").exists()  # nothing is written before the first picture
     store.extract(images, extractor, lambda *done: said.append(done))
     assert said == [(i, 6) for i in range(7)] and extractor.seen == [0, 10, 20, 30, 40, 50]
     other = Means(dtype)
     again = opened(tmp_path, other)  # other weights' path, same key
     for each in (store, again):
-        assert len(each) == 6 and each.missing(["x.png", *images.names]) == ["x.png"]
+        paths = [images.path(name) for name in ("x.png", *images.names)]
+        assert len(each) == 6 and each.missing((["x.png", *images.names], paths)) == ["x.png"]
         assert_holds(each, images, extractor)
         assert each.n_bytes == each.estimate(6, (2, 1, 3)) == 36 * (4 if dtype == "float32" else 2)
     again.extract(images, other)
@@ -131,6 +132,15 @@ def test_a_stopped_run_goes_on(tmp_path: Path, images: ImageList) -> None:
     assert_holds(opened(tmp_path, rest), images, rest)
 
 
+def test_a_picture_that_changed_is_missing(tmp_path: Path, images: ImageList) -> None:
+    extractor = Means()
+    store = opened(tmp_path, extractor)
+    store.extract(images, extractor)
+    Image.new("RGB", (9, 9)).save(images.path("3.png"))
+    images.path("4.png").unlink()  # what is kept of it stays
+    assert store.missing(images) == opened(tmp_path, extractor).missing(images) == ["3.png"]
+
+
 def test_bad_pictures_are_skipped_and_remembered(tmp_path: Path, images: ImageList) -> None:
     images.path("1.png").write_bytes(b"no picture")
     images.path("4.png").unlink()
@@ -138,7 +148,7 @@ def test_bad_pictures_are_skipped_and_remembered(tmp_path: Path, images: ImageLi
     store = opened(tmp_path, extractor)
     store.extract(images, extractor)
     for each in (store, opened(tmp_path, extractor)):
-        assert len(each) == 3 and not each.missing(images.names)
+        assert len(each) == 3 and not each.missing(images)
         assert sorted(each.skipped) == ["1.png", "2.png", "4.png"]
         assert "not a picture" in each.skipped["1.png"]
         assert each.skipped["2.png"] == "the network does not like red"
