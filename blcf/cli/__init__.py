@@ -14,7 +14,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from blcf.cli.commands import DONE
+from blcf.cli.commands import DONE, add, check, compact, index, remove
 from blcf.cli.parser import build_parser
 from blcf.cli.search_options import ROWS
 from blcf.errors import BlcfError
@@ -23,6 +23,8 @@ from blcf.images import display_name
 __all__ = ["main"]
 
 MISTAKE, INTERRUPTED = 2, 130
+
+_RESUMED, _CHANGING = (index, add), (index, add, remove, compact, check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BlcfError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
-        message = "interrupted; what was committed is kept, the same command continues"
-        print(f"blcf: {message}", file=sys.stderr)
+        kept = "; what was committed is kept" if options.run in _CHANGING else ""
+        resumed = ", the same command continues" if options.run in _RESUMED else ""
+        print(f"blcf: interrupted{kept}{resumed}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

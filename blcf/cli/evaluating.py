@@ -15,8 +15,10 @@ from blcf.cli.searching import check_drawing
 from blcf.datasets import read_dataset
 from blcf.engine import Evaluation, SearchOptions
 from blcf.engine.comparing import Compared, check_comparable, compare, read_evaluations
-from blcf.engine.evaluating import modes_of, write_rankings
+from blcf.engine.evaluating import evaluate as evaluate_engine
+from blcf.engine.evaluating import modes_of
 from blcf.engine.evaluation import TOP
+from blcf.engine.run_file import RunFile
 from blcf.errors import InvalidInput
 from blcf.evaluation import PairedTest
 from blcf.images import display_name
@@ -38,23 +40,33 @@ def evaluate(options: argparse.Namespace) -> int:
     modes = modes_of(truth, **given(options, ["queries"]))
     if others:
         check_comparable(others, truth, modes, how.get("protocol"))
+    run = None
     if hasattr(options, "run_file"):
         is_trecvid = how.get("protocol", truth.protocol) == "trecvid"
-        how["keep"] = _RUN_HITS if is_trecvid else sys.maxsize
+        run = RunFile(modes[0], _RUN_HITS if is_trecvid else None)
+    searches = [SearchOptions.from_keywords(given(options, _OPTIONS))]
     engine = open_engine(options)
-    found = engine.evaluate(truth, progress=not options.quiet, **how, **given(options, _OPTIONS))
+    (found,) = evaluate_engine(
+        engine, truth, searches, sink=run, progress=not options.quiet, **how
+    )
     tests = _compare(found, others)
     if hasattr(options, "json"):
-        print(json.dumps([_row(one, tests) for one in found], indent=1))
+        asked = {
+            "collection": os.path.abspath(options.collection),
+            "truth": os.path.abspath(options.truth),
+            "options": given(options, _OPTIONS),
+        }
+        print(json.dumps([{**_row(one, tests), **asked} for one in found], indent=1))
     else:
         _print(found, per_query=hasattr(options, "per_query"))
         _print_tests(tests)
+    status = _say_skipped(found[0].skipped)
     # The results are out: a full disk cannot take them any more.
-    if hasattr(options, "run_file"):
-        write_rankings(options.run_file, found[0])
+    if run is not None:
+        run.write(options.run_file)
     if hasattr(options, "failures"):
         found[0].plot_failures(options.failures, worst)
-    return _say_skipped(found[0].skipped)
+    return status
 
 
 def _check_outputs(options: argparse.Namespace) -> int:
@@ -68,14 +80,20 @@ def _check_outputs(options: argparse.Namespace) -> int:
 
         if not 1 <= worst <= MAX_ROWS:
             raise InvalidInput(f"Expected --worst to be from 1 to {MAX_ROWS}, got {worst}.")
+    known = {os.path.realpath(path) for path in given(options, ["truth", "compare"]).values()}
     for path in given(options, ["run_file", "failures"]).values():
         folder = os.path.dirname(os.path.abspath(path))
         if os.path.isdir(path):
             raise InvalidInput(f"Could not write {path}: it is a folder.")
-        if not os.access(folder, os.W_OK):
+        if not os.path.basename(path):
+            raise InvalidInput(f"Expected the name of a file to write, got {path!r}.")
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
             raise InvalidInput(
                 f"Could not write {path}: {folder} is no folder that can be written."
             )
+        if os.path.realpath(path) in known:
+            raise InvalidInput(f"Could not write {path}: it is named twice in this call.")
+        known.add(os.path.realpath(path))
     return worst
 
 
@@ -86,10 +104,20 @@ def _compare(
     tests = {}
     for one in found:
         if one.mode in others:
+            other = others[one.mode]
             try:
-                tests[one.mode] = compare(one, others[one.mode])
+                tests[one.mode] = compare(one, other)
             except InvalidInput as error:  # too many pictures were skipped
                 print(f"blcf: {one.mode} is not compared: {error}", file=sys.stderr)
+                continue
+            n_both = tests[one.mode].n_queries
+            mine, theirs = len(one.values()) - n_both, len(other.figures) - n_both
+            if mine or theirs:
+                print(
+                    f"blcf: {one.mode}: left out of the comparison: {mine} of these queries, "
+                    f"{theirs} of those of the other file",
+                    file=sys.stderr,
+                )
     return tests
 
 
@@ -150,5 +178,6 @@ def _say_skipped(skipped: Mapping[str, str]) -> int:
     for picture, reason in skipped.items():
         print(f"blcf: skipped {display_name(picture)}: {display_name(reason)}", file=sys.stderr)
     if skipped:
-        print(f"blcf: {len(skipped)} query pictures were skipped", file=sys.stderr)
+        were = "picture was" if len(skipped) == 1 else "pictures were"
+        print(f"blcf: {len(skipped)} query {were} skipped", file=sys.stderr)
     return SKIPPED if skipped else DONE

@@ -53,7 +53,7 @@ def crop_boxes(
     Source: Razavian, Azizpour, Sullivan & Carlsson, "CNN Features off-the-shelf: an Astounding
     Baseline for Recognition", CVPR workshops 2014, section 4 (spatial search, where the crops are
     squares around the regions). How much crops overlap is not said there; half makes them
-    ``2 W / (i + 1)`` wide, as the regions of R-MAC (Tolias et al., ICLR 2016, section 3.2).
+    ``2 W / (i + 1)`` wide, as the regions of R-MAC (Tolias et al., ICLR 2016).
 
     Examples
     --------

@@ -98,7 +98,7 @@ class MAC(Descriptor):
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, section 3.1.
+    Source: Tolias, Sicre & Jegou, ICLR 2016.
     """
 
     def _pool(self, feature_map: np.ndarray) -> np.ndarray:
@@ -116,7 +116,7 @@ class RMAC(Descriptor):
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, section 3.2 (3 scales).
+    Source: Tolias, Sicre & Jegou, ICLR 2016 (3 scales).
     """
 
     def __init__(

@@ -39,7 +39,7 @@ def approximate_max_pool(feature_map: np.ndarray, cells: Any, alpha: int = 10) -
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, section 4.1 (alpha = 10).
+    Source: Tolias, Sicre & Jegou, ICLR 2016 (alpha = 10).
 
     Examples
     --------
@@ -101,7 +101,7 @@ def localise_descriptor(
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, section 4.2, with the grid and the moves of the
+    Source: Tolias, Sicre & Jegou, ICLR 2016, with the grid and the moves of the
     authors' released program: sides of 2, 2 + t, ... cells. Not taken from it: activations in
     nine levels, and a whole map that any move beats where the grid has no rectangle of the aspect
     ratio (here moves begin at the whole map with its own score).

@@ -105,7 +105,7 @@ def max_pool(feature_map: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, equation 1.
+    Source: Tolias, Sicre & Jegou, ICLR 2016.
     """
     return as_feature_map(feature_map).max(axis=(1, 2))
 
@@ -129,7 +129,7 @@ def max_pool_regions(feature_map: np.ndarray, regions: np.ndarray) -> np.ndarray
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, equation 3.
+    Source: Tolias, Sicre & Jegou, ICLR 2016.
 
     With the channels on the last axis numpy takes the maximum of 512 of them at a time: the 20
     regions of a map (512, 24, 18) take .4 ms, with the channels first 1.2 ms.

@@ -38,7 +38,7 @@ def rmac_regions(h: int, w: int, n_scales: int = 3, overlap: float = 0.4) -> np.
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, section 3.2, in the variant of the authors' released
+    Source: Tolias, Sicre & Jegou, ICLR 2016, in the variant of the authors' released
     Matlab program (``rmac_regionvec_act``) and its Python ports: the whole map is no region of its
     own (that of the authors' later PyTorch program is), unless the map is square; scales whose
     regions have no cell left are dropped. The Matlab program places regions by

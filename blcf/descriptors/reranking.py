@@ -32,7 +32,7 @@ class RmacReranker:
 
     Notes
     -----
-    Source: Tolias, Sicre & Jegou, ICLR 2016, section 4.3 (1,000 and 5), in the way of the authors'
+    Source: Tolias, Sicre & Jegou, ICLR 2016 (1,000 and 5), in the way of the authors'
     released program: QE ranks the same hits again, it does not search the index. On logos
     (SqueezeNet 1.1, fire9, longer side 384, 256 components, queries cropped on the map) mAP is .376
     as searched, .390 with R, .481 with R and QE; mean IoU .340 (.292 for whole pictures).

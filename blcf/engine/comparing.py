@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +47,25 @@ def read_evaluations(path: str | os.PathLike[str]) -> dict[str, Compared]:
     """
     try:
         rows = json.loads(Path(path).read_text("utf-8"))
-        found = {row["mode"]: _compared(row) for row in rows}
+        found = {_mode(row): _compared(row) for row in rows}
     except OSError as error:
         raise DatasetNotFound(f"No evaluation at {path} ({error.strerror}).") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError
+    ) as error:
         raise FormatError(
             f"Expected {path} to be the result of another blcf evaluate --json, with the figures "
-            f"of its queries; {type(error).__name__}: {error}."
+            f"of its queries; {type(error).__name__}: {str(error).rstrip('.')}."
         ) from error
     if not found:
         raise FormatError(f"Expected {path} to hold an evaluation, there is none.")
     return found
+
+
+def _mode(row: Mapping[str, Any]) -> str:
+    if row["mode"] not in ("LS", "GS"):
+        raise ValueError(f"expected the mode to be LS or GS, got {row['mode']!r:.80}")
+    return row["mode"]
 
 
 def _compared(row: Mapping[str, Any]) -> Compared:
@@ -65,6 +75,9 @@ def _compared(row: Mapping[str, Any]) -> Compared:
         for one in row["per_query"]
         if measure in one
     }
+    for (_, query), figure in figures.items():
+        if not math.isfinite(figure):
+            raise ValueError(f"expected finite figures, got {figure} for {query}")
     return Compared(row["protocol"], figures)
 
 
@@ -91,8 +104,8 @@ def check_comparable(
             f"Expected an evaluation by the protocol {protocol} to compare with, got one by "
             f"{different[0]}: their figures mean different things."
         )
-    mine = {(query.name, label(query)) for query in truth.queries}
-    if not any(len(mine & one.figures.keys()) > 1 for one in shared):
+    mine = [(query.name, label(query)) for query in truth.queries]
+    if not any(len(_pairs(mine, one.figures)) > 1 for one in shared):
         raise InvalidInput(
             f"Expected an evaluation of the same queries to compare with: of {len(mine)} queries "
             f"of {truth.path} fewer than two are in it."
@@ -101,6 +114,9 @@ def check_comparable(
 
 def compare(evaluation: Evaluation, other: Evaluation | Compared) -> PairedTest:
     """Paired randomisation test of the main measure, over the queries of both.
+
+    A query is known by its label where no other has the same, else by its name as well: a
+    ``gt.json`` numbers its queries anew when one is taken out.
 
     Parameters
     ----------
@@ -119,12 +135,30 @@ def compare(evaluation: Evaluation, other: Evaluation | Compared) -> PairedTest:
         raise InvalidInput(
             f"Expected two evaluations by one protocol, got {mine.protocol} and {theirs.protocol}."
         )
-    both = [key for key in mine.figures if key in theirs.figures]
+    both = _pairs(mine.figures, theirs.figures)
     # A figure of a file has six decimals: a seventh is no win.
     return paired_test(
-        [round(mine.figures[key], 6) for key in both],
-        [round(theirs.figures[key], 6) for key in both],
+        [round(mine.figures[key], 6) for key, _ in both],
+        [round(theirs.figures[key], 6) for _, key in both],
     )
+
+
+def _pairs(mine: Collection[_Key], theirs: Collection[_Key]) -> list[tuple[_Key, _Key]]:
+    """The queries that are in both."""
+    ours, others, there = _by_label(mine), _by_label(theirs), set(theirs)
+    pairs = []
+    for key in mine:
+        if key[1] in ours and key[1] in others:
+            pairs.append((key, others[key[1]]))
+        elif key in there:
+            pairs.append((key, key))
+    return pairs
+
+
+def _by_label(keys: Collection[_Key]) -> dict[str, _Key]:
+    """{label: query} of the labels that one query has."""
+    counts = Counter(label for _, label in keys)
+    return {key[1]: key for key in keys if counts[key[1]] == 1}
 
 
 def _figures(evaluation: Evaluation) -> dict[_Key, float]:

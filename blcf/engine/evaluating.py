@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import numpy as np
 from tqdm import tqdm
@@ -20,18 +18,18 @@ from blcf.engine.evaluation import DRAWN_HITS, TOP, Evaluation, QueryResult, tak
 from blcf.engine.options import SearchOptions
 from blcf.engine.queries import Region, describe_regions, query_sides
 from blcf.errors import InvalidInput
-from blcf.evaluation import PROTOCOLS, Protocol, localise, write_run
+from blcf.evaluation import PROTOCOLS, Localisation, Protocol, localise
 from blcf.images import read_image
 from blcf.records import Query, Ranking
 
 if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
 
-__all__ = ["QUERIES", "Evaluation", "evaluate", "modes_of", "write_rankings"]
+__all__ = ["QUERIES", "Evaluation", "evaluate", "modes_of"]
 
 QUERIES = ("both", "box", "whole")
 
-_Looks = list[tuple[np.ndarray, list[Region]]]  # pictures, and of each a region per mode
+_Look = tuple[Path, np.ndarray, dict[str, Region]]  # a picture, and its region for each mode
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +42,14 @@ def evaluate(
     protocol: str | None = None,
     queries: str = "both",
     keep: int = TOP,
+    sink: Callable[[str, TrueQuery, Ranking], object] | None = None,
     progress: bool = True,
 ) -> list[list[Evaluation]]:
     """Search every query with each of several options, and measure the rankings.
 
     A query picture goes through the network once for options that look at it alike. One that
-    cannot be read is skipped, and named in `Evaluation.skipped`.
+    cannot be read is skipped, and named in `Evaluation.skipped`; with a box or mask that is not of
+    it, LS alone does without it.
 
     Parameters
     ----------
@@ -59,7 +59,9 @@ def evaluate(
     protocol : a name of `blcf.evaluation.PROTOCOLS`; None takes that of the data set
     queries : "box" searches with the cells of the query's box or mask (LS), "whole" with the whole
         picture (GS), "both" with one after the other
-    keep : hits of each ranking that the results keep, to be drawn or written
+    keep : hits of each ranking that the results keep
+    sink : gets the mode, the query and the whole ranking (of shots where these are found) of each
+        search, which is not kept otherwise; see `blcf.engine.run_file`
     progress : whether to draw a progress bar on stderr
 
     Returns
@@ -78,28 +80,35 @@ def evaluate(
     modes = modes_of(ground_truth, queries)
     truth = _renamed(engine, ground_truth)
     asked = [query for query in truth.queries if query.positives]
+    n_without = len(truth.queries) - len(asked)
     if modes == ["LS"]:
         asked = [query for query in asked if _has_region(query)]
     if not asked:
         raise InvalidInput(f"No query of {truth.path} has positives: there is nothing to measure.")
+    if n_without:
+        logger.warning("%d queries without positives are left out", n_without)
     rule = PROTOCOLS[name]
     whole = [replace(one, k=len(engine)) for one in options]
     rows: list[dict[str, list[QueryResult]]] = [{mode: [] for mode in modes} for _ in options]
     skipped: dict[str, str] = {}
     for query in tqdm(asked, desc="evaluating", unit="query", disable=not progress):
         mine = [mode for mode in modes if mode == "GS" or _has_region(query)]
-        image, looks = _read(query, mine, skipped)
-        if image is None:
-            continue
-        described: dict[tuple, list[list[Query]]] = {}
+        looks = _read(query, mine, skipped)
+        described: dict[tuple, dict[str, list[Query]]] = {}
         for one, results in zip(whole, rows):
             alike = (*query_sides(engine.settings.side, one), one.query_flip)
             if alike not in described:
                 described[alike] = _describe(engine, looks, one)
-            for mode, examples in zip(mine, described[alike]):
+            for mode, examples in described[alike].items():
                 ranking = engine.searcher.search(examples, one)
-                result = _measure(engine, truth, rule, query, ranking, image, examples[0].box, keep)
-                results[mode].append(result)
+                boxes = _localise(engine, truth, query, ranking)
+                if truth.shots:
+                    ranking = _rank_shots(ranking, truth.shots)
+                if sink is not None:
+                    sink(mode, query, ranking)
+                image = next(path for path, _, regions in looks if mode in regions)
+                box = examples[0].box
+                results[mode].append(_measure(rule, query, ranking, boxes, image, box, keep))
     if skipped and not any(any(results.values()) for results in rows):
         picture, reason = next(iter(skipped.items()))
         raise InvalidInput(
@@ -179,43 +188,45 @@ def _has_region(query: TrueQuery) -> bool:
     return any(one.box is not None or one.mask is not None for one in query.examples)
 
 
-def _read(
-    query: TrueQuery, modes: list[str], skipped: dict[str, str]
-) -> tuple[Path | None, _Looks]:
-    """The path of the first picture that can be read; the pictures, with a region per mode."""
-    first, looks = None, []
+def _read(query: TrueQuery, modes: list[str], skipped: dict[str, str]) -> list[_Look]:
+    """The pictures that can be read, each with a region for the modes it can be searched with."""
+    looks: list[_Look] = []
     for example in query.examples:
         # A mask says more than the box around it.
         shown = Region(box=example.box) if example.mask is None else Region(mask=example.mask)
         try:
             image = read_image(example.image)
-            size = (image.shape[1], image.shape[0])
-            regions = [(shown if mode == "LS" else Region()).on(size) for mode in modes]
-            looks.append((image, regions))
-        except InvalidInput as error:  # also a mask or a box that is not of this picture
+        except InvalidInput as error:
             skipped[str(example.image)] = getattr(error, "reason", "") or str(error)
             continue
-        first = first or example.image
-    return first, looks
+        regions = {}
+        for mode in modes:
+            try:
+                region = shown if mode == "LS" else Region()
+                regions[mode] = region.on((image.shape[1], image.shape[0]))
+            except InvalidInput as error:  # a mask or a box that is not of this picture
+                further = " It is searched with as a whole only." if "GS" in modes else ""
+                skipped[str(example.image)] = f"{error}{further}"
+        if regions:
+            looks.append((example.image, image, regions))
+    return looks
 
 
-def _describe(engine: SearchEngine, looks: _Looks, options: SearchOptions) -> list[list[Query]]:
+def _describe(
+    engine: SearchEngine, looks: list[_Look], options: SearchOptions
+) -> dict[str, list[Query]]:
     """For each mode the queries of all pictures."""
-    parts = [describe_regions(engine, image, regions, options) for image, regions in looks]
-    return [[query for queries in some for query in queries] for some in zip(*parts)]
+    described: dict[str, list[Query]] = {}
+    for _, image, regions in looks:
+        parts = describe_regions(engine, image, [*regions.values()], options)
+        for mode, queries in zip(regions, parts):
+            described.setdefault(mode, []).extend(queries)
+    return described
 
 
-def _measure(
-    engine: SearchEngine,
-    truth: GroundTruth,
-    rule: Protocol,
-    query: TrueQuery,
-    ranking: Ranking,
-    image: Path,
-    box: np.ndarray | None,
-    keep: int,
-) -> QueryResult:
-    """Figures of one ranking (which is not kept: it is as long as the collection)."""
+def _localise(
+    engine: SearchEngine, truth: GroundTruth, query: TrueQuery, ranking: Ranking
+) -> Localisation:
     known = {
         name: boxes
         for name, boxes in query.boxes.items()
@@ -226,9 +237,19 @@ def _measure(
         for name, image_id in zip(ranking.names, ranking.ids)
         if name in known
     }
-    localisation = localise(ranking, known, sizes)
-    if truth.shots:
-        ranking = _rank_shots(ranking, truth.shots)
+    return localise(ranking, known, sizes)
+
+
+def _measure(
+    rule: Protocol,
+    query: TrueQuery,
+    ranking: Ranking,
+    localisation: Localisation,
+    image: Path,
+    box: np.ndarray | None,
+    keep: int,
+) -> QueryResult:
+    """Figures of one ranking (which is not kept: it is as long as the collection)."""
     kept = [row for row, name in enumerate(ranking.names) if name not in query.junk]
     hits = [
         (rank, row)
@@ -263,24 +284,3 @@ def _rank_shots(ranking: Ranking, shots: dict[str, str]) -> Ranking:
         if name in shots:
             best.setdefault(shots[name], row)
     return replace(take(ranking, [*best.values()]), names=[*best])
-
-
-def write_rankings(path: str | os.PathLike[str], evaluation: Evaluation) -> None:
-    """Write the hits that were kept as a TREC run file, with junk.
-
-    White space in names, which separates the columns of the file, becomes %20. Readers of run
-    files order equal scores by name, not as the search does.
-
-    Raises
-    ------
-    StorageError
-    """
-    rankings = {}
-    for result in evaluation.results:
-        names = [_without_spaces(name) for name in result.hits.names]
-        rankings[_without_spaces(result.query.name)] = list(zip(names, result.hits.scores.tolist()))
-    write_run(path, rankings, tag=f"blcf-{evaluation.mode}")
-
-
-def _without_spaces(name: str) -> str:
-    return re.sub(r"[ \t-\r]", lambda space: quote(space[0]), name)

@@ -71,8 +71,8 @@ class Evaluation:
     mode : "LS" (the cells of the box or mask) or "GS" (the whole query picture)
     protocol : how rankings were measured
     results : of the queries, in the order of the data set
-    skipped : {query picture: reason} of those that could not be read; a query that has no other is
-        left out
+    skipped : {query picture: reason} of those that could not be read, or whose box or mask is not
+        of them (LS does without these); a query that has no other is left out
     image_path : where the picture of an id was when it was indexed
     """
 

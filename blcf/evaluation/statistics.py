@@ -12,6 +12,7 @@ from blcf.errors import InvalidInput
 __all__ = ["PairedTest", "bootstrap_interval", "paired_test"]
 
 _BATCH = 1000  # resamples at a time: 500 queries take 4 MB, not 40
+_ROUNDING = 1e-12  # figures that are nearer are equal: the last bits depend on the order of sums
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def bootstrap_interval(
 
     Returns
     -------
-    (low, high); the one value twice where all are equal, or where there is only one
+    (low, high); the mean twice where all are equal (but for rounding), or where there is only one
 
     Raises
     ------
@@ -137,8 +138,11 @@ def bootstrap_interval(
         raise InvalidInput(f"Expected a level between 0 and 1, got {level!r}.")
     if not len(values):
         raise InvalidInput("Expected the figures of at least one query, got none.")
-    if (values == values[0]).all():  # no spread: BCa would divide by it
-        return float(values[0]), float(values[0])
+    # No spread, or that of the last bits of equal figures: BCa would divide by it, and give NaN.
+    least, most = float(values.min()), float(values.max())
+    if most - least <= _ROUNDING * max(1.0, abs(least), abs(most)):
+        mean = float(np.clip(values.mean(), least, most))
+        return mean, mean
     interval = bootstrap(
         (values,),
         np.mean,

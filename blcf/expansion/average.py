@@ -91,7 +91,7 @@ def average_descriptor(
 
     Notes
     -----
-    Source: Chum et al., ICCV 2007; Tolias et al., ICLR 2016, section 4.3 (N = 5, alpha = 0);
+    Source: Chum et al., ICCV 2007; Tolias et al., ICLR 2016 (N = 5, alpha = 0);
     Radenovic et al., TPAMI 2019 (N = 50, alpha = 3).
 
     Examples

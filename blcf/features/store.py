@@ -139,8 +139,7 @@ class FeatureStore:
 
         Parameters
         ----------
-        images : an `ImageList`, or names and paths. Only the states of the files are compared; maps
-            that are damaged are found by `extract`.
+        images : an `ImageList`, or names and paths; maps that are damaged are found by `extract`
         """
         entries = self._file.entries
         return [

@@ -1,7 +1,7 @@
 """Kernels of approximate max pooling over rectangles, and of the search for the best of them.
 
 The maximum of a rectangle of non-negative activations is nearly ``(sum x^a)^(1/a)``, and the sum
-comes from an integral image with three additions (Tolias, Sicre & Jegou, ICLR 2016, section 4).
+comes from an integral image with three additions (Tolias, Sicre & Jegou, ICLR 2016).
 
 Numbers: x^10 overflows float32 from x = 7,132 on, and in float64 the differences of an integral
 image keep the rounding of its largest sums: of a rectangle without any activation some 1e-13 of

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import textwrap
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 _COLUMNS = 5
+_REASON = 24  # letters of a line that says why there is no picture
 QUERY_COLOUR, HIT_COLOUR = "#e69f00", "#0072b2"  # of Okabe & Ito: apart for every eye
 
 
@@ -89,14 +92,17 @@ def check_picture_path(path: str | os.PathLike[str]) -> None:
             f"Expected a picture file ending in one of {', '.join(sorted(known))}, got {path}."
         )
     folder = os.path.dirname(os.path.abspath(path))
-    if not os.access(folder, os.W_OK):
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise InvalidInput(f"Could not write {path}: {folder} is no folder that can be written.")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 80) -> None:
     """Write a figure; its ending names the format."""
     try:
-        figure.savefig(path, dpi=dpi)
+        with warnings.catch_warnings():
+            # The font has no letters of some alphabets: a name in them is drawn as boxes.
+            warnings.filterwarnings("ignore", message=r"Glyph .* missing")
+            figure.savefig(path, dpi=dpi)
     except OSError as error:
         raise StorageError(f"Could not write {path}: {error.strerror or error}.") from error
     except ValueError as error:  # matplotlib lists the formats it knows
@@ -113,7 +119,8 @@ def draw_picture(
     """Draw a picture with its box (or boxes) and title, or the reason why there is none."""
     axes.set_title(title, fontsize=9, color=colour, parse_math=False)
     if isinstance(picture, str):
-        reason = f"no picture:\n{picture}"
+        # A long line would run across the pictures beside it.
+        reason = "no picture:\n" + textwrap.fill(textwrap.shorten(picture, 90), _REASON)
         axes.text(0.5, 0.5, reason, ha="center", va="center", fontsize=8, parse_math=False)
         return axes
     axes.imshow(picture)

@@ -119,6 +119,9 @@ def test_compare(place, truth, call, tmp_path, expected):
     (tmp_path / "other.json").write_text(json.dumps(other))
     compare = [*command, "--no-rerank", "--compare", tmp_path / "other.json"]
     rows = json.loads(call(*compare, "--json")[1])
+    for row in rows:
+        assert row["collection"] == str(place / "c.blcf") and row["truth"] == str(truth)
+        assert row["options"] == {"query_scales": [1.0], "rerank": False}
     for row, mine, theirs in zip(rows, expected, other):
         test = paired_test(
             np.round(mine.values(), 6), [query["AP"] for query in theirs["per_query"]]
@@ -137,6 +140,12 @@ def test_compare(place, truth, call, tmp_path, expected):
     (tmp_path / "other.json").write_text(json.dumps(other[1:]))
     rows = json.loads(call(*compare, "--json")[1])
     assert ["comparison" in row for row in rows] == [False, True]
+    other[1]["per_query"] = other[1]["per_query"][:2] + [{"name": "9", "query": "x", "AP": 1}] * 3
+    (tmp_path / "other.json").write_text(json.dumps(other[1:]))
+    status, out, err = call(*compare)
+    assert status == 0 and out.splitlines()[-1].split()[:2] == ["GS", "2"]
+    said = "left out of the comparison: 1 of these queries, 1 of those of the other file"
+    assert err == f"blcf: GS: {said}\n"
 
 
 def test_skipped_pictures(place, truth, call, tmp_path):
@@ -149,7 +158,7 @@ def test_skipped_pictures(place, truth, call, tmp_path):
     assert status == 3 and out == call("evaluate", place / "c.blcf", truth, *FAST)[1]
     lines = err.splitlines()
     assert "skipped" in lines[0] and "bad.jpg: it is not a picture" in lines[0]
-    assert lines[1:] == ["blcf: 1 query pictures were skipped"]
+    assert lines[1:] == ["blcf: 1 query picture was skipped"]
 
 
 def other_file(path, **changes):
@@ -170,6 +179,19 @@ MISTAKES = {
     "failures into nowhere": (["--failures", "no/x.png"], "no folder that can be written"),
     "failures into a folder": (["--failures", "folder.png"], "it is a folder"),
     "run into nowhere": (["--run", "no/run.txt"], "no folder that can be written"),
+    "failures below a file": (["--failures", "weights.pth/x.png"], "no folder that can be written"),
+    "run below a file": (["--run", "weights.pth/x"], "no folder that can be written"),
+    "run into nothing": (["--run", ""], "the name of a file to write, got ''"),
+    "run and failures": (["--run", "x.png", "--failures", "./x.png"], "x.png: it is named twice"),
+    "run over the truth": (["--run", "truth/gt.json"], "truth/gt.json: it is named twice"),
+    "run over the other": (
+        ["--compare", "others.json", "--run", "others.json"],
+        "others.json: it is named twice",
+    ),
+    "compare with a mode of its own": (["--compare", "mode.json"], "to be LS or GS, got 3."),
+    "compare with an endless figure": (["--compare", "endless.json"], "finite figures, got inf"),
+    "compare with a huge figure": (["--compare", "huge.json"], "result of another blcf evaluate"),
+    "compare with no protocol": (["--compare", "voc.json"], "trecvid; got 'voc'."),
     "run into a folder": (["--run", "folder.png"], "it is a folder"),
     "compare with nothing": (["--compare", "no.json"], "No evaluation at no.json"),
     "compare with a folder": (["--compare", "folder.png"], "No evaluation at folder.png"),
@@ -192,16 +214,21 @@ MISTAKES = {
 @pytest.mark.parametrize("arguments, message", MISTAKES.values(), ids=MISTAKES)
 def test_mistakes_come_before_the_evaluation(place, truth, call, monkeypatch, arguments, message):
     monkeypatch.chdir(place)
-    monkeypatch.setattr(SearchEngine, "evaluate", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("blcf.cli.evaluating.evaluate_engine", lambda *a, **k: 1 / 0)
     (place / "folder.png").mkdir(exist_ok=True)
     (place / "empty.json").write_text("[]")
+    other_file(place / "mode.json", mode=3)
+    other_file(place / "voc.json", protocol="voc")
+    for name, figure in (("endless", float("inf")), ("huge", 10**400)):
+        row = {"name": "0001", "query": "it", "AP": figure}
+        other_file(place / f"{name}.json", per_query=[row])
     other_file(place / "words.json", per_query=[{"name": "0001", "query": "it", "AP": "high"}])
     far = [{"name": f"{n:04d}", "query": "it in far.png", "AP": 0.5} for n in range(5)]
     other_file(place / "others.json", per_query=far)
     status, out, err = call("evaluate", "c.blcf", truth, *arguments)
     assert status == 2, err
     assert message in err and "Traceback" not in err and out == ""
-    assert len(err.splitlines()) <= 2, "the sentence, and how the command is called"
+    assert len(err.splitlines()) <= 2 and ".." not in err, "the sentence, and the command's form"
 
 
 def test_boxes_of_whole_pictures_and_an_empty_collection(place, truth, call, tmp_path):

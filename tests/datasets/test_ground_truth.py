@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blcf.datasets import GroundTruth, TrueExample, TrueQuery, read_ground_truth
-from blcf.errors import BlcfError, DatasetNotFound, FormatError, InvalidInput
+from blcf.errors import DatasetNotFound, FormatError, InvalidInput
 from blcf.images import ImageList
 
 QUERY = {
@@ -69,6 +69,10 @@ def test_query_pictures_in_the_folder_images(write):
     (path.parent / "images").mkdir()
     with pytest.raises(DatasetNotFound, match="other.jpg is neither at .* nor at .*images/other"):
         read_ground_truth(path)
+    for name in ("x" * 5000, chr(0)):  # no file can be called so
+        with pytest.raises(DatasetNotFound, match="is neither at"):
+            read_ground_truth(write({"queries": [{**QUERY, "query": name}]}))
+    path = write({"queries": [{**QUERY, "query": "other.jpg"}]})
     (path.parent / "images" / "other.jpg").touch()
     assert read_ground_truth(path).queries[0].image == path.parent / "images" / "other.jpg"
 
@@ -79,7 +83,11 @@ def test_missing_file(tmp_path):
             read_ground_truth(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"queries": [}', b"queries", b"\xff\xfe{}"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b'{"queries": [}', b"queries", b"\xff\xfe{}", b"[" * 100_000 + b"]" * 100_000],
+    ids=lambda content: str(content[:15]),
+)
 def test_not_json(write, content):
     with pytest.raises(FormatError, match="gt.json to be JSON, it is not"):
         read_ground_truth(write(content))
@@ -106,6 +114,8 @@ def test_not_json(write, content):
         {"queries": [QUERY], "images": None},
         {"queries": [QUERY], "images": [{"name": "a.jpg"}]},
         {"queries": [QUERY], "images": ["a.jpg"]},
+        {"queries": [QUERY], "images": [{"name": 5, "size": [4, 4]}]},
+        {"queries": [QUERY], "images": [{"name": "a.jpg", "size": [float("inf"), 4]}]},
     ],
 )
 def test_not_of_the_form(write, content):
@@ -119,8 +129,38 @@ def test_no_queries(write):
 
 
 def test_bad_query_box(write):
-    with pytest.raises(BlcfError, match="empty or reversed"):
-        read_ground_truth(write({"queries": [{**QUERY, "box": [9, 0, 3, 5]}]}))
+    with pytest.raises(FormatError, match="empty or reversed") as caught:
+        read_ground_truth(write({"queries": [QUERY, {**QUERY, "box": [9, 0, 3, 5]}]}))
+    message = str(caught.value)
+    assert message.count("gt.json") == 1 and message.count("query 2: Expected a box") == 1
+    assert not message.endswith("..")
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ([9, 0, 3, 5], "empty or reversed"),
+        ([1, 2, float("inf"), 4], "four finite numbers"),
+        ([1, float("nan"), 3, 4], "four finite numbers"),
+    ],
+)
+def test_bad_true_boxes(write, box, message):
+    """They would count as overlaps of 0."""
+    row = {**QUERY, "boxes": {"b.jpg": [[1, 2, 3, 4], box]}}
+    with pytest.raises(FormatError, match=f"query 2: a true box of b.jpg: .*{message}"):
+        read_ground_truth(write({"queries": [QUERY, row]}))
+
+
+def test_junk_is_no_positive(write, caplog):
+    row = {**QUERY, "positives": ["q.jpg", "a.jpg", "b.jpg"]}
+    truth = read_ground_truth(write({"queries": [QUERY, row, row]}))
+    for query in truth.queries:
+        assert query.positives == {"a.jpg", "b.jpg"} and query.junk == {"q.jpg"}
+    (record,) = caplog.records
+    assert "2 queries of" in record.getMessage() and "q.jpg of query 0002" in record.getMessage()
+    caplog.clear()
+    read_ground_truth(write({"queries": [QUERY]}))
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,13 @@ from PIL import Image
 from blcf import Example, SearchOptions
 from blcf.boxes import iou
 from blcf.datasets import GroundTruth, TrueExample, TrueQuery
-from blcf.engine.comparing import check_comparable, compare, read_evaluations
-from blcf.engine.evaluating import evaluate, write_rankings
+from blcf.engine.evaluating import evaluate
 from blcf.errors import BlcfError, InvalidInput
 from blcf.evaluation import (
     PROTOCOLS,
     average_precision,
     bootstrap_interval,
-    paired_test,
     rank_groups,
-    read_run,
     trec_average_precision,
 )
 from blcf.images import ImageList
@@ -184,7 +181,7 @@ def test_several_options_are_each_as_alone(planted, queries):
         assert [row.to_dict() for row in rows] == [row.to_dict() for row in alone]
 
 
-def test_what_is_kept(planted, queries, tmp_path):
+def test_what_is_kept(planted, queries):
     engine = planted.engine()
     (one,) = engine.evaluate(
         truth_of(queries), queries="whole", keep=5, rerank=False, **NO_BAR, **ONE_SIZE
@@ -196,14 +193,6 @@ def test_what_is_kept(planted, queries, tmp_path):
         assert result.hits.scores.base is None, "a view would keep the whole ranking"
         behind = [name for name in hits.names[5:] if name in result.query.positives]
         assert result.missed.names == behind[:1]
-    write_rankings(tmp_path / "run.txt", one)
-    assert read_run(tmp_path / "run.txt").keys() == {"a", "b", "c"}
-    line = (tmp_path / "run.txt").read_text().splitlines()[0].split()
-    first = one.results[0].hits
-    assert line == ["a", "Q0", first.names[0], "1", repr(float(first.scores[0])), "blcf-GS"]
-    named = replace(one.results[0], query=replace(queries[0], name="a b\tc"))
-    write_rankings(tmp_path / "run.txt", replace(one, results=[named]))
-    assert read_run(tmp_path / "run.txt").keys() == {"a%20b%09c"}
     (none,) = engine.evaluate(truth_of(queries), queries="whole", keep=0, **NO_BAR, **ONE_SIZE)
     assert [len(result.hits) for result in none.results] == [0, 0, 0]
     none.plot_failures()
@@ -247,10 +236,19 @@ def test_a_picture_that_cannot_be_read_is_skipped(planted, queries, pictures):
     ]
     ls, gs = engine.evaluate(truth_of(rows), **NO_BAR, **ONE_SIZE)
     for one in (ls, gs):
-        assert [result.query.name for result in one.results] == ["half", "b"]
         skipped = one.to_dict()["skipped"]
         assert len(skipped) == 3 and "lies outside" in skipped[str(outside.image)]
+        assert "searched with as a whole only" in skipped[str(outside.image)]
+        assert "bad.jpg" in skipped[str(small.image)]
         assert "not a picture" in skipped[str(bad.image)]
+    assert [result.query.name for result in ls.results] == ["half", "b"]
+    # The figure of GS is the same whether boxes are asked for or not.
+    whole = engine.evaluate(truth_of(rows), queries="whole", **NO_BAR, **ONE_SIZE)[0]
+    assert [result.query.name for result in gs.results] == ["half", "outside", "mask", "b"]
+    assert whole.to_dict()["per_query"] == gs.to_dict()["per_query"] and len(whole.skipped) == 1
+    (boxes,) = engine.evaluate(truth_of(rows), queries="box", **NO_BAR, **ONE_SIZE)
+    assert boxes.to_dict()["per_query"] == ls.to_dict()["per_query"]
+    assert not any("as a whole" in reason for reason in boxes.skipped.values())
     alone = engine.evaluate(truth_of(queries[:1]), **NO_BAR, **ONE_SIZE)
     assert ls.results[0].measures == alone[0].results[0].measures
     assert ls.results[0].image == queries[0].image
@@ -265,6 +263,11 @@ def test_positives_that_are_missing_count_as_not_found(planted, queries, caplog)
     full = engine.evaluate(truth_of(queries[:1]), **NO_BAR, **ONE_SIZE)[0]
     assert "1 positives are not in the collection" in caplog.text
     assert found.mean_average_precision == pytest.approx(full.mean_average_precision * 4 / 5)
+    assert "without positives" not in caplog.text
+    none = [replace(queries[1], name=name, positives=frozenset()) for name in "xy"]
+    rest = engine.evaluate(truth_of([*none, queries[0]]), **NO_BAR, **ONE_SIZE)[0]
+    assert rest.to_dict() == full.to_dict()
+    assert "2 queries without positives are left out" in caplog.text
 
 
 def test_to_dict_is_plain(planted, queries):
@@ -280,22 +283,6 @@ def test_to_dict_is_plain(planted, queries):
     ]
     four = planted.engine().evaluate(truth_of(queries), protocol="ukbench", **NO_BAR, **ONE_SIZE)
     assert "mAP" not in four[0].to_dict() and four[0].to_dict()["measure"] == "top 4"
-
-
-def test_a_comparison_pairs_the_queries(planted, queries, tmp_path):
-    engine, truth = planted.engine(), truth_of(queries)
-    base = engine.evaluate(truth, rerank=False, **NO_BAR, **ONE_SIZE)
-    other = engine.evaluate(truth_of(queries[::-1]), expand="local", **NO_BAR, **ONE_SIZE)
-    (tmp_path / "other.json").write_text(json.dumps([one.to_dict() for one in other]))
-    read = read_evaluations(tmp_path / "other.json")
-    check_comparable(read, truth, ["LS", "GS"], None)
-    for one, theirs in zip(base, other):
-        expected = paired_test(np.round(one.values(), 6), np.round(theirs.values()[::-1], 6))
-        assert compare(one, theirs) == compare(one, read[one.mode]) == expected
-        same = compare(one, one)
-        assert same.difference == 0 and (same.wins, same.losses) == (0, 0)
-    with pytest.raises(InvalidInput, match="by one protocol, got oxford and instre"):
-        compare(base[0], engine.evaluate(truth, protocol="instre", **NO_BAR, **ONE_SIZE)[0])
 
 
 def test_mistakes(planted, queries, tmp_path):

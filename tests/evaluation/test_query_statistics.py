@@ -104,6 +104,16 @@ def test_equal_values_have_no_spread(n_values):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
+    "values",
+    [[0.5, 0.49999999999999994], [0.1] * 9 + [0.1 + 1e-16], [4.0, 4 - 1e-15], [0, 5e-324]],
+)
+def test_values_that_differ_by_rounding_have_no_spread(values):
+    low, high = bootstrap_interval(values)
+    assert low == high == pytest.approx(np.mean(values), abs=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
     "values", [[0, 1], [0] * 499 + [1], [1] * 499 + [0], [0.3, 0.1 + 0.2], [1e-9, 0, 0]]
 )
 def test_values_with_little_spread(values):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from blcf.errors import BlcfError, InvalidInput, StorageError
 from blcf.records import Hit
-from blcf.visualization import draw_box, plot_ranking
+from blcf.visualization import check_picture_path, draw_box, plot_ranking
 from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR
 
 QUERY_BOX = np.array([2, 3, 20, 17], dtype=np.float32)
@@ -99,6 +99,29 @@ def test_a_missing_picture_shows_its_reason(hits: list[Hit], tmp_path: Path) -> 
     for axes, reason in zip(figure.axes, ("the query has none", "it is gone")):
         assert [text.get_text() for text in axes.texts] == [f"no picture:\n{reason}"]
         assert not axes.images and boxes_of(axes) == []
+
+
+def test_a_long_reason_stays_within_its_cell() -> None:
+    reason = "it has 90,000,000 pixels, which is more than the 64,000,000 that are read " * 3
+    figure = plot_ranking(reason, None, [], [])
+    head, *lines = figure.axes[0].texts[0].get_text().split("\n")
+    assert head == "no picture:" and lines[0] == "it has 90,000,000"
+    assert len(lines) < 6 and max(map(len, lines)) <= 24
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_the_font_has_not_are_no_warning(tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    plot_ranking(picture(), None, [Hit("图片/写真.jpg", 0.5)], ["图 is gone"], path=path)
+    assert path.stat().st_size > 1000
+
+
+def test_where_a_picture_can_be_written(tmp_path: Path) -> None:
+    check_picture_path(tmp_path / "x.png")
+    (tmp_path / "program.py").touch(mode=0o777)
+    for folder in ("program.py", "nowhere"):
+        with pytest.raises(InvalidInput, match="no folder that can be written"):
+            check_picture_path(tmp_path / folder / "x.png")
 
 
 @pytest.mark.filterwarnings("error")  # a glyph that is missing would warn
