@@ -15,7 +15,6 @@ from blcf.cli.searching import check_drawing
 from blcf.datasets import read_dataset
 from blcf.engine import Evaluation, SearchOptions
 from blcf.engine.comparing import Compared, check_comparable, compare, read_evaluations
-from blcf.engine.evaluating import evaluate as evaluate_engine
 from blcf.engine.evaluating import modes_of
 from blcf.engine.evaluation import TOP
 from blcf.engine.run_file import RunFile
@@ -44,17 +43,16 @@ def evaluate(options: argparse.Namespace) -> int:
     if hasattr(options, "run_file"):
         is_trecvid = how.get("protocol", truth.protocol) == "trecvid"
         run = RunFile(modes[0], _RUN_HITS if is_trecvid else None)
-    searches = [SearchOptions.from_keywords(given(options, _OPTIONS))]
+    search = given(options, _OPTIONS)
+    SearchOptions.from_keywords(search)
     engine = open_engine(options)
-    (found,) = evaluate_engine(
-        engine, truth, searches, sink=run, progress=not options.quiet, **how
-    )
+    found = engine.evaluate(truth, progress=not options.quiet, sink=run, **how, **search)
     tests = _compare(found, others)
     if hasattr(options, "json"):
         asked = {
             "collection": os.path.abspath(options.collection),
             "truth": os.path.abspath(options.truth),
-            "options": given(options, _OPTIONS),
+            "options": search,
         }
         print(json.dumps([{**_row(one, tests), **asked} for one in found], indent=1))
     else:

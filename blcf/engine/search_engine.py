@@ -297,13 +297,14 @@ class SearchEngine:
         queries: str = "both",
         keep: int = 10,
         progress: bool = True,
+        sink: Any = None,
         **options: Any,
     ) -> list[Evaluation]:
         """Figures of a data set's protocol, average precision for most, and localisation.
 
         Parameters
         ----------
-        ground_truth, protocol, queries, keep : see `blcf.engine.evaluating.evaluate`
+        ground_truth, protocol, queries, keep, sink : see `blcf.engine.evaluating.evaluate`
         **options : of the search, see `blcf.SearchOptions`; the whole ranking counts, whatever k
 
         Returns
@@ -311,8 +312,8 @@ class SearchEngine:
         One `Evaluation` for box queries (LS) where there are boxes, one for whole pictures (GS).
         """
         checked = [SearchOptions.from_keywords(options)]
-        how = {"protocol": protocol, "queries": queries, "keep": keep, "progress": progress}
-        return evaluate(self, ground_truth, checked, **how)[0]  # type: ignore[arg-type]
+        how: Any = {"protocol": protocol, "queries": queries, "keep": keep, "progress": progress}
+        return evaluate(self, ground_truth, checked, sink=sink, **how)[0]
 
     def info(self) -> dict[str, Any]:
         """What the collection is: plain values; see `blcf.engine.describing`."""

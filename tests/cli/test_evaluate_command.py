@@ -214,7 +214,7 @@ MISTAKES = {
 @pytest.mark.parametrize("arguments, message", MISTAKES.values(), ids=MISTAKES)
 def test_mistakes_come_before_the_evaluation(place, truth, call, monkeypatch, arguments, message):
     monkeypatch.chdir(place)
-    monkeypatch.setattr("blcf.cli.evaluating.evaluate_engine", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("blcf.engine.SearchEngine.evaluate", lambda *a, **k: 1 / 0)
     (place / "folder.png").mkdir(exist_ok=True)
     (place / "empty.json").write_text("[]")
     other_file(place / "mode.json", mode=3)
