@@ -7,25 +7,22 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conditions import System
 from reproduce_data import DataSet, Needs, Task, time_of
-from reproduce_rankers import CropRanker, Ranker, fit_descriptor
+from reproduce_features import Features, pairs
+from reproduce_rankers import CropRanker, Ranker
 from threadpoolctl import threadpool_limits
 
 import blcf
-from blcf import ConvFeatures, SearchEngine, SearchOptions
-from blcf.datasets import TrueExample, TrueQuery
-from blcf.descriptors import CropCodes, crop_map
+from blcf import SearchEngine, SearchOptions
+from blcf.datasets import TrueQuery
 from blcf.engine.evaluating import evaluate
 from blcf.evaluation import protocol, rank_groups, summarise
-from blcf.features import CodeFeatures, FeatureStore, feature_key
-from blcf.features.codes import crop_image
-from blcf.images import display_name, read_image
+from blcf.images import display_name
 from blcf.storage import write_json
 
 __all__ = ["Laboratory"]
@@ -57,11 +54,8 @@ class Laboratory:
         learn_on: str = "",
     ):
         self.work, self.sets, self.weights, self.learn_on = work, sets, weights, learn_on
-        self._extractors: dict[tuple, Any] = {}
-        self._stores: dict[tuple, FeatureStore] = {}
+        self.features = Features(work / "features", sets, weights)
         self._digests: dict[tuple[str, str], str] = {}
-        self._fitted: dict[str, Any] = {}
-        self._cut: dict[tuple, np.ndarray] = {}  # what the network made of cut queries
 
     # What a system needs ---------------------------------------------------------------------
 
@@ -84,37 +78,6 @@ class Laboratory:
         other = self.learned_on(task)
         return "" if other in self.sets else f"no data: {other}, to learn the whitening on"
 
-    def extractor(self, system: System) -> Any:
-        """The network of a system, opened once.
-
-        Raises
-        ------
-        WeightsError
-            They are not at hand.
-        """
-        key = (system.kind, system.network, system.layer, system.side)
-        if key not in self._extractors:
-            self._extractors.clear()  # one network in memory at a time
-            self._cut.clear()
-            common: dict[str, Any] = {"layer": system.layer}
-            common["weights"] = self.weights.get(system.network)
-            if system.kind in ("codes", "crops"):
-                made: Any = CodeFeatures(system.network, input_size=system.side, **common)
-                if system.kind == "crops":
-                    made = CropCodes(made, system.options.get("n_levels", 4))
-            else:
-                made = ConvFeatures(system.network, side=system.side, **common)
-            self._extractors[key] = made
-        return self._extractors[key]
-
-    def store(self, system: System, name: str) -> FeatureStore:
-        """Where the features of a set are kept."""
-        key = (name, system.kind, system.network, system.layer, system.side)
-        if key not in self._stores:
-            features = feature_key(self.extractor(system))
-            self._stores[key] = FeatureStore(self.work / "features" / name, features)
-        return self._stores[key]
-
     def needs(self, task: Task, counted: set[Path]) -> Needs:
         """What a task will need, but for what was counted before: tasks share features."""
         system, data = task.system, self.sets[task.set]
@@ -123,7 +86,7 @@ class Laboratory:
             held = len(SearchEngine.open(path)) if (path / "manifest.json").exists() else 0
             n = max(0, len(data.paths) - held)
             n_queries = len(data.query_paths)
-            each, shape = time_of(self.extractor(system), data)
+            each, shape = time_of(self.features.extractor(system), data)
             n_cells = int(np.prod(shape[1:])) * system.settings.get("upsample", 2) ** 2
             seconds = n * (each + OTHER_SECONDS) + n_queries * (each + OTHER_SECONDS)
             return Needs(n + n_queries, seconds, n * n_cells * BYTES_OF_CELL, MEMORY_OF_BLCF)
@@ -131,11 +94,11 @@ class Laboratory:
         looked_at = {name: self.sets[name].paths for name in (task.set, self.learned_on(task))}
         looked_at[f"{task.set}-queries"] = data.query_paths
         for name, paths in looked_at.items():
-            store = self.store(system, name)
-            missing = [] if store.path in counted else store.missing(_pairs(paths))
+            store = self.features.store(system, name)
+            missing = [] if store.path in counted else store.missing(pairs(paths))
             counted.add(store.path)
             if missing:
-                each, shape = time_of(self.extractor(system), data)
+                each, shape = time_of(self.features.extractor(system), data)
                 n_bytes = store.estimate(len(missing), shape)
                 memory = MEMORY_OF_NETWORK + len(paths) * shape[0] * 4 * REGIONS
                 needs += Needs(len(missing), each * len(missing), n_bytes, memory)
@@ -186,7 +149,7 @@ class Laboratory:
 
     def _made_of_pictures(self, task: Task) -> dict[str, str]:
         """What a collection depends on besides its settings."""
-        extractor = self.extractor(task.system)
+        extractor = self.features.extractor(task.system)
         facts = {"weights": extractor.describe()["weights_digest"], "dtype": extractor.dtype_}
         for label, name in (("set", task.set), ("learned on", self.learned_on(task))):
             if (name, "pictures") not in self._digests:
@@ -247,10 +210,10 @@ class Laboratory:
         other = self.learned_on(tasks[0])
         start = time.perf_counter()
         for name in dict.fromkeys([other, data.name]):
-            self._fill(system, name, self.sets[name].paths, progress)
-        store = self.store(system, data.name)
+            self.features.fill(system, name, self.sets[name].paths, progress)
+        store = self.features.store(system, data.name)
         names = [name for name in data.paths if name not in store.skipped]
-        fitted = self._fit(system, other)
+        fitted = self.features.fit(system, other)
         ranker: Any = (
             CropRanker(system, fitted, store, names)
             if system.kind == "crops"
@@ -262,8 +225,8 @@ class Laboratory:
         rule = protocol(truth.protocol)
         asked, paths = f"{data.name}-queries", data.query_paths
         name_of = {path: name for name, path in paths.items()}
-        self._fill(system, asked, paths, progress)
-        reasons = self.store(system, asked).skipped
+        self.features.fill(system, asked, paths, progress)
+        reasons = self.features.store(system, asked).skipped
         skipped = {str(path): reasons[name] for name, path in paths.items() if name in reasons}
         queries = [query for query in truth.queries if query.positives]
         queries = [_without(query, skipped) for query in queries]
@@ -280,7 +243,8 @@ class Laboratory:
                     continue
                 if mode not in looks:
                     looks[mode] = [
-                        self._look(system, asked, name_of, one, mode) for one in query.examples
+                        self.features.look(system, asked, name_of, one, mode)
+                        for one in query.examples
                     ]
                 ranked, scores = ranker.rank(looks[mode], task.search, _aspect(query, mode))
                 if truth.shots:
@@ -300,66 +264,6 @@ class Laboratory:
             result |= {"queries": len(figures[task.key]), "skipped": skipped}
             results.append({**result, "components": fitted.n_components_, "seconds": seconds})
         return results
-
-    def _fit(self, system: System, other: str) -> Any:
-        """The descriptor of a system; the last one is kept, for further sets."""
-        key = json.dumps([asdict(system), other], sort_keys=True, default=str)
-        if key not in self._fitted:
-            learned = self.store(system, other)
-            names = [name for name in self.sets[other].paths if name not in learned.skipped]
-            self._fitted = {key: fit_descriptor(system, learned, names, other)}
-        return self._fitted[key]
-
-    def _look(
-        self,
-        system: System,
-        queries: str,
-        name_of: dict[Path, str],
-        example: TrueExample,
-        mode: str,
-    ) -> np.ndarray:
-        """What an example is to a descriptor.
-
-        Its map, or the cells of the map under the box (LS), or the map of the picture cut along
-        the box, at the scale of the whole (crop); of codes that of the whole picture or of the cut
-        one.
-        """
-        extractor, box = self.extractor(system), example.box if mode != "GS" else None
-        store, name = self.store(system, queries), name_of[example.image]
-        if box is None:
-            return store.map(name)
-        if mode == "LS" and system.kind == "descriptor":
-            return crop_map(store.map(name), box, store.size(name))
-        key = (str(example.image), *box.tolist())
-        if key not in self._cut:
-            image = read_image(example.image)
-            if system.kind in ("codes", "crops"):
-                self._cut[key] = extractor.extract(image, box)
-            else:
-                cut = crop_image(image, box)
-                share = max(cut.shape[:2]) / max(image.shape[:2])
-                side = max(64, round(extractor.side * share))
-                self._cut[key] = extractor.extract(cut, side=side)
-        return self._cut[key]
-
-    def _fill(
-        self, system: System, name: str, paths: dict[str, Path], progress: Callable[[str], None]
-    ) -> None:
-        """Extract what is missing."""
-
-        def say(n_done: int, n_all: int) -> None:
-            if n_done and n_done % 500 == 0:
-                progress(f"{name}: {n_done:,} of {n_all:,} pictures through the network")
-
-        # Also where nothing is missing: files that changed and maps that are damaged are found.
-        store = self.store(system, name)
-        store.extract(_pairs(paths), self.extractor(system), say)
-        for picture in store.skipped.keys() & paths.keys():
-            progress(f"skipped {display_name(picture)}: {store.skipped[picture]}")
-
-
-def _pairs(paths: dict[str, Path]) -> tuple[list[str], list[Path]]:
-    return list(paths), list(paths.values())
 
 
 def _without(query: TrueQuery, skipped: dict[str, str]) -> TrueQuery:
