@@ -48,22 +48,26 @@ def evaluate(options: argparse.Namespace) -> int:
     engine = open_engine(options)
     found = engine.evaluate(truth, progress=not options.quiet, sink=run, **how, **search)
     tests = _compare(found, others)
-    if hasattr(options, "json"):
-        asked = {
-            "collection": os.path.abspath(options.collection),
-            "truth": os.path.abspath(options.truth),
-            "options": search,
-        }
-        print(json.dumps([{**_row(one, tests), **asked} for one in found], indent=1))
-    else:
-        _print(found, per_query=hasattr(options, "per_query"))
-        _print_tests(tests)
-    status = _say_skipped(found[0].skipped)
-    # The results are out: a full disk cannot take them any more.
-    if run is not None:
-        run.write(options.run_file)
-    if hasattr(options, "failures"):
-        found[0].plot_failures(options.failures, worst)
+    try:
+        if hasattr(options, "json"):
+            asked = {
+                "collection": os.path.abspath(options.collection),
+                "truth": os.path.abspath(options.truth),
+                "options": search,
+            }
+            print(json.dumps([{**_row(one, tests), **asked} for one in found], indent=1))
+        else:
+            _print(found, per_query=hasattr(options, "per_query"))
+            _print_tests(tests)
+        sys.stdout.flush()
+        status = _say_skipped(found[0].skipped)
+    finally:
+        # After the results, which a full disk cannot take any more then; and also where nobody
+        # reads them to the end (blcf evaluate ... | head).
+        if run is not None:
+            run.write(options.run_file)
+        if hasattr(options, "failures"):
+            found[0].plot_failures(options.failures, worst)
     return status
 
 

@@ -248,3 +248,14 @@ def test_no_matplotlib(place, truth, call, monkeypatch, tmp_path):
     command = ["evaluate", place / "c.blcf", truth, "--failures", tmp_path / "x.png"]
     status, out, err = call(*command)
     assert (status, out) == (2, "") and "needs matplotlib: pip install" in err
+
+
+def test_files_are_written_where_results_are_not_read(place, truth, call, tmp_path, monkeypatch):
+    path = tmp_path / "run.txt"
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("blcf.cli.evaluating._print", stop)
+    assert call("evaluate", place / "c.blcf", truth, "--run", path, *FAST)[0] == 130
+    assert read_run(path)
