@@ -1,4 +1,4 @@
-"""Networks and layers by name: torchvision's, with the layer names of the papers.
+"""Networks and layers by name: torchvision's and our own, with the layer names of the papers.
 
 A layer is a node of the network's graph (``features.25``), or one of the papers' names
 (``conv5_1``, ``pool5``, ``fire9``), which stand for the activations after the ReLU as in Caffe.
@@ -14,12 +14,14 @@ from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from blcf.errors import InvalidInput
+from blcf.features.lite import LAYERS, LITE, LiteNetwork
 
 __all__ = ["build_network", "cut_network", "default_layer", "layer_aliases", "network_names"]
 
 # Where the maps have stride 16, as conv5_1 of VGG16 has; after the activation, and before the
 # projection where a block narrows its channels (the wide node of an inverted bottleneck).
 _DEFAULT_LAYERS = {
+    LITE: "conv5",
     "vgg": "conv5_1",
     "alexnet": "conv5",
     "squeezenet": "fire9",
@@ -41,12 +43,12 @@ _DEFAULT_LAYERS = {
 
 
 def network_names() -> list[str]:
-    """Names of torchvision's classification networks."""
-    return torchvision.models.list_models(module=torchvision.models)
+    """Names of the networks: the package's own and torchvision's for classification."""
+    return [LITE, *torchvision.models.list_models(module=torchvision.models)]
 
 
 def build_network(network: str) -> nn.Module:
-    """A torchvision network whose weights are not set yet.
+    """A network whose weights are not set yet.
 
     It is made on torch's meta device, which takes no memory and no time.
 
@@ -60,8 +62,11 @@ def build_network(network: str) -> nn.Module:
         near = difflib.get_close_matches(str(network).lower(), names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
         raise InvalidInput(
-            f"Expected a torchvision classification network, got {network!r}; {hint}"
+            f"Expected {LITE} or a torchvision classification network, got {network!r}; {hint}"
         )
+    if network == LITE:
+        with torch.device("meta"):
+            return LiteNetwork().eval()
     # The published weights of these two were trained with their inputs transformed inside.
     inside = {"transform_input": True, "init_weights": False}
     options = inside if network in ("googlenet", "inception_v3") else {}
@@ -89,11 +94,14 @@ def default_layer(network: str) -> str:
 
 
 def layer_aliases(module: nn.Module) -> dict[str, str]:
-    """The papers' names of the layers of VGG, AlexNet and SqueezeNet: {"conv5_1": "features.25"}.
+    """Names of the layers of blcf-lite, and the papers' names of those of VGG, AlexNet and
+    SqueezeNet: {"conv5_1": "features.25"}.
 
     Convolutions are named for the ReLU behind them. Other networks have none.
     """
     features = getattr(module, "features", None)
+    if isinstance(module, LiteNetwork):
+        return {name: f"features.{name}.relu" for name, *_ in LAYERS}
     if not isinstance(features, nn.Sequential):
         return {}
     if isinstance(module, torchvision.models.VGG):

@@ -1,4 +1,4 @@
-"""Weights of a network: torchvision's download or a file, checked against what the layer needs."""
+"""Weights of a network: our own, torchvision's download or a file, checked against the layer's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import torch
 import torchvision
 from torch import nn
 
-from blcf.errors import WeightsError
+from blcf.errors import FormatError, WeightsError
+from blcf.features.lite import LITE, PACKAGED, read_lite
 
 __all__ = ["Preprocessing", "Weights", "digest_tensors", "load_weights", "put_weights"]
 
@@ -37,14 +38,14 @@ class Weights:
 
 
 def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weights:
-    """Weights of a torchvision network.
+    """Weights of a network.
 
     Parameters
     ----------
-    network : name in torchvision
-    weights : path of a state dict written by ``torch.save``; None downloads torchvision's default
-        (for VGG16 ``IMAGENET1K_FEATURES``, the original Caffe weights) or takes it from
-        torch.hub's cache
+    network : blcf-lite, or a name in torchvision
+    weights : path of a state dict written by ``torch.save``; None takes the package's own for
+        blcf-lite, and else downloads torchvision's default (for VGG16 ``IMAGENET1K_FEATURES``, the
+        original Caffe weights) or takes it from torch.hub's cache
 
     Raises
     ------
@@ -55,6 +56,11 @@ def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weight
         path = Path(weights)
         tensors = _read(path)
         return Weights(tensors, str(path.resolve()), _preprocessing_of(network, path, tensors))
+    if network == LITE:
+        try:
+            return Weights(read_lite(), f"of the package ({PACKAGED.name})", Preprocessing())
+        except FormatError as error:
+            raise WeightsError(f"{error} They belong to the package: install it again.") from error
     entry = _published(network)
     try:
         tensors = entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
@@ -116,7 +122,7 @@ def _preprocessing_of(
     A file is known by its published name. torchvision fills the classifier that the Caffe VGG16
     lacks with NaN, which tells a renamed copy.
     """
-    entries = list(torchvision.models.get_model_weights(network))
+    entries = [] if network == LITE else list(torchvision.models.get_model_weights(network))
     for entry in entries:
         if path.name == Path(entry.url).name:
             return _preset(entry)

@@ -178,8 +178,8 @@ def test_no_default_layer() -> None:
         ("vgg61", "got 'vgg61'; did you mean vgg1"),
         ("VGG16", "got 'VGG16'; did you mean vgg16 or"),
         ("resnet-50", "did you mean resnet50 or"),
-        ("zzzzz", "got 'zzzzz'; known: alexnet, "),
-        (None, "got None; known: alexnet, "),
+        ("zzzzz", "got 'zzzzz'; known: blcf-lite, alexnet, "),
+        (None, "got None; known: blcf-lite, alexnet, "),
         ("raft_large", "got 'raft_large'"),  # in torchvision, but no classification network
         ("fcn_resnet50", "got 'fcn_resnet50'"),
     ],

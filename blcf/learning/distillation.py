@@ -1,0 +1,155 @@
+"""Distillation of local features: a student learns what several teachers find alike.
+
+Three losses, each over the cells of the student's map at stride 16:
+
+- a linear map of the student's features predicts the whitened features of every teacher
+  (1 - cosine, weighted by the teachers' norms); another one does so from stride 8;
+- the student's features, whitened as BLCF will whiten them, have the similarities that the
+  teachers' have on the average: the Kullback-Leibler divergence of the softmax over the cells of a
+  batch (relational distillation: Park et al., CVPR 2019; Fang et al., SEED, ICLR 2021);
+- the student's L2 norm follows the mean norm of the teachers, as BLCF weights cells by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from blcf.learning.student import Student
+from blcf.learning.teachers import Taught
+
+__all__ = ["Batch", "DistillationLoss", "RunningWhitening"]
+
+_NORM = 10.0  # what a student's norm is where the teachers' is the mean one
+
+
+@dataclass
+class Batch:
+    """What the student sees and what it shall say of it.
+
+    Attributes
+    ----------
+    pixels : float32 (n, 3, side, side), normalised
+    directions : {name: float32 (n, n_components, h, w)}, of length 1
+    norms : {name: float32 (n, h, w)}, 1 on the average
+    """
+
+    pixels: torch.Tensor
+    directions: dict[str, torch.Tensor]
+    norms: dict[str, torch.Tensor]
+
+
+class RunningWhitening(nn.Module):
+    """L2 -> PCA whitening -> L2 of features that change while they are learned.
+
+    Mean and covariance are running averages; the projection follows them every `period` calls, and
+    no gradient flows through it.
+    """
+
+    mean: torch.Tensor
+    products: torch.Tensor
+    total: torch.Tensor
+    projection: torch.Tensor
+
+    def __init__(self, n_channels: int, n_components: int = 128, period: int = 25):
+        super().__init__()
+        self.n_components, self.period, self.n_calls = n_components, period, 0
+        self.register_buffer("mean", torch.zeros(n_channels))
+        self.register_buffer("products", torch.zeros(n_channels, n_channels))
+        self.register_buffer("total", torch.zeros(()))
+        self.register_buffer("projection", torch.zeros(n_channels, n_components))
+
+    @torch.no_grad()
+    def _follow(self, rows: torch.Tensor) -> None:
+        keep = 0.98
+        self.total.mul_(keep).add_(1 - keep)
+        self.mean.mul_(keep).add_(rows.mean(0), alpha=1 - keep)
+        self.products.mul_(keep).add_(rows.T @ rows / len(rows), alpha=1 - keep)
+        if self.n_calls % self.period == 0:
+            mean = (self.mean / self.total).double()
+            covariance = (self.products / self.total).double() - mean[:, None] * mean
+            values, vectors = torch.linalg.eigh(covariance)
+            values = values[-self.n_components :].clamp_min(1e-7)
+            self.projection.copy_(vectors[:, -self.n_components :] / values.sqrt())
+        self.n_calls += 1
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Rows (n, n_channels) to rows (n, n_components) of length 1."""
+        rows = functional.normalize(features, dim=1)
+        self._follow(rows.detach())
+        return functional.normalize((rows - self.mean / self.total) @ self.projection, dim=1)
+
+
+class DistillationLoss(nn.Module):
+    """The three losses of a batch.
+
+    Parameters
+    ----------
+    taught : the layers of the teachers
+    n_cells : that are compared with each other, drawn at random
+    temperature : of the softmax over similarities
+    relation, norm : weights of the second and the third loss
+    """
+
+    def __init__(
+        self,
+        taught: Sequence[Taught],
+        *,
+        n_channels: int = 512,
+        n_cells: int = 768,
+        temperature: float = 0.1,
+        relation: float = 1.0,
+        norm: float = 0.2,
+    ):
+        super().__init__()
+        self.deep = [each for each in taught if each.stride == 16]
+        self.shallow = [each for each in taught if each.stride == 8]
+        self.n_cells, self.temperature = n_cells, temperature
+        self.relation, self.norm = relation, norm
+        self.whitening = RunningWhitening(n_channels)
+
+    def forward(self, student: Student, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss, and its parts for the record."""
+        bfloat16 = batch.pixels.device.type in ("cpu", "cuda")
+        with torch.autocast(batch.pixels.device.type, torch.bfloat16, enabled=bfloat16):
+            shallow, deep = student(batch.pixels)
+            said_deep, said_shallow = student.deep_head(deep), student.shallow_head(shallow)
+        parts: dict[str, torch.Tensor] = {}
+        for group, said in ((self.deep, said_deep), (self.shallow, said_shallow)):
+            for each, values in zip(group, said.float().chunk(len(group), dim=1)):
+                parts[each.name] = each.share * _directions(values, each.name, batch)
+        deep = deep.float()
+        shares = torch.tensor([each.share for each in self.deep], device=deep.device)
+        norms = torch.stack([batch.norms[each.name] for each in self.deep], dim=-1) @ shares
+        lengths = deep.square().sum(1).add(1e-6).sqrt()
+        parts["norm"] = self.norm * functional.smooth_l1_loss(lengths / _NORM, norms)
+        parts["relation"] = self.relation * self._relation(deep, batch)
+        loss = torch.stack(list(parts.values())).sum()
+        return loss, {name: float(value.detach()) for name, value in parts.items()}
+
+    def _relation(self, deep: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """How far the similarities of some cells are from the teachers' mean ones."""
+        rows = deep.permute(0, 2, 3, 1).flatten(0, 2)
+        chosen = torch.randperm(len(rows), device=rows.device)[: self.n_cells]
+        features = self.whitening(rows[chosen])
+        similar = features @ features.T
+        wanted = torch.zeros_like(similar)
+        for each in self.deep:
+            directions = batch.directions[each.name].permute(0, 2, 3, 1).flatten(0, 2)[chosen]
+            directions = functional.normalize(directions, dim=1)
+            wanted += each.share * (directions @ directions.T)
+        itself = torch.eye(len(chosen), dtype=torch.bool, device=rows.device)
+        said = (similar / self.temperature).masked_fill(itself, -1e4).log_softmax(1)
+        taught = (wanted / self.temperature).masked_fill(itself, -1e4).softmax(1)
+        return functional.kl_div(said, taught, reduction="batchmean")
+
+
+def _directions(values: torch.Tensor, name: str, batch: Batch) -> torch.Tensor:
+    """1 - cosine, the mean over cells; those of larger norm count more."""
+    cosines = functional.cosine_similarity(values, batch.directions[name], dim=1)
+    weights = batch.norms[name] + 0.25
+    return ((1 - cosines) * weights).sum() / weights.sum()

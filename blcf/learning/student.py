@@ -1,0 +1,82 @@
+"""blcf-lite while it is trained, with batch normalisation, shortcuts and heads; its export."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from blcf.features.lite import LAYERS, LiteNetwork, padding
+
+__all__ = ["SHALLOW", "Student", "TrainedLayer", "export"]
+
+SHALLOW = "conv3_3"  # the layer at stride 8 that is taught too
+
+
+class TrainedLayer(nn.Module):
+    """relu(bn(conv(x)) + x) where the shapes allow, else relu(bn(conv(x))).
+
+    The shortcut is a convolution too (a one in the middle of the kernel), so that both become one
+    plain convolution at export (Ding et al., RepVGG, CVPR 2021, section 3.3).
+    """
+
+    def __init__(self, name: str, n_before: int, n_channels: int, kernel: int, stride: int):
+        super().__init__()
+        self.pad = padding(name) if stride == 2 else nn.Identity()
+        around = kernel // 2 if stride == 1 else 0
+        self.conv = nn.Conv2d(n_before, n_channels, kernel, stride, around, bias=False)
+        self.norm = nn.BatchNorm2d(n_channels)
+        self.shortcut = stride == 1 and n_before == n_channels
+
+    def forward(self, maps):  # noqa: D102 (torch's own contract)
+        outputs = self.norm(self.conv(self.pad(maps)))
+        return functional.relu(outputs + maps if self.shortcut else outputs)
+
+    def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Kernel and bias of the one convolution that this layer is at inference, float64."""
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+        kernel = self.conv.weight.double() * scale[:, None, None, None]
+        if self.shortcut:
+            middle = kernel.shape[-1] // 2
+            channels = torch.arange(len(kernel))
+            kernel[channels, channels, middle, middle] += 1
+        return kernel, norm.bias.double() - norm.running_mean.double() * scale
+
+
+class Student(nn.Module):
+    """The network with its heads: one linear map a teacher, from 512 channels or from stride 8."""
+
+    def __init__(self, n_deep: int, n_shallow: int):
+        super().__init__()
+        self.layers = nn.ModuleDict()
+        n_before = 3
+        for name, n_channels, kernel, stride in LAYERS:
+            self.layers[name] = TrainedLayer(name, n_before, n_channels, kernel, stride)
+            n_before = n_channels
+        self.deep_head = nn.Conv2d(n_before, n_deep, 1)
+        n_at_stride_8 = next(n_channels for name, n_channels, *_ in LAYERS if name == SHALLOW)
+        self.shallow_head = nn.Conv2d(n_at_stride_8, n_shallow, 1)
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Maps at stride 8 (n, 112, 2h, 2w) and at stride 16 (n, 512, h, w)."""
+        maps, shallow = pixels, pixels
+        for name, layer in self.layers.items():
+            maps = layer(maps)
+            if name == SHALLOW:
+                shallow = maps
+        return shallow, maps
+
+
+def export(student: Student) -> LiteNetwork:
+    """The plain network that computes what the student computes in evaluation mode."""
+    network = LiteNetwork().eval()
+    with torch.no_grad():
+        tensors: dict[str, torch.Tensor] = {}
+        for name, layer in student.layers.items():
+            assert isinstance(layer, TrainedLayer)
+            kernel, bias = layer.folded()
+            tensors |= {f"features.{name}.conv.weight": kernel, f"features.{name}.conv.bias": bias}
+        network.load_state_dict(tensors)
+    return network
