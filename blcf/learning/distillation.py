@@ -42,6 +42,14 @@ class Batch:
     directions: dict[str, torch.Tensor]
     norms: dict[str, torch.Tensor]
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        moved = (
+            {name: values.to(device) for name, values in maps.items()}
+            for maps in (self.directions, self.norms)
+        )
+        return Batch(self.pixels.to(device), *moved)
+
 
 class RunningWhitening(nn.Module):
     """L2 -> PCA whitening -> L2 of features that change while they are learned.
@@ -134,7 +142,7 @@ class DistillationLoss(nn.Module):
     def _relation(self, deep: torch.Tensor, batch: Batch) -> torch.Tensor:
         """How far the similarities of some cells are from the teachers' mean ones."""
         rows = deep.permute(0, 2, 3, 1).flatten(0, 2)
-        chosen = torch.randperm(len(rows), device=rows.device)[: self.n_cells]
+        chosen = torch.randperm(len(rows))[: self.n_cells].to(rows.device)
         features = self.whitening(rows[chosen])
         similar = features @ features.T
         wanted = torch.zeros_like(similar)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-__all__ = ["disturb", "make_canvas"]
+__all__ = ["disturb", "make_canvas", "make_mosaic"]
 
 _LARGEST_STEP = 1.25  # source pixels a canvas pixel beyond which the source is shrunk first
 
@@ -34,7 +34,7 @@ def make_canvas(
     if kind < 0.5:
         canvas = _crop(photographs[number], (side, side), rng, (0.35, 1.0))
     elif kind < 0.7:
-        canvas = _mosaic(photographs, number, side, rng)
+        canvas = make_mosaic(photographs, number, side, rng)
     else:
         canvas = _scene(photographs, number, side, rng)
     if rng.random() < 0.3:
@@ -84,7 +84,7 @@ def _crop(
     )
 
 
-def _mosaic(
+def make_mosaic(
     photographs: Sequence[np.ndarray], number: int, side: int, rng: np.random.Generator
 ) -> Image.Image:
     """Four crops that meet at a random point: small, sharp things side by side."""

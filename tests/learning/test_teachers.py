@@ -13,7 +13,9 @@ from blcf.learning.teachers import TAUGHT, Targets, Teachers
 
 def _canvases(data, n=3):
     paths = sorted((data / "natural" / "bsds").rglob("*.jpg"))[::150][:n]
-    return np.stack([np.array(Image.open(path).convert("RGB").resize((256, 256))) for path in paths])
+    return np.stack(
+        [np.array(Image.open(path).convert("RGB").resize((256, 256))) for path in paths]
+    )
 
 
 def test_maps_lie_on_the_grid_of_the_student(data):

@@ -1,0 +1,130 @@
+"""A round of training: one canvas of every photograph, and what the teachers say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from blcf.features.weights import Preprocessing
+from blcf.learning.distillation import Batch
+from blcf.learning.teachers import Targets, Taught, Teachers
+from blcf.learning.views import disturb, make_canvas
+
+__all__ = ["MARGIN", "SIDE", "Round", "batched", "learn_targets", "make_round"]
+
+SIDE, MARGIN = 224, 16  # pixels that the student sees, and what the teachers see around them
+_AT_ONCE = 32  # canvases that the teachers look at together
+
+# Sides of what the student sees, drawn for a batch: what the teachers say at one size shall hold
+# at others.
+_SIDES = (160, 192, 224, 224, 224, 224, 256, 288)
+
+_MEAN, _STD = (
+    torch.tensor(values).view(1, 3, 1, 1) * 255
+    for values in (Preprocessing().mean, Preprocessing().std)
+)
+
+
+@dataclass
+class Round:
+    """Canvases and targets.
+
+    Attributes
+    ----------
+    canvases : uint8 (n, SIDE, SIDE, 3)
+    directions : {name: float16 (n, n_components, h, w)}, of length 1
+    norms : {name: float16 (n, h, w)}, relative to the mean
+    """
+
+    canvases: np.ndarray
+    directions: dict[str, np.ndarray]
+    norms: dict[str, np.ndarray]
+
+    def batch(
+        self, numbers: np.ndarray, taught: Sequence[Taught], rng: np.random.Generator
+    ) -> Batch:
+        """Some of it: disturbed, perhaps mirrored, perhaps of another size; targets follow."""
+        pixels = np.stack([disturb(self.canvases[number], rng) for number in numbers])
+        mirrored = torch.from_numpy(rng.random(len(numbers)) < 0.5)
+        side = int(rng.choice(_SIDES))
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        images[mirrored] = images[mirrored].flip(-1)
+        if side != SIDE:
+            images = functional.interpolate(
+                images, (side, side), mode="bilinear", antialias=True, align_corners=False
+            )
+        images = ((images - _MEAN) / _STD).contiguous(memory_format=torch.channels_last)
+        directions: dict[str, torch.Tensor] = {}
+        norms: dict[str, torch.Tensor] = {}
+        for each in taught:
+            for arrays, found in ((self.directions, directions), (self.norms, norms)):
+                maps = torch.from_numpy(arrays[each.name][numbers]).float()
+                maps[mirrored] = maps[mirrored].flip(-1)
+                if side != SIDE:
+                    maps = _resized(maps, side // each.stride)
+                found[each.name] = maps
+        return Batch(images, directions, norms)
+
+
+def _resized(maps: torch.Tensor, n_cells: int) -> torch.Tensor:
+    """Maps (n, h, w) or (n, C, h, w) with another number of cells."""
+    size = (n_cells, n_cells)
+    if maps.ndim == 3:
+        return functional.interpolate(maps[:, None], size, mode="bilinear")[:, 0]
+    return functional.interpolate(maps, size, mode="bilinear")
+
+
+def learn_targets(photographs: Sequence[np.ndarray], teachers: Teachers, seed: int) -> Targets:
+    """Whitening and mean norm of every teacher, from one canvas of every fourth photograph."""
+    maps: dict[str, list[torch.Tensor]] = {}
+    for numbers in batched(np.arange(0, len(photographs), 4), _AT_ONCE):
+        canvases = _canvases(photographs, numbers, [seed, 0])
+        for name, values in teachers(canvases).items():
+            maps.setdefault(name, []).append(values[:, :, ::2, ::2])  # neighbours say the same
+    return Targets().fit({name: torch.cat(values).cpu() for name, values in maps.items()})
+
+
+def make_round(
+    photographs: Sequence[np.ndarray],
+    teachers: Teachers,
+    targets: Targets,
+    number: int,
+    seed: int,
+    bar=iter,
+) -> Round:
+    """The round of a number, by the seed; `bar` wraps the iteration over its parts."""
+    n = len(photographs)
+    made = Round(np.empty((n, SIDE, SIDE, 3), np.uint8), {}, {})
+    for numbers in bar(list(batched(np.arange(n), _AT_ONCE))):
+        canvases = _canvases(photographs, numbers, [seed, number + 1])
+        made.canvases[numbers] = canvases[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+        for name, values in teachers(canvases).items():
+            found = targets.transform(name, values)
+            for part, arrays in zip(found, (made.directions, made.norms)):
+                if name not in arrays:
+                    arrays[name] = np.empty((n, *part.shape[1:]), np.float16)
+                arrays[name][numbers] = part
+    return made
+
+
+def _canvases(
+    photographs: Sequence[np.ndarray], numbers: np.ndarray, seeds: list[int]
+) -> np.ndarray:
+    """Canvases of some photographs, each by a generator of its own."""
+    side = SIDE + 2 * MARGIN
+    return np.stack(
+        [
+            make_canvas(photographs, int(each), side, np.random.default_rng([*seeds, int(each)]))
+            for each in numbers
+        ]
+    )
+
+
+def batched(numbers: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Parts of some numbers, the last one perhaps smaller."""
+    for first in range(0, len(numbers), size):
+        yield numbers[first : first + size]

@@ -1,0 +1,151 @@
+"""Training of blcf-lite: rounds of distillation, seeded and resumable."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from blcf.errors import FormatError
+from blcf.features.lite import LiteNetwork
+from blcf.learning.distillation import DistillationLoss
+from blcf.learning.rounds import Round, batched
+from blcf.learning.student import Student, export
+from blcf.learning.teachers import TAUGHT, Taught
+
+__all__ = ["Training", "TrainingSettings"]
+
+_N_COMPONENTS = 128  # of each teacher's whitened features
+_WARM_UP = 300  # steps
+_PARTS = ("student", "average", "loss", "optimiser")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How blcf-lite is trained.
+
+    Attributes
+    ----------
+    rounds, passes : of training, and over the canvases of a round
+    batch : pictures a step
+    rate : of AdamW, after a warm-up of 300 steps
+    decay_rounds : the last ones, in which the rate falls in a straight line
+    relation, norm : weights of two losses, see `DistillationLoss`
+    seed : of every choice
+    """
+
+    rounds: int = 22
+    passes: int = 3
+    batch: int = 32
+    rate: float = 2e-3
+    decay_rounds: int = 7
+    relation: float = 1.0
+    norm: float = 0.2
+    seed: int = 0
+
+
+class Training:
+    """Student, its running average, the optimiser, and how far they are.
+
+    Parameters
+    ----------
+    settings : `TrainingSettings`
+    n_photographs : of every round
+    taught : the layers of the teachers
+    device : of the student
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        n_photographs: int,
+        *,
+        taught: Sequence[Taught] = TAUGHT,
+        device: str = "cpu",
+    ):
+        torch.manual_seed(settings.seed)
+        self.settings, self.taught, self.device = settings, tuple(taught), torch.device(device)
+        self.round, self.step = 0, 0
+        self.steps_per_round = max(1, n_photographs * settings.passes // settings.batch)
+        n_deep = sum(each.stride == 16 for each in taught)
+        self.student = Student(_N_COMPONENTS * n_deep, _N_COMPONENTS * (len(taught) - n_deep))
+        self.student.to(self.device).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.student)
+        self.loss = DistillationLoss(taught, relation=settings.relation, norm=settings.norm)
+        self.loss.to(self.device)
+        kernels = [each for each in self.student.parameters() if each.ndim > 1]
+        others = [each for each in self.student.parameters() if each.ndim <= 1]
+        groups = [{"params": kernels, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.rate)
+
+    def rate(self) -> float:
+        """The rate of the next step: warm up, stay, and fall in a straight line at the end."""
+        settings = self.settings
+        end = settings.rounds * self.steps_per_round
+        start = end - settings.decay_rounds * self.steps_per_round
+        left = 1 - max(0, self.step - start) / max(1, end - start)
+        return settings.rate * min(1.0, (self.step + 1) / _WARM_UP) * max(left, 0.005)
+
+    def learn(self, made: Round, bar=iter) -> dict[str, float]:
+        """Some passes over the canvases of a round; gives the mean of every part of the loss."""
+        settings = self.settings
+        rng = np.random.default_rng([settings.seed, 1_000_000 + self.round])
+        torch.manual_seed(settings.seed * 1_000 + self.round)
+        self.student.train()
+        n = len(made.canvases)
+        order = np.concatenate([rng.permutation(n) for _ in range(settings.passes)])
+        record = []
+        for numbers in bar(list(batched(order, settings.batch))[: self.steps_per_round]):
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.rate()
+            loss, parts = self.loss(
+                self.student, made.batch(numbers, self.taught, rng).to(self.device)
+            )
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.student.parameters(), 2.0)
+            self.optimiser.step()
+            self.step += 1
+            self._follow()
+            record.append(parts)
+        self.round += 1
+        return {name: float(np.mean([parts[name] for parts in record])) for name in record[0]}
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The average of the weights of the last thousand steps or so."""
+        keep = min(0.999, (1 + self.step) / (20 + self.step))
+        states = self.average.state_dict().values(), self.student.state_dict().values()
+        for mine, its in zip(*states):
+            if mine.dtype.is_floating_point:
+                mine.mul_(keep).add_(its, alpha=1 - keep)
+
+    def network(self) -> LiteNetwork:
+        """The averaged student as the plain network."""
+        return export(copy.deepcopy(self.average).cpu().eval())
+
+    def save(self, path: Path) -> None:
+        """Write the state; the file appears whole or not at all."""
+        state = {"round": self.round, "step": self.step, "n_calls": self.loss.whitening.n_calls}
+        state |= {name: getattr(self, name).state_dict() for name in _PARTS}
+        new = path.with_name(f".{path.name}.new")
+        torch.save(state, new)
+        new.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a state; `FormatError` where it is none of this training."""
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            for name in _PARTS:
+                getattr(self, name).load_state_dict(state[name])
+            self.round, self.step = int(state["round"]), int(state["step"])
+            self.loss.whitening.n_calls = int(state["n_calls"])
+        except Exception as error:  # damaged bytes can make torch.load raise anything
+            raise FormatError(
+                f"{path} is no state of this training ({type(error).__name__}). "
+                "Choose another work folder."
+            ) from error

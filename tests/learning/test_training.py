@@ -1,0 +1,115 @@
+"""Rounds and training: seeds, targets that follow the pictures, and a run that was stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from blcf.errors import FormatError
+from blcf.learning import rounds
+from blcf.learning.rounds import SIDE, Round, learn_targets, make_round
+from blcf.learning.teachers import TAUGHT, Taught, Teachers
+from blcf.learning.training import Training, TrainingSettings
+
+FEW = (Taught("one", "n", "l", 16, 15, 1.0), Taught("fine", "n", "l", 8, 7, 0.2))
+SETTINGS = TrainingSettings(rounds=2, passes=2, batch=4, decay_rounds=1)
+
+
+def _round(seed: int, n: int = 8) -> Round:
+    rng = np.random.default_rng(seed)
+    canvases = rng.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8)
+    directions, norms = {}, {}
+    for taught in FEW:
+        size = SIDE // taught.stride
+        maps = rng.normal(size=(n, 128, size, size))
+        directions[taught.name] = maps / np.linalg.norm(maps, axis=1, keepdims=True)
+        norms[taught.name] = rng.random((n, size, size))
+    return Round(
+        canvases,
+        {name: maps.astype(np.float16) for name, maps in directions.items()},
+        {name: maps.astype(np.float16) for name, maps in norms.items()},
+    )
+
+
+def _weights(training: Training) -> dict[str, torch.Tensor]:
+    return training.network().state_dict()
+
+
+def test_a_stopped_run_ends_with_the_same_weights(tmp_path):
+    whole = Training(SETTINGS, 8, taught=FEW)
+    for number in range(2):
+        whole.learn(_round(number))
+    first = Training(SETTINGS, 8, taught=FEW)
+    first.learn(_round(0))
+    first.save(tmp_path / "state.pt")
+    torch.rand(7)  # whatever else was drawn in between
+    second = Training(SETTINGS, 8, taught=FEW)
+    second.resume(tmp_path / "state.pt")
+    assert (second.round, second.step) == (1, 4)
+    second.learn(_round(1))
+    for name, tensor in _weights(whole).items():
+        assert torch.equal(tensor, _weights(second)[name]), name
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    training = Training(SETTINGS, 8, taught=FEW)
+    path = tmp_path / "state.pt"
+    for content in (b"", b"no state", b"PK\x03\x04 cut"):
+        path.write_bytes(content)
+        with pytest.raises(FormatError, match="no state of this training"):
+            training.resume(path)
+    torch.save({"round": 1}, path)
+    with pytest.raises(FormatError, match="KeyError"):
+        training.resume(path)
+
+
+def test_rate():
+    training = Training(TrainingSettings(rounds=10, passes=1, batch=1, decay_rounds=2), 1_000)
+    rates = {}
+    for step in (0, 299, 5_000, 8_000, 9_000, 9_999):
+        training.step = step
+        rates[step] = training.rate()
+    assert rates == pytest.approx(
+        {0: 2e-3 / 300, 299: 2e-3, 5_000: 2e-3, 8_000: 2e-3, 9_000: 1e-3, 9_999: 1e-5}
+    )
+
+
+def test_targets_follow_the_pictures(monkeypatch):
+    """A mirrored, enlarged picture has mirrored, enlarged targets."""
+    made = _round(3, n=1)
+    ramp = np.linspace(0, 1, SIDE // 16, dtype=np.float16)
+    made.norms["one"][:] = ramp
+    made.canvases[:] = (np.linspace(0, 1, SIDE) * 255).astype(np.uint8)[None, :, None]
+    monkeypatch.setattr(rounds, "disturb", lambda canvas, rng: canvas)
+    seen = set()
+    for seed in range(20):
+        batch = made.batch(np.array([0]), FEW, np.random.default_rng(seed))
+        side = batch.pixels.shape[-1]
+        assert batch.directions["one"].shape == (1, 128, side // 16, side // 16)
+        assert batch.directions["fine"].shape == (1, 128, side // 8, side // 8)
+        grey = torch.nn.functional.avg_pool2d(batch.pixels.mean(1), 16)[0]
+        norms = batch.norms["one"][0]
+        mirrored = bool(norms[0, 0] > norms[0, -1])
+        assert float(torch.corrcoef(torch.stack([grey.ravel(), norms.ravel()]))[0, 1]) > 0.99
+        seen.add((mirrored, side))
+    assert {mirrored for mirrored, _ in seen} == {False, True}
+    assert len({side for _, side in seen}) > 2
+
+
+def test_a_round_is_drawn_by_its_seed(data):
+    paths = sorted((data / "natural" / "bsds").rglob("*.jpg"))[:4]
+    photographs = [np.array(Image.open(path).convert("RGB")) for path in paths]
+    teachers = Teachers(data / "weights", TAUGHT[:2])
+    targets = learn_targets(photographs, teachers, seed=1)
+    one, again, other = (
+        make_round(photographs, teachers, targets, number, seed=1) for number in (0, 0, 1)
+    )
+    assert one.canvases.shape == (4, SIDE, SIDE, 3)
+    assert np.array_equal(one.canvases, again.canvases)
+    assert not np.array_equal(one.canvases, other.canvases)
+    for name in ("fire9", "fire8"):
+        assert np.array_equal(one.directions[name], again.directions[name])
+        assert one.norms[name].shape == (4, 14, 14)
