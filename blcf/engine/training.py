@@ -44,7 +44,7 @@ def learn_model(
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary, auto_n_words
     from blcf.vocabulary.rows import at_most_distinct
-    from blcf.vocabulary.vocabulary import SAMPLED_PER_WORD
+    from blcf.vocabulary.size import SAMPLED_PER_WORD
 
     sample, n_features = draw_sample(extractor, images, settings, folder, progress)
     logger.info(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -18,31 +17,15 @@ from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
 from blcf.vocabulary.moving import absorb
 from blcf.vocabulary.rows import at_most_distinct
+from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words, is_integer
 from blcf.vocabulary.two_level import N_PROBED, cells_digest
 
-__all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "Vocabulary", "auto_n_words"]
+__all__ = ["Vocabulary"]
 
 FORMAT_VERSION = 1
 
 # Datasets of the group "cells", see `blcf.vocabulary.two_level.TwoLevel`.
 _CELLS = ("centroids", "cell_of_word")
-
-# n_words="auto", measured in benchmarks/README.md, "Accuracy"; the largest is the paper's.
-LARGEST_AUTO = 25_000
-FEATURES_PER_WORD = 150
-LEAST_AUTO = 128  # for the 79 of ten shelves: mean IoU .79 in place of .71, mAP the same
-
-# How many local features a word k-means looks at: more cost time and gain nothing.
-SAMPLED_PER_WORD = 20
-
-
-def auto_n_words(n_features: int) -> int:
-    """The rule behind ``n_words="auto"``: one word per 150 local features, at most 25,000.
-
-    At least 128, or one per 20 features where these are fewer.
-    """
-    least = max(1, min(LEAST_AUTO, n_features // SAMPLED_PER_WORD))
-    return max(least, min(LARGEST_AUTO, n_features // FEATURES_PER_WORD))
 
 
 class Vocabulary:
@@ -51,7 +34,7 @@ class Vocabulary:
     Parameters
     ----------
     n_words : int, or "auto": one word per 150 features that are given to `fit`, at most 25,000, see
-        `auto_n_words`; no more than there are distinct ones
+        `blcf.vocabulary.auto_n_words`; no more than there are distinct ones
     max_features_per_word : how many of the features k-means looks at; None for all
     max_iter, tol : of k-means, see `blcf.vocabulary.kmeans.kmeans`
     random_state : int
@@ -117,7 +100,7 @@ class Vocabulary:
             on from it
         """
         n_words = check_n_words(self.n_words)
-        if not _is_integer(self.random_state):
+        if not is_integer(self.random_state):
             raise InvalidInput(
                 f"Expected random_state to be an integer, got {self.random_state!r}."
             )
@@ -234,15 +217,17 @@ class Vocabulary:
         if not hasattr(self, "centroids_"):
             raise InvalidInput("This vocabulary has no words yet: call fit first.")
 
-    def write(self, group: h5py.Group) -> None:
-        """Write the words into an HDF5 group."""
+    def write(self, group: h5py.Group, dtype: type = np.float32) -> None:
+        """Write the words into an HDF5 group; as float16 they are read back rounded."""
         self._check_fitted()
-        group.attrs["digest"] = np.bytes_(self.digest_)  # fixed length, see blcf.storage.write_h5
+        centroids: np.ndarray = self.centroids_.astype(dtype)
+        digest = array_digest(centroids.astype(np.float32))  # of what is read
+        group.attrs["digest"] = np.bytes_(digest)  # fixed length, see blcf.storage.write_h5
         group.attrs["random_state"] = self.random_state
         group.attrs["inertia_history"] = self.inertia_history_
         group.attrs["assignment"] = np.bytes_(self.assignment)
         group.attrs["n_probed"] = self.n_probed
-        group.create_dataset("centroids", data=self.centroids_)
+        group.create_dataset("centroids", data=centroids)
         group.create_dataset("counts", data=self.counts_)
         if self.assignment_ == "two_level":
             two_level = self._assigner.two_level
@@ -255,7 +240,7 @@ class Vocabulary:
     @classmethod
     def read(cls, group: h5py.Group, device: str = "auto") -> Vocabulary:
         """A vocabulary from an HDF5 group; `FormatError` where it is not what was written."""
-        centroids = group["centroids"][:]
+        centroids = group["centroids"][:].astype(np.float32)
         vocabulary = cls(
             len(centroids),
             random_state=int(group.attrs["random_state"]),
@@ -292,19 +277,6 @@ def _check_digest(what: str, group: h5py.Group, digest: str) -> None:
             f"The {what} of {group.file.filename} do not match their digest: the file is damaged. "
             "Restore it from a copy, or index again."
         )
-
-
-def check_n_words(n_words: Any) -> int | str:
-    """Give back a number of words or "auto", or raise `InvalidInput`."""
-    if n_words == "auto":
-        return "auto"
-    if _is_integer(n_words) and n_words > 0:
-        return int(n_words)
-    raise InvalidInput(f"Expected n_words to be a positive integer or 'auto', got {n_words!r}.")
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _device(device: str) -> str:

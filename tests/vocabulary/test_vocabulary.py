@@ -13,7 +13,7 @@ from oracle import interpolate, nearest_word
 from blcf.errors import FormatError, InvalidInput, StorageError
 from blcf.vocabulary import Vocabulary, auto_n_words, interpolate_map
 from blcf.vocabulary.rows import at_most_distinct
-from blcf.vocabulary.vocabulary import (
+from blcf.vocabulary.size import (
     FEATURES_PER_WORD,
     LARGEST_AUTO,
     LEAST_AUTO,
