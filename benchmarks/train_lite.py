@@ -22,7 +22,7 @@ import torch
 from report import machine, table, write_section
 from tqdm import tqdm
 
-from blcf.features.lite import PACKAGED, write_lite
+from blcf.features.lite import PACKAGED, LiteNetwork, read_lite, write_lite
 from blcf.images import find_images, read_image, resize_image
 from blcf.learning.rounds import learn_targets, make_round
 from blcf.learning.teachers import TAUGHT, Teachers
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("photographs", nargs="+", type=Path, help="folders")
     parser.add_argument("--teachers", type=Path, required=True, help="folder of their weights")
     parser.add_argument("--work", type=Path, required=True, help="for the state")
+    parser.add_argument("--start", type=Path, help="a blcf-lite.h5 to begin with; else at random")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     for field in fields(TrainingSettings):
         name, value = field.name.replace("_", "-"), getattr(default, field.name)
@@ -65,7 +66,7 @@ def main() -> None:
     ]
     teachers = Teachers(options.teachers, device=options.device)
     targets = learn_targets(photographs, teachers, settings.seed)
-    training = Training(settings, len(photographs), device=options.device)
+    training = Training(settings, device=options.device)
     state, record = options.work / "state.pt", options.work / "record.jsonl"
     if state.is_file():
         training.resume(state)
@@ -74,6 +75,10 @@ def main() -> None:
         began, number = time.monotonic(), training.round
         bar = partial(tqdm, desc=f"round {number}: teachers")
         made = make_round(photographs, teachers, targets, number, settings.seed, bar)
+        if options.start is not None and not training.step:
+            network = LiteNetwork()
+            network.load_state_dict(read_lite(options.start))
+            training.begin(network, made)
         means = training.learn(made, partial(tqdm, desc=f"round {number}"))
         row = {"round": number, "step": training.step, **means}
         row["seconds"] = round(time.monotonic() - began)

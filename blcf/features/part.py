@@ -18,7 +18,7 @@ from blcf.features.networks import build_network, cut_network
 from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
 from blcf.processor import multiplies_bfloat16
 
-__all__ = ["NetworkPart"]
+__all__ = ["NetworkPart", "choose_dtype"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -58,7 +58,7 @@ class NetworkPart:
         else:
             self._load(self.network)
         self._device = torch.device(_choose_device(self.device))
-        self.dtype_ = self.dtype if self.dtype != "auto" else _choose_dtype(self._device)
+        self.dtype_ = self.dtype if self.dtype != "auto" else choose_dtype(self._device)
         self._dtype = _DTYPES[self.dtype_]
         self.weights_digest_ = digest_tensors(self._part)
         self._part.requires_grad_(False)
@@ -194,7 +194,7 @@ def _choose_device(device: str) -> str:
     return device
 
 
-def _choose_dtype(device: torch.device) -> str:
+def choose_dtype(device: torch.device) -> str:
     """bfloat16 where the device has instructions for it: elsewhere it is emulated, and slow."""
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float32"

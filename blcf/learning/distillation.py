@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from blcf.features.part import choose_dtype
 from blcf.learning.student import Student
 from blcf.learning.teachers import Taught
 
@@ -122,8 +123,9 @@ class DistillationLoss(nn.Module):
 
     def forward(self, student: Student, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss, and its parts for the record."""
-        bfloat16 = batch.pixels.device.type in ("cpu", "cuda")
-        with torch.autocast(batch.pixels.device.type, torch.bfloat16, enabled=bfloat16):
+        device = batch.pixels.device
+        bfloat16 = choose_dtype(device) == "bfloat16"
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             shallow, deep = student(batch.pixels)
             said_deep, said_shallow = student.deep_head(deep), student.shallow_head(shallow)
         parts: dict[str, torch.Tensor] = {}

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from blcf.features.lite import LAYERS, LiteNetwork, padding
 
-__all__ = ["SHALLOW", "Student", "TrainedLayer", "export"]
+__all__ = ["SHALLOW", "Student", "TrainedLayer", "export", "unfold"]
 
 SHALLOW = "conv3_3"  # the layer at stride 8 that is taught too
 
@@ -31,6 +31,25 @@ class TrainedLayer(nn.Module):
     def forward(self, maps):  # noqa: D102 (torch's own contract)
         outputs = self.norm(self.conv(self.pad(maps)))
         return functional.relu(outputs + maps if self.shortcut else outputs)
+
+    @torch.no_grad()
+    def unfold(self, kernel: torch.Tensor, bias: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """Become the layer that `folded` gives kernel and bias of, normalised by `maps`.
+
+        Mean and variance are those of the maps, scale and shift undo them. Gives the outputs.
+        """
+        self.conv.weight.copy_(kernel)
+        if self.shortcut:
+            middle, channels = kernel.shape[-1] // 2, torch.arange(len(kernel))
+            self.conv.weight[channels, channels, middle, middle] -= 1
+        variance, mean = torch.var_mean(self.conv(self.pad(maps)), dim=(0, 2, 3))
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(bias + mean)
+        return self.eval()(maps)
 
     def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Kernel and bias of the one convolution that this layer is at inference, float64."""
@@ -80,3 +99,19 @@ def export(student: Student) -> LiteNetwork:
             tensors |= {f"features.{name}.conv.weight": kernel, f"features.{name}.conv.bias": bias}
         network.load_state_dict(tensors)
     return network
+
+
+def unfold(network: LiteNetwork, student: Student, pixels: torch.Tensor) -> None:
+    """Make a student that computes what the plain network computes, to learn on from there.
+
+    Parameters
+    ----------
+    network : float32
+    student : changed; its heads are not
+    pixels : float32 (n, 3, height, width), of pictures over which the layers are normalised
+    """
+    maps = pixels
+    for name, layer in student.layers.items():
+        assert isinstance(layer, TrainedLayer)
+        conv = getattr(network.features, name).conv
+        maps = layer.unfold(conv.weight, conv.bias, maps)

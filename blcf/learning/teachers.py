@@ -23,6 +23,7 @@ from torch.nn import functional
 from blcf.errors import WeightsError
 from blcf.features import Whitening
 from blcf.features.networks import cut_network
+from blcf.features.part import choose_dtype
 from blcf.features.weights import Preprocessing, load_weights, put_weights
 
 __all__ = ["TAUGHT", "MobileNetV1", "Taught", "Teachers"]
@@ -120,7 +121,7 @@ class Teachers:
         ``mobilenet_v1_float.npz`` and ``mobilenet_v1_ops.json``
     taught : the layers
     margin : pixels of a canvas on each side of what the student sees; 16 at least
-    device, dtype : of the arithmetic
+    device, dtype : of the arithmetic; None: bfloat16 where the device has instructions for it
 
     Raises
     ------
@@ -135,17 +136,18 @@ class Teachers:
         *,
         margin: int = 16,
         device: str = "cpu",
-        dtype: torch.dtype = torch.bfloat16,
+        dtype: torch.dtype | None = None,
     ):
-        self.taught, self.margin, self.dtype = tuple(taught), margin, dtype
+        self.taught, self.margin = tuple(taught), margin
         self.device = torch.device(device)
+        self.dtype = dtype or getattr(torch, choose_dtype(self.device))
         self._networks = {}
         for name in dict.fromkeys(each.network for each in taught):
             layers = [each.layer for each in taught if each.network == name]
             part, preprocessing = _open(Path(folder), name, layers)
             mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255
             std = torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255
-            part = part.eval().requires_grad_(False).to(self.device, dtype)
+            part = part.eval().requires_grad_(False).to(self.device, self.dtype)
             part = part.to(memory_format=torch.channels_last)
             self._networks[name] = part, mean.to(self.device), std.to(self.device)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from blcf.features.lite import LAYERS, LiteNetwork
-from blcf.learning.student import Student, export
+from blcf.learning.student import Student, export, unfold
 
 
 def _trained() -> Student:
@@ -35,6 +35,21 @@ def test_export_computes_what_the_student_computes(size):
     torch.testing.assert_close(middle, shallow, rtol=1e-4, atol=1e-4)
     assert found.shape[1:] == (512, size[0] // 16, size[1] // 16)
     assert middle.shape[1:] == (112, size[0] // 8, size[1] // 8)
+
+
+def test_a_student_goes_on_from_a_network():
+    network = export(_trained())
+    torch.manual_seed(1)
+    student = Student(8, 4)
+    pixels = torch.randn(4, 3, 64, 64)
+    unfold(network, student, pixels)
+    again = export(student.eval())
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], tensor, rtol=1e-4, atol=1e-4)
+    with torch.inference_mode():  # normalised by these pictures: by batch it computes the same
+        torch.testing.assert_close(
+            student.train()(pixels)[1], network(pixels), rtol=1e-2, atol=1e-2
+        )
 
 
 def test_a_trained_layer_has_a_shortcut_where_shapes_allow():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -38,24 +40,34 @@ def _weights(training: Training) -> dict[str, torch.Tensor]:
 
 
 def test_a_stopped_run_ends_with_the_same_weights(tmp_path):
-    whole = Training(SETTINGS, 8, taught=FEW)
+    whole = Training(SETTINGS, taught=FEW)
     for number in range(2):
         whole.learn(_round(number))
-    first = Training(SETTINGS, 8, taught=FEW)
+    first = Training(SETTINGS, taught=FEW)
     first.learn(_round(0))
     first.save(tmp_path / "state.pt")
     torch.rand(7)  # whatever else was drawn in between
-    second = Training(SETTINGS, 8, taught=FEW)
+    second = Training(SETTINGS, taught=FEW)
     second.resume(tmp_path / "state.pt")
-    assert (second.round, second.step) == (1, 4)
+    assert (second.round, second.step) == (1, 8)  # half the batch before the rate falls
     second.learn(_round(1))
     for name, tensor in _weights(whole).items():
         assert torch.equal(tensor, _weights(second)[name]), name
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
+def test_a_run_begins_with_the_weights_of_another():
+    before = Training(SETTINGS, taught=FEW)
+    before.learn(_round(0))
+    after = Training(replace(SETTINGS, seed=1), taught=FEW)
+    after.begin(before.network(), _round(1))
+    for name, tensor in _weights(before).items():
+        torch.testing.assert_close(_weights(after)[name], tensor, rtol=1e-3, atol=1e-4)
+    after.learn(_round(1))
+
+
 def test_a_damaged_state_is_named(tmp_path):
-    training = Training(SETTINGS, 8, taught=FEW)
+    training = Training(SETTINGS, taught=FEW)
     path = tmp_path / "state.pt"
     for content in (b"", b"no state", b"PK\x03\x04 cut"):
         path.write_bytes(content)
@@ -67,14 +79,16 @@ def test_a_damaged_state_is_named(tmp_path):
 
 
 def test_rate():
-    training = Training(TrainingSettings(rounds=10, passes=1, batch=1, decay_rounds=2), 1_000)
-    rates = {}
-    for step in (0, 299, 5_000, 8_000, 9_000, 9_999):
-        training.step = step
-        rates[step] = training.rate()
-    assert rates == pytest.approx(
-        {0: 2e-3 / 300, 299: 2e-3, 5_000: 2e-3, 8_000: 2e-3, 9_000: 1e-3, 9_999: 1e-5}
-    )
+    training = Training(TrainingSettings(rounds=10, decay_rounds=2))
+    rates = []
+    for step, round_, done in [(0, 0, 0.0), (299, 0, 0.5), (5_000, 7, 0.9), (6_000, 8, 0.0)] + [
+        (7_000, 9, 0.0),
+        (8_000, 9, 0.5),
+        (9_000, 9, 0.999),
+    ]:
+        training.step, training.round = step, round_
+        rates.append(training.rate(done))
+    assert rates == pytest.approx([2e-3 / 300, 2e-3, 2e-3, 2e-3, 1e-3, 5e-4, 1e-5])
 
 
 def test_targets_follow_the_pictures(monkeypatch):
