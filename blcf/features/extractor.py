@@ -23,7 +23,8 @@ class ConvFeatures(NetworkPart):
 
     Parameters
     ----------
-    network : name of a torchvision classification network, or a ``torch.nn.Module``
+    network : ``blcf-lite``, which the package carries, the name of a torchvision classification
+        network, or a ``torch.nn.Module``
     layer : a node of the network's graph (``features.25``), a submodule, or a paper's name
         (``conv5_1``: after the ReLU, as in Caffe); None takes the family's default of stride 16.
         A module of your own needs one.
@@ -57,7 +58,7 @@ class ConvFeatures(NetworkPart):
 
     def __init__(
         self,
-        network: str | nn.Module = "vgg16",
+        network: str | nn.Module = "blcf-lite",
         *,
         layer: str | None = None,
         weights: str | os.PathLike[str] | None = None,
