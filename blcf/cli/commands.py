@@ -53,6 +53,12 @@ def index(options: argparse.Namespace) -> int:
         _check_same(engine, settings)
     else:
         runtime = given(options, ("device", "dtype"))
+        if "network" not in settings and not options.quiet:
+            print(
+                f"blcf: network {Settings.network}, which the package carries (none was named; "
+                "the paper's is --network vgg16)",
+                file=sys.stderr,
+            )
         engine = SearchEngine.create(options.collection, **settings, **runtime)
     try:
         return _add(engine, images, options)

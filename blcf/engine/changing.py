@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from blcf.collection import TRAINING
+from blcf.engine.generic import read_generic, takes_generic
 from blcf.engine.indexing import AddReport, follow_moves, index_images, names_to_index
 from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.model import write_model
 from blcf.engine.opening import names_of
+from blcf.engine.sample import none_readable
 from blcf.engine.training import learn_model
-from blcf.errors import StorageError
-from blcf.images import ImageList
+from blcf.errors import StorageError, UnreadableImage
+from blcf.images import ImageList, read_image
 
 if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
@@ -48,11 +50,31 @@ def add_images(
 def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
     folder = engine.collection.path
     training = folder / TRAINING
-    learned = learn_model(engine.model.extractor, images, engine.settings, training, progress)
-    engine.collection.commit(model=write_model(folder / "model.h5", *learned))
-    for path in training.iterdir():  # the feature maps are of use until they are indexed
-        if path.name not in KeptMaps.FILES:
-            path.unlink()
+    extractor, settings = engine.model.extractor, engine.settings
+    generic = takes_generic(extractor, settings, len(images))
+    if generic:
+        _check_readable(images)
+        learned = read_generic(extractor.device)
+    else:
+        learned = learn_model(extractor, images, settings, training, progress)
+    entry = write_model(folder / "model.h5", *learned)
+    engine.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
+    if training.is_dir():
+        for path in training.iterdir():  # the feature maps are of use until they are indexed
+            if path.name not in KeptMaps.FILES:
+                path.unlink()
+
+
+def _check_readable(images: ImageList) -> None:
+    """Raise `InvalidInput` where not one picture can be read: no collection is begun for them."""
+    reasons = []
+    for name in images.names:
+        try:
+            read_image(images.path(name))
+            return
+        except UnreadableImage as error:
+            reasons.append(str(error))
+    raise none_readable(len(reasons), images, reasons[0])
 
 
 def remove_images(engine: SearchEngine, pictures: Iterable[str | os.PathLike[str]]) -> int:

@@ -22,18 +22,23 @@ logger = logging.getLogger(__name__)
 
 
 def open_index(collection: Collection, n_words: int, settings: Settings) -> InvertedFile:
-    """The inverted file over the segments of a collection, with the df and norms kept beside it."""
+    """The inverted file over the segments of a collection, with the df and norms kept beside it.
+
+    Where every word stands in every picture (there is one picture, say), idf would make all scores
+    0: it is left off.
+    """
     index = InvertedFile(n_words, idf=settings.idf, sqrt=settings.sqrt)
     for names, postings, live in collection.parts:
         index.add_part(names, postings, live)
     statistics = collection.read_statistics()
     if statistics is not None:
         index.set_statistics(*statistics)
-    if settings.idf and index.n_images and not index.idf_.any():
-        logger.warning(
-            "every word stands in every picture: idf is 0 and so are all scores; "
-            "add more pictures, or make the collection with idf off (--no-idf)"
-        )
+    if not settings.idf or not index.n_images or index.idf_.any():
+        return index
+    logger.info("every word stands in every picture: idf is left off")
+    index = InvertedFile(n_words, sqrt=settings.sqrt)  # what is kept beside it is of the other one
+    for names, postings, live in collection.parts:
+        index.add_part(names, postings, live)
     return index
 
 

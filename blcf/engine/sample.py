@@ -22,7 +22,7 @@ from blcf.storage import map_file, read_json, refusals, write_json
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures
 
-__all__ = ["draw_sample"]
+__all__ = ["draw_sample", "none_readable"]
 
 logger = logging.getLogger(__name__)
 
@@ -137,17 +137,21 @@ def draw_sample(
             sample.save()
             raise
         if not sample.n_rows:
-            raise InvalidInput(
-                f"None of {len(chosen)} pictures under {images.root} could be read. The first: "
-                f"{first_reason}"
-            )
+            raise none_readable(len(chosen), images, first_reason)
         sample.save()
     return sample.features(), sample.n_cells * len(images) // len(chosen)
 
 
+def none_readable(n_images: int, images: ImageList, first_reason: str) -> InvalidInput:
+    """The error where nothing can be learned from."""
+    return InvalidInput(
+        f"None of {n_images} pictures under {images.root} could be read. The first: {first_reason}"
+    )
+
+
 def _n_per_image(settings: Settings, n_channels: int, n_images: int) -> int:
     """How many features are drawn from a picture."""
-    from blcf.vocabulary.vocabulary import LARGEST_AUTO, SAMPLED_PER_WORD
+    from blcf.vocabulary.size import LARGEST_AUTO, SAMPLED_PER_WORD
 
     n_words = LARGEST_AUTO if settings.n_words == "auto" else int(settings.n_words)
     n_features = max(SAMPLED_PER_WORD * n_words, FEATURES_PER_CHANNEL * n_channels)

@@ -7,8 +7,11 @@ from typing import Any
 
 from blcf.bags.weighting import check_weighting
 from blcf.engine.checks import SIDES, check_bool, check_integer, check_known
+from blcf.errors import InvalidInput
 
-__all__ = ["Settings"]
+__all__ = ["VOCABULARIES", "Settings"]
+
+VOCABULARIES = ("auto", "generic", "own")
 
 
 @dataclass(frozen=True)
@@ -19,22 +22,27 @@ class Settings:
 
     Attributes
     ----------
-    network, layer, weights, side : of the features, see `blcf.ConvFeatures`
+    network, layer, weights, side : of the features, see `blcf.ConvFeatures`; the default network
+        is the small one that the package carries
     upsample : factor of bilinear interpolation of the maps
     n_components : of the whitening, None for all channels
     n_words : of the vocabulary, or "auto"
+    vocabulary : "own" is learned from the collection, "generic" comes with the package (for
+        blcf-lite), "auto" is generic for a collection that begins with fewer than 10 pictures,
+        where it fits the other settings
     weighting : spatial weights of the collection's images, see `blcf.bags.spatial_weights`
     idf, sqrt : of the bags, see `blcf.InvertedFile`
     random_state : seed of the training sample and of k-means
     """
 
-    network: str = "vgg16"
+    network: str = "blcf-lite"
     layer: str | None = None
     weights: str | None = None
     side: int = 384
     upsample: int = 2
     n_components: int | None = 128
     n_words: int | str = "auto"
+    vocabulary: str = "auto"
     weighting: str = "norm"
     idf: bool = True
     sqrt: bool = True
@@ -46,6 +54,11 @@ class Settings:
             check_integer("n_components", self.n_components, 1)
         if self.n_words != "auto":
             check_integer("n_words", self.n_words, 1, or_else=" or 'auto'")
+        if self.vocabulary not in VOCABULARIES:
+            raise InvalidInput(
+                f"Expected vocabulary to be one of {', '.join(VOCABULARIES)}, got "
+                f"{self.vocabulary!r}."
+            )
         check_integer("upsample", self.upsample, 1, 8)
         check_integer("side", self.side, *SIDES)
         check_integer("random_state", self.random_state, 0)
