@@ -14,7 +14,9 @@ The map of the house, from the ground up; imports go down only::
     expansion, datasets, evaluation,
     visualization
     descriptors                           the global descriptors of the literature
+    learning                              how the network of the package is trained
     engine                                `SearchEngine` wires the stages
+    demo                                  `blcf demo`: a small collection, and a page of results
     cli                                   `blcf ...`
 
 ``import blcf`` loads none of it: names are resolved when they are first used.

@@ -27,7 +27,7 @@ FLOORS = [
     "visualization",
     "descriptors learning",
     "engine",
-    "web distributed",
+    "demo web distributed",
     "cli __main__",
 ]
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 5}

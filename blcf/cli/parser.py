@@ -9,11 +9,13 @@ from blcf import __version__
 from blcf.bags.weighting import WEIGHTINGS
 from blcf.cli import commands as run
 from blcf.cli import evaluating, searching
+from blcf.cli.demo import demo
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
 from blcf.cli.values import integer_or
 from blcf.datasets import KINDS
 from blcf.engine.evaluating import QUERIES
-from blcf.engine.settings import Settings
+from blcf.engine.generic import FEWEST_TO_LEARN
+from blcf.engine.settings import VOCABULARIES, Settings
 from blcf.evaluation import PROTOCOLS
 
 __all__ = ["build_parser"]
@@ -37,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (_add_index, _add_search, _add_changes, _add_info, _add_check, _add_evaluate):
         add(commands)
+    _add_demo(commands)
     return parser
 
 
@@ -64,9 +67,17 @@ def _add_index(commands: Any) -> None:
         {"frames": "folder of pictures, list file, or one picture", **COLLECTION},
     )
     add = command.add_argument
-    add("--network", help=f"torchvision network (default: {default.network})")
+    add(
+        "--network",
+        help=f"{default.network} (the default: small, in the package), or one of torchvision's: "
+        "vgg16 is the paper's",
+    )
     add("--layer", help="layer: a node name, or the paper's (default: the network's, stride 16)")
-    add("--weights", metavar="FILE", help="state dict (default: torchvision downloads its own)")
+    add(
+        "--weights",
+        metavar="FILE",
+        help="state dict (default: the package's, or torchvision downloads its own)",
+    )
     add("--side", type=int, help=f"longer side in pixels (default: {default.side})")
     add("--upsample", type=int, help=f"interpolation of the maps (default: {default.upsample})")
     add(
@@ -80,6 +91,12 @@ def _add_index(commands: Any) -> None:
         dest="n_words",
         type=integer_or("auto", "auto"),
         help="size of the vocabulary, or auto: 25,000, fewer for small collections (default: auto)",
+    )
+    add(
+        "--vocabulary",
+        choices=VOCABULARIES,
+        help="own: learned from the pictures; generic: the package's, at once; auto: generic for "
+        f"fewer than {FEWEST_TO_LEARN} pictures (default: {default.vocabulary})",
     )
     add(
         "--weighting",
@@ -219,3 +236,31 @@ def _add_evaluate(commands: Any) -> None:
     )
     add("--worst", type=int, metavar="N", help="how many of them (default: 10)")
     add_search_options(command)
+
+
+def _add_demo(commands: Any) -> None:
+    command = _command(
+        commands,
+        "demo",
+        demo,
+        "Show what the engine does, in less than a minute: index a small collection, search for "
+        "objects in it, and write a page of what was found.",
+        {},
+    )
+    add = command.add_argument
+    add(
+        "pictures",
+        nargs="?",
+        metavar="FOLDER",
+        help="your own pictures (some of them are indexed); default: scenes composed from "
+        "photographs that installed libraries carry, where it is known what is right",
+    )
+    add(
+        "--out",
+        metavar="FOLDER",
+        help="where everything is written; an earlier demo there is replaced (default: blcf-demo)",
+    )
+    add("--network", help=f"as of blcf index (default: {Settings.network})")
+    add("--weights", metavar="FILE", help="as of blcf index")
+    add("--json", action="store_true", help="results as JSON")
+    add_device(command)
