@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation_plots import plot_ablation
-from accuracy import NETWORKS, SETS
+from accuracy import SETS, weights_of
 from report import machine, table, write_section
 
 from blcf import SearchEngine, SearchOptions
@@ -36,6 +36,11 @@ ABLATIONS: dict[str, dict[str, tuple]] = {
         "idf": (True, False),
         "sqrt": (True, False),
         "layer": ("fire4", "fire5", "fire6", "fire7", "fire8", "fire9"),
+    },
+    "blcf-lite": {
+        "side": (256, 384, 512),
+        "layer": ("conv3_3", "conv4_4", "conv5"),
+        "n_components": (64, 128, 256),
     },
     "mobilenet_v2": {
         "side": (256, 384, 512),
@@ -64,9 +69,9 @@ def measure(data: Path, work: Path, network: str, name: str, changed: dict[str, 
     shutil.rmtree(path, ignore_errors=True)
     start = time.perf_counter()
     row: dict[str, Any] = {"network": network, "set": name, "changed": changed}
-    weights = data / NETWORKS[network]
+    weights = weights_of(data, network)
     try:
-        engine = SearchEngine.create(path, network, weights=weights, **changed)
+        engine = SearchEngine.create(path, network, weights=weights, vocabulary="own", **changed)
         engine.add(data / SETS[name][0], progress=False)
         (modes,) = evaluate(engine, data / SETS[name][1], [SEARCH], progress=False)
     except BlcfError as error:  # more words than local features, for one
@@ -88,7 +93,7 @@ def all_conditions(networks: list[str], sets: list[str]) -> list[tuple[str, str,
             for setting, values in ABLATIONS[network].items():
                 default = getattr(Settings(), setting)
                 found += [(network, name, {setting: one}) for one in values if one != default]
-    return [one for one in found if one[1] != "grocery" or one[2] not in LEFT_OUT[one[0]]]
+    return [one for one in found if one[1] != "grocery" or one[2] not in LEFT_OUT.get(one[0], ())]
 
 
 def figures(rows: list[dict], network: str, setting: str, name: str) -> list[tuple[Any, dict]]:
@@ -149,7 +154,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the sets and weights")
     parser.add_argument("--work", type=Path, required=True, help="folder for what was measured")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
-    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--networks", nargs="*", default=list(ABLATIONS), choices=ABLATIONS)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     kept = options.work / "ablations.jsonl"

@@ -14,7 +14,7 @@ import json
 import time
 from pathlib import Path
 
-from report import machine, table, write_section
+from report import machine, table, write_results, write_section
 
 from blcf import SearchEngine, SearchOptions
 from blcf.engine.evaluating import evaluate
@@ -25,6 +25,7 @@ SETS = {
     "shelves": ("shelves/images", "shelves/gt.json"),
 }
 NETWORKS = {
+    "blcf-lite": None,  # in the package
     "squeezenet1_1": "weights/squeezenet1_1_features.pth",
     "mobilenet_v2": "weights/mobilenet_v2.pth",
 }
@@ -66,11 +67,17 @@ AGREEMENT = {
 HERE = Path(__file__).resolve().parent
 
 
+def weights_of(data: Path, network: str) -> Path | None:
+    """The file of a network's weights."""
+    file = NETWORKS[network]
+    return None if file is None else data / file
+
+
 def collection(data: Path, work: Path, name: str, network: str, **settings) -> SearchEngine:
     """The collection of a set with some settings, indexed now or in an earlier run."""
     label = "-".join([name, network, *(f"{key}_{value}" for key, value in settings.items())])
     path = work / f"{label}.blcf"
-    weights = data / NETWORKS[network]
+    weights = weights_of(data, network)
     if path.exists():
         engine = SearchEngine.open(path, weights=weights)
     else:
@@ -191,7 +198,8 @@ def markdown(results: dict) -> str:
             "At the settings of an independent plain implementation (logos, SqueezeNet 1.1 fire9, "
             "side 480, 2x upsampling, no idf, no weights, no reranking):",
             table(names, agreement),
-            f"{results['command']}, {results['date']}, {results['machine']}",
+            f"{results['command']}. "
+            + "; ".join(f"{network}: {when}" for network, when in results["made"].items()),
         ]
     )
 
@@ -202,6 +210,9 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the sets and weights")
     parser.add_argument("--work", type=Path, required=True, help="folder for the collections")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
+    parser.add_argument(
+        "--paper", nargs="*", default=list(SETS), choices=SETS, help="at the paper's settings"
+    )
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -213,16 +224,22 @@ def main() -> None:
             if name == "shelves":
                 # A pack fills the query and is a small part of a shelf: the sizes must meet.
                 sets.append(measure_set(*where, {}, query_side=384, side=768))
-            paper.append(measure_set(*where, PAPER_SEARCH, **PAPER_COLLECTION))
+            if name in options.paper:
+                paper.append(measure_set(*where, PAPER_SEARCH, **PAPER_COLLECTION))
+    path = HERE / "results" / "accuracy.json"
+    if "squeezenet1_1" in options.networks:
+        agreement = measure_agreement(options.data, options.work)
+    else:
+        agreement = json.loads(path.read_text("utf-8"))["agreement"]
     results = {
         "command": "`python benchmarks/accuracy.py DATA --work FOLDER`",
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "sets": sets,
         "paper": paper,
-        "agreement": measure_agreement(options.data, options.work),
+        "agreement": agreement,
     }
-    (HERE / "results" / "accuracy.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_results(path, results, options.networks)
     write_section(HERE / "README.md", "Accuracy", markdown(results))
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import NETWORKS, SETS
+from accuracy import SETS, weights_of
 from conditions import System
 from report import machine, table, write_section
 from reproduce_data import DataSet, Task
@@ -236,10 +236,10 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the sets and weights")
     parser.add_argument("--work", type=Path, required=True, help="folder for what was measured")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
-    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--networks", nargs="*", default=list(GRID), choices=GRID)
     parser.add_argument("--keep-features", action="store_true", help="some 40 GB")
     options = parser.parse_args()
-    weights = {name: options.data / path for name, path in NETWORKS.items()}
+    weights = {name: weights_of(options.data, name) for name in GRID}
     laboratory = Laboratory(options.work, open_sets(options.data, options.sets), weights)
     found = measure(laboratory, options.sets, options.networks)
     best, expanded = {}, {}

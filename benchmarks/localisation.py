@@ -9,7 +9,6 @@ benchmarks/results/localisation.json and the section "Localisation" of benchmark
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import NETWORKS, SETS, collection
-from report import machine, table, write_section
+from report import machine, table, write_results, write_section
 
 from blcf import SearchEngine, SearchOptions
 from blcf.bags.weighting import dequantise_norms, spatial_weights
@@ -194,7 +193,8 @@ def markdown(results: dict) -> str:
         "near the best, see `Voting`): recall of the true boxes at IoU .5, and precision."
     )
     parts.append(table(["", "true boxes", "recall", "precision"], lines))
-    parts.append(f"{results['command']}, {results['date']}, {results['machine']}")
+    made = "; ".join(f"{network}: {when}" for network, when in results["made"].items())
+    parts.append(f"{results['command']}. {made}")
     return "\n\n".join(parts)
 
 
@@ -206,17 +206,19 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
+    path = HERE / "results" / "localisation.json"
+    rows = [
+        measure(options.data, options.work, name, network, settings, side)
+        for network in options.networks
+        for name, settings, side in CASES
+    ]
     results = {
         "command": "`python benchmarks/localisation.py DATA --work FOLDER`",
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
-        "sets": [
-            measure(options.data, options.work, name, network, settings, side)
-            for network in options.networks
-            for name, settings, side in CASES
-        ],
+        "sets": rows,
     }
-    (HERE / "results" / "localisation.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_results(path, results, options.networks)
     write_section(HERE / "README.md", "Localisation", markdown(results))
 
 

@@ -1,0 +1,117 @@
+"""The generic vocabulary of the package beside one learned from the collection, by its size.
+
+    python benchmarks/generic_vocabulary.py DATA --work FOLDER
+
+Parts of a set are drawn at random (twice); every query whose picture is in a part and has
+another true picture there is asked, its own picture left out. Both vocabularies index the same
+part, with the engine's defaults. Writes benchmarks/results/generic_vocabulary.json and the section
+"Generic vocabulary" of benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Container
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from report import machine, table, write_section
+
+from blcf import SearchEngine
+from blcf.datasets.ground_truth import read_ground_truth
+from blcf.engine.generic import FEWEST_TO_LEARN
+
+SIZES = {"shelves": (10,), "logos": (25, 50, 100, 300), "grocery": (25, 50, 100, 300)}
+SEEDS = (0, 1)
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Every size, both vocabularies."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    options = parser.parse_args()
+    path = HERE / "results" / "generic_vocabulary.json"
+    options.work.mkdir(parents=True, exist_ok=True)
+    rows = [
+        measure(options.data / name, size, seed, vocabulary, options.work)
+        for name, sizes in SIZES.items()
+        for size in sizes
+        for seed in (SEEDS if size != sizes[-1] else SEEDS[:1])
+        for vocabulary in ("generic", "own")
+    ]
+    path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+    write_section(HERE / "README.md", "Generic vocabulary", report(rows))
+
+
+def measure(root: Path, size: int, seed: int, vocabulary: str, work: Path) -> dict:
+    """One part of a set with one vocabulary."""
+    truth = read_ground_truth(root / "gt.json")
+    base = root / "images" if root.name == "logos" else root
+    names = sorted(truth.sizes)
+    part = set(np.random.default_rng(seed).permutation(names)[:size].tolist())
+    queries = [
+        replace(query, positives=query.positives & part, junk=query.junk & part)
+        for query in truth.queries
+        if query.positives & part and _is_asked(query.examples[0].image, base, truth.sizes, part)
+    ]
+    shutil.rmtree(work / "part.blcf", ignore_errors=True)
+    began = time.perf_counter()
+    engine = SearchEngine.create(work / "part.blcf", vocabulary=vocabulary)
+    engine.add([base / name for name in sorted(part)], root=base, progress=False)
+    seconds = time.perf_counter() - began
+    kind = "box" if root.name == "logos" else "whole"
+    asked = replace(truth, queries=queries)
+    measured = engine.evaluate(asked, queries=kind, rerank=False, progress=False)
+    row = {
+        "set": root.name, "size": size, "seed": seed, "vocabulary": vocabulary,
+        "n_words": engine.model.n_words, "n_queries": len(queries), "seconds": round(seconds, 1),
+        "map": round(measured[0].mean_average_precision, 4),
+    }  # fmt: skip
+    print(row, flush=True)
+    return row
+
+
+def _is_asked(picture: Path, base: Path, images: Container[str], part: set[str]) -> bool:
+    """Whether a query's picture is in the part, or stands outside the set."""
+    name = picture.relative_to(base).as_posix()
+    return name in part or name not in images
+
+
+def report(rows: list[dict]) -> str:
+    """The section of the README."""
+    lines = []
+    for name, sizes in SIZES.items():
+        for size in sizes:
+            cells = [name, f"{size}"]
+            for vocabulary in ("generic", "own"):
+                mine = [
+                    row for row in rows
+                    if (row["set"], row["size"], row["vocabulary"]) == (name, size, vocabulary)
+                ]  # fmt: skip
+                maps = [row["map"] for row in mine]
+                spread = f" ± {np.std(maps):.3f}" if len(maps) > 1 else ""
+                cells += [f"{np.mean(maps):.3f}{spread}"]
+                if vocabulary == "own":
+                    cells += [f"{np.mean([row['n_words'] for row in mine]):,.0f}"]
+                cells += [f"{np.mean([row['seconds'] for row in mine]):.1f}"]
+            lines.append(cells)
+    header = ["set", "pictures", "generic", "s", "own", "words", "s"]
+    n_words = next(row["n_words"] for row in rows if row["vocabulary"] == "generic")
+    return (
+        "blcf-lite, mAP of the queries with their box (grocery and shelves: whole pictures), the "
+        f"engine's defaults without reranking; the generic vocabulary has {n_words:,} words. Parts "
+        "drawn at random, mean of two, and how far each is from it; s: seconds to index, training "
+        "included, one thread while other work went on. The rule: a collection that begins with "
+        f"fewer than {FEWEST_TO_LEARN} pictures takes the generic vocabulary. {machine()}.\n\n"
+        + table(header, lines)
+    )
+
+
+if __name__ == "__main__":
+    main()
