@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = [
     "info",
     "open_engine",
     "remove",
+    "say_skipped",
 ]
 
 DONE, SKIPPED = 0, 3
@@ -93,15 +95,20 @@ def _add(
         f"{len(engine)} pictures in {options.collection}: {report.n_added} added, {replaced}"
         f"{report.n_present} were there, {len(report.skipped)} skipped"
     )
-    for name, reason in list(report.skipped.items())[:10]:
-        print(f"blcf: skipped {display_name(name)}: {reason}", file=sys.stderr)
-    if report.skipped:
+    say_skipped(report.skipped, options.collection)
+    return SKIPPED if report.skipped or images.problems else DONE
+
+
+def say_skipped(skipped: Mapping[str, str], collection: str | os.PathLike[str]) -> None:
+    """Name the first pictures that were skipped, with their reasons, and the list of all."""
+    for name, reason in list(skipped.items())[:10]:
+        print(f"blcf: skipped {display_name(name)}: {display_name(reason)}", file=sys.stderr)
+    if skipped:
         print(
-            f"blcf: all {len(report.skipped)} skipped pictures and their reasons are in "
-            f"{Path(options.collection) / 'errors.jsonl'}",
+            f"blcf: all {len(skipped)} skipped pictures and their reasons are in "
+            f"{Path(collection) / 'errors.jsonl'}",
             file=sys.stderr,
         )
-    return SKIPPED if report.skipped or images.problems else DONE
 
 
 def remove(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from blcf.cli.commands import DONE, SKIPPED, given
+from blcf.cli.commands import DONE, SKIPPED, given, say_skipped
 from blcf.demo import Demo, DemoResult, run_demo
 from blcf.images import display_name
 
@@ -27,11 +27,7 @@ def demo(options: argparse.Namespace) -> int:
         print(json.dumps(found.to_dict(), indent=1))
     else:
         _print(found, options)
-    for name, reason in list(found.skipped.items())[:10]:
-        print(f"blcf: skipped {display_name(name)}: {display_name(reason)}", file=sys.stderr)
-    if found.skipped:
-        listed = found.folder / "demo.blcf" / "errors.jsonl"
-        print(f"blcf: all {len(found.skipped)} skipped pictures are in {listed}", file=sys.stderr)
+    say_skipped(found.skipped, found.folder / "demo.blcf")
     return SKIPPED if found.skipped else DONE
 
 

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from blcf.bags.weighting import check_weighting
-from blcf.engine.checks import SIDES, check_bool, check_integer, check_known
-from blcf.errors import InvalidInput
+from blcf.engine.checks import SIDES, check_bool, check_choice, check_integer, check_known
 
 __all__ = ["VOCABULARIES", "Settings"]
 
@@ -54,11 +53,7 @@ class Settings:
             check_integer("n_components", self.n_components, 1)
         if self.n_words != "auto":
             check_integer("n_words", self.n_words, 1, or_else=" or 'auto'")
-        if self.vocabulary not in VOCABULARIES:
-            raise InvalidInput(
-                f"Expected vocabulary to be one of {', '.join(VOCABULARIES)}, got "
-                f"{self.vocabulary!r}."
-            )
+        check_choice("vocabulary", self.vocabulary, VOCABULARIES)
         check_integer("upsample", self.upsample, 1, 8)
         check_integer("side", self.side, *SIDES)
         check_integer("random_state", self.random_state, 0)
