@@ -112,6 +112,9 @@ def _search_scenes(
     demo.to_install = [
         package for package, _, names in LIBRARIES.values() if photographs.keys().isdisjoint(names)
     ]
+    logger.info("compiling the search (the first time on a machine: some seconds)")
+    first = composed.objects[0]  # once more below: its time shall not be the compiler's
+    engine.search(folder / "queries" / f"{first.name}.jpg", box=first.box, k=1)
     for one in composed.objects:
         truth = composed.true_boxes(one.name)
         if truth:
