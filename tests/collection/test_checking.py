@@ -2,69 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
+from damaged import (
+    DAMAGES,
+    DATASETS,
+    FIRST_AND_LAST,
+    LEFT,
+    LISTS,
+    assert_that_it_opens_safely,
+    content_of,
+    damage_cut,
+    damage_flip,
+    flip,
+    only,
+    places_of_datasets,
+    some_collection,
+)
 from made_up import DESCRIPTION, append, append_batch, check, files_of, name, picture
 
-from blcf.collection import Batch, Collection, check_collection, checking, manifest
-from blcf.collection.lock import writer_lock
-from blcf.errors import (
-    BlcfError,
-    CollectionLocked,
-    CollectionNotFound,
-    FormatError,
-    StorageError,
-)
+from blcf.collection import Batch, Collection, check_collection, manifest
+from blcf.errors import CollectionNotFound
 from blcf.storage import file_digest
-
-DATASETS = ["names", "name_offsets", "name_hashes", "name_order", "root_ids", "sizes"]
-DATASETS += [f"maps/{name}" for name in ("shapes", "offsets", "marks", "cell_words", "norms")]
-LISTS = ["image_ids", "word_indptr", "run_indptr", "run_codes", "run_lengths", "values"]
-LISTS = [f"postings/{one}" for one in LISTS]
 
 
 @pytest.fixture
 def collection(tmp_path):
-    """Segments of 4, 5 and 3 images, the second with a removed one; a model and statistics."""
-    made = Collection.create(tmp_path / "some.blcf", DESCRIPTION)
-    with made.writing():
-        (made.path / "model.h5").write_bytes(b"whitening and vocabulary")
-        made.commit(model={"file": "model.h5", "n_words": 20})
-        append(made, range(4))
-        append(made, range(4, 9))
-        append(made, range(9, 12))
-        made.remove([name(5)])
-        made.write_statistics(np.arange(20), np.arange(11))
-        made.record_skipped({"bad.jpg": "no picture"}, [], "/pictures")
-    return made
-
-
-LEFT = [i for i in range(12) if i != 5]
-FIRST_AND_LAST = [0, 1, 2, 3, 9, 10, 11]
-
-
-def flip(path, place):
-    data = bytearray(path.read_bytes())
-    data[place] ^= 0xFF
-    path.write_bytes(data)
-
-
-def content_of(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def only(report):
-    assert len(report.damages) == 1, report.damages
-    return report.damages[0]
+    return some_collection(tmp_path)
 
 
 def test_sound(collection):
@@ -89,30 +55,6 @@ def test_no_collection(tmp_path):
             with pytest.raises(CollectionNotFound, match="neither manifest.json nor manifest.back"):
                 check_collection(path, repair=repair)
     assert not (tmp_path / "none").exists() and not list(tmp_path.iterdir())
-
-
-def places_of_datasets(path):
-    """Bytes in the middle of every dataset, and of the file's own structure."""
-    places = {}
-    with h5py.File(path) as file:
-        sets = [file[one] for one in DATASETS] + list(file["postings"].values())
-        for one in sets:
-            if one.size:
-                n_bytes = one.size * one.dtype.itemsize
-                places[one.name] = (one.id.get_offset(), n_bytes)
-    return places
-
-
-def assert_that_it_opens_safely(path):
-    """Opened without a check, a damaged collection gives an error of ours or other figures."""
-    try:
-        opened = Collection.open(path)
-        list(opened.names()), opened.find(["folder/1.jpg"])
-        for i in range(opened.n_images):
-            opened.size(i), opened.norms(i), opened.image_path(i), opened.root_of(i)
-            assert opened.words(i).size == 0 or opened.words(i).max() < 20
-    except BlcfError:
-        pass
 
 
 def test_flipped_byte_anywhere_in_a_segment(collection):
@@ -150,25 +92,6 @@ def test_damage_under_a_digest_that_fits(collection, dataset):
     manifest.copy_manifest(collection.path, collection.manifest)
     assert_that_it_opens_safely(collection.path)
     assert only(check_collection(collection.path)).file == "segments/00000002.h5"
-
-
-def damage_flip(path):
-    flip(path, path.stat().st_size // 2)
-
-
-def damage_cut(path):
-    path.write_bytes(path.read_bytes()[:-2])
-
-
-def damage_empty(path):
-    path.write_bytes(b"")
-
-
-def damage_longer(path):
-    path.write_bytes(path.read_bytes() + b"more")
-
-
-DAMAGES = [damage_flip, damage_cut, damage_empty, damage_longer, Path.unlink]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -227,81 +150,6 @@ def test_copy_of_the_names(collection, damage):
     assert check_collection(collection.path).is_sound
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_manifest(collection, damage):
-    damage(collection.path / "manifest.json")
-    with pytest.raises(BlcfError, match="blcf check .* --repair"):
-        Collection.open(collection.path)
-    found = only(check_collection(collection.path))
-    assert found.file == "manifest.json" and "manifest.json is" in found.reason
-    generation = collection.manifest["generation"]
-    assert check_collection(collection.path, repair=True).repaired
-    opened = Collection.open(collection.path)
-    check(opened, LEFT)
-    assert opened.manifest["generation"] == generation + 2
-    assert check_collection(collection.path).is_sound
-    collection.refresh()
-    check(collection, LEFT)
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_copy_of_the_manifest(collection, damage):
-    damage(collection.path / "manifest.backup.json")
-    check(Collection.open(collection.path), LEFT, ranked=False)
-    assert only(check_collection(collection.path)).file == "manifest.backup.json"
-    assert check_collection(collection.path, repair=True).repaired
-    check(Collection.open(collection.path), LEFT)
-    assert check_collection(collection.path).is_sound
-
-
-def test_manifest_and_its_copy(collection):
-    damage_cut(collection.path / "manifest.json")
-    damage_flip(collection.path / "manifest.backup.json")
-    before = content_of(collection.path)
-    for repair in (False, True):
-        with pytest.raises(FormatError, match="both damaged or missing: there is nothing to resto"):
-            check_collection(collection.path, repair=repair)
-    before.pop("writer.lock"), before.pop("writer.json", None)
-    after = content_of(collection.path)
-    after.pop("writer.lock")
-    assert after == before
-
-
-def test_manifest_whose_copy_is_one_commit_old(collection, monkeypatch):
-    with collection.writing():
-        with monkeypatch.context() as patch:
-            patch.setattr("blcf.collection.collection.copy_manifest", lambda folder, value: False)
-            append(collection, [12, 13])
-    damage_empty(collection.path / "manifest.json")
-    report = check_collection(collection.path, repair=True)
-    lost = [one for one in report.damages if one.file == "segments/00000004.h5"]
-    assert lost[0].names == [name(12), name(13)]
-    assert lost[0].listed.read_text() == f"/pictures/{name(12)}\n/pictures/{name(13)}\n"
-    opened = Collection.open(collection.path)
-    with opened.writing():
-        check(opened, LEFT)
-        append(opened, [12, 13])
-    assert "00000005.h5" in files_of(opened)
-    check(opened, [*LEFT, 12, 13])
-
-
-def test_another_version(collection):
-    path = collection.path / "manifest.json"
-    path.write_text(path.read_text().replace('version": 2', 'version": 1'))
-    with pytest.raises(FormatError, match="format version 2, got version 1"):
-        check_collection(collection.path, repair=True)
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_model(collection, damage):
-    damage(collection.path / "model.h5")
-    for repair in (False, True):
-        report = check_collection(collection.path, repair=repair)
-        found = only(report)
-        assert found.file == "model.h5" and not report.repaired
-        assert "cannot be computed again: restore it from a copy, or index again" in found.reason
-
-
 def test_statistics_and_report_of_skipped(collection):
     damage_cut(collection.path / "statistics.h5")
     (collection.path / "errors.jsonl").write_text("{")
@@ -322,18 +170,6 @@ def test_leftovers(collection):
         (collection.path / "segments" / file).write_text("x")
     report = check_collection(collection.path)
     assert report.is_sound and report.leftovers == ["segments/00000044.h5", "segments/notes.txt"]
-
-
-def test_names_that_live_twice(collection):
-    with collection.writing():
-        entries = collection.manifest["segments"]
-        collection.commit(segments=[{**entries[0]}, *entries[1:], dict(entries[0])])
-    damage = only(check_collection(collection.path))
-    assert damage.file == "manifest.json" and damage.names == [name(i) for i in range(4)]
-    assert "4 stand for several images" in damage.reason
-    assert check_collection(collection.path, repair=True).n_images == 11
-    check(Collection.open(collection.path), [*LEFT[4:], 0, 1, 2, 3])
-    assert check_collection(collection.path).is_sound
 
 
 STRANGE = [
@@ -361,65 +197,3 @@ def test_list_of_strange_names(collection):
     lines = damage.listed.read_bytes().split(b"\n")
     kept = ["plain.jpg", "\U0001f600.jpg", os.fsdecode(b"\xe9.jpg"), "\u2028.jpg", "#.jpg"]
     assert [os.fsdecode(line) for line in lines] == [*(f"/pictures/{one}" for one in kept), ""]
-
-
-def test_repair_is_a_writer(collection):
-    damage_flip(collection.path / "segments" / "00000002.h5")
-    with writer_lock(collection.path):
-        assert not check_collection(collection.path).is_sound
-        with pytest.raises(CollectionLocked):
-            check_collection(collection.path, repair=True)
-
-
-def test_check_while_a_writer_merges(collection, monkeypatch):
-    """What the first look misses was merged away meanwhile: the second look is right."""
-    inspect, n_looks = checking.inspect, []
-
-    def inspect_late(folder):
-        read = checking_manifest(folder)
-        if not n_looks:
-            with collection.writing():
-                collection.compact()
-            monkeypatch.setattr("blcf.collection.findings.read_manifest", lambda _: read)
-        n_looks.append(1)
-        found = inspect(folder)
-        monkeypatch.undo()
-        return found
-
-    checking_manifest = manifest.read_manifest
-    monkeypatch.setattr(checking, "inspect", inspect_late)
-    report = check_collection(collection.path)
-    assert report.is_sound and report.n_segments == 1 and n_looks == [1]
-
-
-def test_read_only_folder(collection):
-    folders = [collection.path, collection.path / "segments"]
-    damage_flip(collection.path / "segments" / "00000002.h5")
-    for folder in folders:
-        folder.chmod(0o555)
-    try:
-        if os.access(collection.path, os.W_OK):
-            pytest.skip("this user (root?) may write everywhere")
-        assert only(check_collection(collection.path)).n_images == 4
-        with pytest.raises(StorageError):
-            check_collection(collection.path, repair=True)
-    finally:
-        for folder in folders:
-            folder.chmod(0o755)
-
-
-def test_interrupted_repair_is_completed(collection, monkeypatch):
-    damage_flip(collection.path / "segments" / "00000002.h5")
-
-    def stop(*arguments):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("blcf.collection.repairing.swap_manifest", stop)
-        with pytest.raises(KeyboardInterrupt):
-            check_collection(collection.path, repair=True)
-    assert "00000002.h5" in os.listdir(collection.path / "damaged")
-    repaired = only(check_collection(collection.path, repair=True))
-    assert "missing" in repaired.reason and repaired.names == [name(i) for i in (4, 6, 7, 8)]
-    check(Collection.open(collection.path), FIRST_AND_LAST)
-    assert json.loads((collection.path / "manifest.json").read_text())["next_segment"] == 4
