@@ -2,8 +2,8 @@
 
     python benchmarks/train_lite.py PHOTOGRAPHS ... --teachers FOLDER --work FOLDER
 
-The photographs go through rounds. A round makes one canvas of every photograph, lets the teachers
-look at it once, keeps what they say in memory (2 GB), and shows it to the student several times
+The photographs go through rounds. A round makes two canvases of every photograph, lets the teachers
+look at each once, keeps what they say in memory (4 GB), and shows it to the student several times
 under other light, noise and size. After each round the state is written to the work folder: a run
 that was stopped goes on with the round it was in, and ends with the same weights. The last round
 writes blcf/features/blcf-lite.h5 and the section "blcf-lite" of benchmarks/README.md.
@@ -18,6 +18,7 @@ from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 
+import h5py
 import torch
 from report import machine, table, write_section
 from tqdm import tqdm
@@ -66,6 +67,10 @@ def main() -> None:
     ]
     teachers = Teachers(options.teachers, device=options.device)
     targets = learn_targets(photographs, teachers, settings.seed)
+    before = ""  # how the weights that it begins with were trained
+    if options.start is not None:
+        with h5py.File(options.start) as file:
+            before = bytes(file.attrs["settings"]).decode()
     training = Training(settings, device=options.device)
     state, record = options.work / "state.pt", options.work / "record.jsonl"
     if state.is_file():
@@ -74,7 +79,9 @@ def main() -> None:
     while training.round < settings.rounds:
         began, number = time.monotonic(), training.round
         bar = partial(tqdm, desc=f"round {number}: teachers")
-        made = make_round(photographs, teachers, targets, number, settings.seed, bar)
+        made = make_round(
+            photographs, teachers, targets, number, settings.seed, views=settings.views, bar=bar
+        )
         if options.start is not None and not training.step:
             network = LiteNetwork()
             network.load_state_dict(read_lite(options.start))
@@ -86,13 +93,21 @@ def main() -> None:
             file.write(json.dumps(row) + "\n")
         training.save(state)
         torch.save(training.network().state_dict(), options.work / f"lite-{number + 1:03d}.pth")
-    facts = {**FACTS, "settings": json.dumps(asdict(settings))}
+    how = shown(settings)
+    if before:
+        how = f"{before}; then {how}"
+    facts = {**FACTS, "settings": how}
     write_lite(PACKAGED, training.network(), facts)
     rows = [json.loads(line) for line in record.read_text("utf-8").splitlines()]
-    write_section(HERE / "README.md", "blcf-lite", report(rows, settings, len(photographs)))
+    write_section(HERE / "README.md", "blcf-lite", report(rows, how, len(photographs)))
 
 
-def report(rows: list[dict], settings: TrainingSettings, n_photographs: int) -> str:
+def shown(settings: TrainingSettings) -> str:
+    """Settings in a line."""
+    return ", ".join(f"{name} {value}" for name, value in asdict(settings).items())
+
+
+def report(rows: list[dict], how: str, n_photographs: int) -> str:
     """The section of the README: data, licence, settings, time, losses."""
     shares = {each.name: each.share for each in TAUGHT}
     numbers = {len(rows) * part // 5 for part in range(5)} | {len(rows) - 1}
@@ -104,7 +119,6 @@ def report(rows: list[dict], settings: TrainingSettings, n_photographs: int) -> 
         for row in shown
     ]
     hours = sum(row["seconds"] for row in rows) / 3600
-    how = ", ".join(f"{name} {value}" for name, value in asdict(settings).items())
     return "\n\n".join(
         [
             f"`python benchmarks/train_lite.py PHOTOGRAPHS ... --teachers FOLDER --work FOLDER`: "

@@ -7,7 +7,7 @@ Three losses, each over the cells of the student's map at stride 16:
 - the student's features, whitened as BLCF will whiten them, have the similarities that the
   teachers' have on the average: the Kullback-Leibler divergence of the softmax over the cells of a
   batch (relational distillation: Park et al., CVPR 2019; Fang et al., SEED, ICLR 2021);
-- the student's L2 norm follows the mean norm of the teachers, as BLCF weights cells by it.
+- the student's L2 norm follows that of one teacher, as BLCF weights cells by it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from blcf.learning.teachers import Taught
 
 __all__ = ["Batch", "DistillationLoss", "RunningWhitening"]
 
-_NORM = 10.0  # what a student's norm is where the teachers' is the mean one
+_NORM = 10.0  # what a student's norm is where the teacher's is the mean one
+
+# What is predicted varies less than what it is predicted from: norms are taught that differ from
+# the mean as many times as much.
+_CONTRAST = 1.5
 
 
 @dataclass
@@ -98,7 +102,7 @@ class DistillationLoss(nn.Module):
 
     Parameters
     ----------
-    taught : the layers of the teachers
+    taught : the layers of the teachers; the first at stride 16 teaches the norm
     n_cells : that are compared with each other, drawn at random
     temperature : of the softmax over similarities
     relation, norm : weights of the second and the third loss
@@ -112,7 +116,7 @@ class DistillationLoss(nn.Module):
         n_cells: int = 768,
         temperature: float = 0.1,
         relation: float = 1.0,
-        norm: float = 0.2,
+        norm: float = 2.0,
     ):
         super().__init__()
         self.deep = [each for each in taught if each.stride == 16]
@@ -133,13 +137,15 @@ class DistillationLoss(nn.Module):
             for each, values in zip(group, said.float().chunk(len(group), dim=1)):
                 parts[each.name] = each.share * _directions(values, each.name, batch)
         deep = deep.float()
-        shares = torch.tensor([each.share for each in self.deep], device=deep.device)
-        norms = torch.stack([batch.norms[each.name] for each in self.deep], dim=-1) @ shares
-        lengths = deep.square().sum(1).add(1e-6).sqrt()
-        parts["norm"] = self.norm * functional.smooth_l1_loss(lengths / _NORM, norms)
+        parts["norm"] = self.norm * self._norm(deep, batch)
         parts["relation"] = self.relation * self._relation(deep, batch)
         loss = torch.stack(list(parts.values())).sum()
         return loss, {name: float(value.detach()) for name, value in parts.items()}
+
+    def _norm(self, deep: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """How far the L2 norms are from those of the first teacher."""
+        wanted = (1 + _CONTRAST * (batch.norms[self.deep[0].name] - 1)).clamp_min(0.05)
+        return functional.smooth_l1_loss(deep.square().sum(1).add(1e-6).sqrt() / _NORM, wanted)
 
     def _relation(self, deep: torch.Tensor, batch: Batch) -> torch.Tensor:
         """How far the similarities of some cells are from the teachers' mean ones."""

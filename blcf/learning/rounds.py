@@ -1,4 +1,4 @@
-"""A round of training: one canvas of every photograph, and what the teachers say of it."""
+"""A round of training: canvases of every photograph, and what the teachers say of them."""
 
 from __future__ import annotations
 
@@ -94,13 +94,18 @@ def make_round(
     targets: Targets,
     number: int,
     seed: int,
+    *,
+    views: int = 1,
     bar=iter,
 ) -> Round:
-    """The round of a number, by the seed; `bar` wraps the iteration over its parts."""
-    n = len(photographs)
+    """The round of a number, by the seed; `bar` wraps the iteration over its parts.
+
+    Canvas ``views * i + j`` is the view j of photograph i.
+    """
+    n = views * len(photographs)
     made = Round(np.empty((n, SIDE, SIDE, 3), np.uint8), {}, {})
     for numbers in bar(list(batched(np.arange(n), _AT_ONCE))):
-        canvases = _canvases(photographs, numbers, [seed, number + 1])
+        canvases = _canvases(photographs, numbers, [seed, number + 1], views)
         made.canvases[numbers] = canvases[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
         for name, values in teachers(canvases).items():
             found = targets.transform(name, values)
@@ -112,13 +117,15 @@ def make_round(
 
 
 def _canvases(
-    photographs: Sequence[np.ndarray], numbers: np.ndarray, seeds: list[int]
+    photographs: Sequence[np.ndarray], numbers: np.ndarray, seeds: list[int], views: int = 1
 ) -> np.ndarray:
-    """Canvases of some photographs, each by a generator of its own."""
+    """Canvases of some numbers, each by a generator of its own."""
     side = SIDE + 2 * MARGIN
     return np.stack(
         [
-            make_canvas(photographs, int(each), side, np.random.default_rng([*seeds, int(each)]))
+            make_canvas(
+                photographs, int(each) // views, side, np.random.default_rng([*seeds, int(each)])
+            )
             for each in numbers
         ]
     )

@@ -53,10 +53,10 @@ class Taught:
 
 # By their padding alone the cells of MobileNetV2 would look at 0 and those of MobileNetV1 at 15.
 TAUGHT = (
-    Taught("fire9", "squeezenet1_1", "fire9", 16, 15, 0.2),
-    Taught("fire8", "squeezenet1_1", "fire8", 16, 15, 0.3),
-    Taught("mobilenet_v2", "mobilenet_v2", "features.14.conv.0", 16, -4, 0.3),
-    Taught("mobilenet_v1", "mobilenet_v1", "conv_pw_11", 16, 7, 0.2),
+    Taught("fire9", "squeezenet1_1", "fire9", 16, 15, 0.35),
+    Taught("fire8", "squeezenet1_1", "fire8", 16, 15, 0.25),
+    Taught("mobilenet_v2", "mobilenet_v2", "features.14.conv.0", 16, -4, 0.25),
+    Taught("mobilenet_v1", "mobilenet_v1", "conv_pw_11", 16, 7, 0.15),
     Taught("fire5", "squeezenet1_1", "fire5", 8, 7, 0.2),
 )
 

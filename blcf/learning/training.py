@@ -36,6 +36,10 @@ class TrainingSettings:
     rate : of AdamW, after a warm-up of 300 steps
     decay_rounds : the last ones, in which the rate falls in a straight line
     relation, norm : weights of two losses, see `DistillationLoss`
+    views : canvases of a photograph in a round
+    together : canvases that follow one another and are in one batch: two views of two photographs
+        that are neighbours in their folder, often of one thing, so that the second loss compares
+        what a search will compare
     seed : of every choice
     """
 
@@ -45,7 +49,9 @@ class TrainingSettings:
     rate: float = 2e-3
     decay_rounds: int = 2
     relation: float = 1.0
-    norm: float = 0.2
+    norm: float = 2.0
+    views: int = 2
+    together: int = 4
     seed: int = 0
 
 
@@ -105,7 +111,7 @@ class Training:
         torch.manual_seed(settings.seed * 1_000 + self.round)
         self.student.train()
         n = len(made.canvases)
-        order = np.concatenate([rng.permutation(n) for _ in range(settings.passes)])
+        order = np.concatenate([self._order(n, rng) for _ in range(settings.passes)])
         is_early = self.round < settings.rounds - settings.decay_rounds
         size = max(1, settings.batch // 2 if is_early else settings.batch)
         batches = [part for part in batched(order, size) if len(part) == size or n < size]
@@ -125,6 +131,13 @@ class Training:
             record.append(parts)
         self.round += 1
         return {name: float(np.mean([parts[name] for parts in record])) for name in record[0]}
+
+    def _order(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """A permutation of canvases that leaves some together, other ones each time."""
+        together, views = self.settings.together, self.settings.views
+        numbers = np.roll(np.arange(n), views * int(rng.integers(n)))
+        groups = list(batched(numbers, together))
+        return np.concatenate([groups[each] for each in rng.permutation(len(groups))])
 
     @torch.no_grad()
     def _follow(self) -> None:

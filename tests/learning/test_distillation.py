@@ -51,6 +51,15 @@ def test_relation_is_zero_where_the_similarities_are_the_teachers():
     assert float(loss._relation(batch.directions["two"], batch)) > 0.1
 
 
+def test_the_norm_is_that_of_the_first_teacher():
+    batch = _batch(np.random.default_rng(3))
+    loss = DistillationLoss(TAUGHT, n_channels=8)
+    for name, factor in (("one", 1.0), ("one", 1.1), ("two", 1.0)):
+        contrast = (1 + 1.5 * (batch.norms[name] - 1)).clamp_min(0.05)
+        said = float(loss._norm(10 * factor * contrast[:, None] * batch.directions["one"], batch))
+        assert (said < 1e-6) == ((name, factor) == ("one", 1.0)), (name, factor, said)
+
+
 def test_gradients_reach_every_layer_and_the_loss_falls():
     torch.manual_seed(0)
     student = Student(16, 8)

@@ -78,6 +78,19 @@ def test_a_damaged_state_is_named(tmp_path):
         training.resume(path)
 
 
+def test_views_of_neighbours_stay_together():
+    training = Training(replace(SETTINGS, views=2, together=4), taught=FEW)
+    rng = np.random.default_rng(0)
+    starts = set()
+    for _ in range(10):
+        order = training._order(20, rng)
+        assert sorted(order) == list(range(20))
+        for group in order.reshape(-1, 4):
+            assert np.array_equal((group - group[0]) % 20, np.arange(4)) and group[0] % 2 == 0
+        starts |= {int(group[0]) % 4 for group in order.reshape(-1, 4)}
+    assert starts == {0, 2}, "other neighbours each time"
+
+
 def test_rate():
     training = Training(TrainingSettings(rounds=10, decay_rounds=2))
     rates = []
@@ -124,6 +137,10 @@ def test_a_round_is_drawn_by_its_seed(data):
     assert one.canvases.shape == (4, SIDE, SIDE, 3)
     assert np.array_equal(one.canvases, again.canvases)
     assert not np.array_equal(one.canvases, other.canvases)
+    two = make_round(photographs, teachers, targets, 0, seed=1, views=2)
+    assert two.canvases.shape == (8, SIDE, SIDE, 3)
+    assert not np.array_equal(two.canvases[0], two.canvases[1])
+    assert np.array_equal(two.canvases[0], one.canvases[0])
     for name in ("fire9", "fire8"):
         assert np.array_equal(one.directions[name], again.directions[name])
         assert one.norms[name].shape == (4, 14, 14)
