@@ -29,7 +29,7 @@ _NORM = 10.0  # what a student's norm is where the teacher's is the mean one
 
 # What is predicted varies less than what it is predicted from: norms are taught that differ from
 # the mean as many times as much.
-_CONTRAST = 1.5
+_CONTRAST = 2.0
 
 
 @dataclass
@@ -115,7 +115,7 @@ class DistillationLoss(nn.Module):
         n_channels: int = 512,
         n_cells: int = 768,
         temperature: float = 0.1,
-        relation: float = 1.0,
+        relation: float = 2.0,
         norm: float = 2.0,
     ):
         super().__init__()

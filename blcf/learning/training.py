@@ -43,12 +43,12 @@ class TrainingSettings:
     seed : of every choice
     """
 
-    rounds: int = 4
-    passes: int = 4
+    rounds: int = 12
+    passes: int = 3
     batch: int = 16
     rate: float = 2e-3
-    decay_rounds: int = 2
-    relation: float = 1.0
+    decay_rounds: int = 7
+    relation: float = 2.0
     norm: float = 2.0
     views: int = 2
     together: int = 4

@@ -119,4 +119,4 @@ def test_the_network_of_the_package_finds_the_objects(tmp_path):
     demo = running.run_demo(tmp_path / "out", progress=False)
     assert demo.network == "blcf-lite, layer conv5"
     assert demo.to_install or demo.mean_average_precision > 0.85  # 1.0 when it was trained
-    assert demo.to_install or demo.localisation.mean_iou > 0.65  # .819
+    assert demo.to_install or demo.localisation.mean_iou > 0.65  # .812
