@@ -107,7 +107,7 @@ def report(rows: list[dict]) -> str:
         "blcf-lite, mAP of the queries with their box (grocery and shelves: whole pictures), the "
         f"engine's defaults without reranking; the generic vocabulary has {n_words:,} words. Parts "
         "drawn at random, mean of two, and how far each is from it; s: seconds to index, training "
-        "included, one thread while other work went on. The rule: a collection that begins with "
+        "included. The rule: a collection that begins with "
         f"fewer than {FEWEST_TO_LEARN} pictures takes the generic vocabulary. {machine()}.\n\n"
         + table(header, lines)
     )
