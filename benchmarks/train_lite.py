@@ -35,7 +35,8 @@ LARGEST = 384  # pixels of a photograph that are of use
 FACTS = {
     "licence": "MIT",
     "photographs": "Grocery Store Dataset, training part (2,640, MIT); one photograph of each of "
-    "1,000 ImageNet classes and BSDS500 (research use); no labels were used",
+    "1,000 ImageNet classes and BSDS500 (research use); no labels were used, but the order of "
+    "files, in which those of a product follow each other, decides which are in a batch",
     "teachers": "SqueezeNet 1.1 fire9, fire8 and fire5 (BSD-2), MobileNetV2 features.14.conv.0 and "
     "MobileNetV1 conv_pw_11 (Apache-2.0), all trained on ImageNet",
 }
