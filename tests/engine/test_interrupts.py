@@ -49,7 +49,7 @@ def test_a_damaged_segment_is_no_crash(scenes, tmp_path):
 
 
 def test_searching_while_adding_is_followed_by_a_fresh_search(scenes, tmp_path):
-    engine = create(tmp_path / "c.blcf")
+    engine = create(tmp_path / "c.blcf", n_words=20)  # of 23 colours
     engine.add([scenes / "00.png"], root=scenes, progress=False)
     real, calls = engine.model.encode_many, []
 
@@ -168,8 +168,8 @@ engine.add(sys.argv[2], progress=False)
 def test_kill_loses_only_the_batch_in_flight(scenes, tmp_path):
     """kill -9 at several instants, then the same command: the ranking of an undisturbed run."""
     path = tmp_path / "c.blcf"
-    undisturbed = create(tmp_path / "undisturbed.blcf")
-    for engine in (create(path), undisturbed):
+    undisturbed = create(tmp_path / "undisturbed.blcf", n_words=20)  # of 23 colours
+    for engine in (create(path, n_words=20), undisturbed):
         engine.add([scenes / "00.png"], root=scenes, progress=False)  # learns the vocabulary
     undisturbed.add(scenes, progress=False)
     before = 1

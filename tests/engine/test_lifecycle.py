@@ -164,7 +164,7 @@ def test_expansion_wants_its_hits_however_few_are_shown(scenes, tmp_path):
 
 def test_one_picture_is_found_without_idf(scenes, tmp_path, caplog):
     caplog.set_level("INFO", "blcf")
-    engine = create(tmp_path / "c.blcf", idf=True)
+    engine = create(tmp_path / "c.blcf", idf=True, n_words=20)  # of 23 colours
     engine.add([scenes / "00.png"], root=scenes, progress=False)
     (hit,) = engine.search(scenes / "00.png", query_scales=(1,))
     assert hit.score == pytest.approx(1, abs=1e-3), "idf would make all scores 0"

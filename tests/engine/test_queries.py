@@ -163,7 +163,7 @@ def test_flip_finds_a_mirrored_object(planted, tmp_path):
         options = {**region, "verify": "inliers", "windows": "grid", **ONE_SIZE}
         plain = engine.search(planted.picture, **options)
         hits = engine.search(planted.picture, query_flip=True, **options)
-        assert plain[0].score < 12 < hits[0].score and hits[0].name == "mirrored.png"
+        assert plain[0].score < hits[0].score > 12 and hits[0].name == "mirrored.png"
         np.testing.assert_allclose(hits[0].box, np.array([3, 2, 7, 6]) * tiles.TILE, atol=4)
         assert [query.box.tolist() for query in hits.asked.queries] == 2 * [list(box)]
         assert np.array_equal(hits.asked.pictures[1], planted.picture[:, ::-1])
