@@ -41,7 +41,8 @@ class TileNetwork(torch.nn.Module):
             self.mix.bias.copy_(torch.from_numpy(rng.standard_normal(64).astype(np.float32)))
 
     def forward(self, x):
-        return self.relu(self.mix(self.pool(x)))
+        """Rounded: tiles of one colour have one feature wherever they lie, on every processor."""
+        return self.relu(torch.round(self.mix(self.pool(x)), decimals=3))
 
 
 SETTINGS = {

@@ -153,7 +153,9 @@ def test_flip_finds_a_mirrored_object(planted, tmp_path):
     """Words of tiles are the same in a mirror; that they lie mirrored is seen by verification."""
     scene = np.random.default_rng(1).integers(8, tiles.N_COLOURS, (8, 8))
     scene[2:6, 3:7] = planted.object[:, ::-1]
-    engine = tiles.create(tmp_path / "c.blcf")
+    # Which of the two tiles of a colour is tried first goes by the numbers of the words: with other
+    # seeds up to 14 of 16 tiles lie right without the mirror too; with it 17 do with each of eight.
+    engine = tiles.create(tmp_path / "c.blcf", random_state=1)
     tiles.save(tmp_path / "scenes" / "mirrored.png", scene)
     for number in range(6, 12):
         tiles.save(tmp_path / "scenes" / f"{number}.png", planted.maps[number])
@@ -163,7 +165,7 @@ def test_flip_finds_a_mirrored_object(planted, tmp_path):
         options = {**region, "verify": "inliers", "windows": "grid", **ONE_SIZE}
         plain = engine.search(planted.picture, **options)
         hits = engine.search(planted.picture, query_flip=True, **options)
-        assert plain[0].score < hits[0].score > 12 and hits[0].name == "mirrored.png"
+        assert plain[0].score < 12 < hits[0].score and hits[0].name == "mirrored.png"
         np.testing.assert_allclose(hits[0].box, np.array([3, 2, 7, 6]) * tiles.TILE, atol=4)
         assert [query.box.tolist() for query in hits.asked.queries] == 2 * [list(box)]
         assert np.array_equal(hits.asked.pictures[1], planted.picture[:, ::-1])
