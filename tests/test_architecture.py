@@ -33,6 +33,8 @@ FLOORS = [
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 5}
 MAY_MEET = {("features", "images"), ("datasets", "images"), ("collection", "index")}  # floor 2
 
+COMPILING = "blcf.kernels.compiling"
+
 HOMES = {
     "torch": (
         "blcf.features",
@@ -168,13 +170,28 @@ def test_the_ground_floor_has_no_cycle() -> None:
 
 
 def test_kernels_import_numpy_and_numba_only() -> None:
-    allowed = {"__future__", "numpy", "numba", "llvmlite", "math"}  # llvmlite is numba's own
+    allowed = {"__future__", "numpy", "numba", "llvmlite", "math", "blcf"}  # llvmlite: numba's
     offenders = [
         str(each)
         for each in IMPORTS
-        if part_of(each.module) == "kernels" and each.imported.split(".")[0] not in allowed
+        if part_of(each.module) == "kernels"
+        and each.module != COMPILING
+        and each.imported.split(".")[0] not in allowed
     ]
     assert not offenders
+
+
+def test_only_one_file_asks_numba_to_compile() -> None:
+    """numba would keep compiled code beside the source, or fail where it cannot."""
+    offenders = [
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "numba"
+        and {alias.name for alias in node.names} & {"jit", "njit"}
+    ]
+    assert offenders == [COMPILING]
 
 
 @pytest.mark.parametrize("library", HOMES)

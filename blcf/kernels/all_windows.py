@@ -21,14 +21,15 @@ words repeat: .4 ms for a usual map of 32x42 cells with roots, at most 10 ms (tw
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["best_of_all_windows"]
 
 HALF_STEP = 6e-8  # a float32 is off by 2^-24 = 5.96e-8 of itself at most
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_of_all_windows(
     additive, first, numbers, values, factors, sqrt, rows, columns, least, most, best
 ):
@@ -104,7 +105,7 @@ def best_of_all_windows(
     return state[0]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_before(x1, y1, x2, y2, best):
     """Whether of two windows of equal scores the first one is the better."""
     height, other_height = y2 - y1, best[3] - best[1]
@@ -116,7 +117,7 @@ def _is_before(x1, y1, x2, y2, best):
     return y1 < best[1] or (y1 == best[1] and x1 < best[0])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _search_band(
     y1, y2, columns, least, most, cells, table, sqrt, by_cell, by_word, best, state
 ):
@@ -165,7 +166,7 @@ def _search_band(
             state[0], state[1] = score, limit
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_cells(start, end, factor, sqrt, places, tf, added, table, edges, scratch):
     """Add new cells of one word to the band: `tf` and `added` by slot, those from start to end.
 
@@ -203,7 +204,7 @@ def _add_cells(start, end, factor, sqrt, places, tf, added, table, edges, scratc
                 row[right] += difference
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _slots(first, numbers, n_numbered, strips):
     """A slot for each strip that a word occurs in.
 

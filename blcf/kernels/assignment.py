@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["keep_best_words"]
 
@@ -11,7 +12,7 @@ __all__ = ["keep_best_words"]
 _TILE = 256
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_best_words(
     products,
     bias,

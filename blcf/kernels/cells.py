@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["FEATURES", "TILE", "group_by_cell", "keep_best_of_cells", "probe_cells"]
 
@@ -12,7 +13,7 @@ __all__ = ["FEATURES", "TILE", "group_by_cell", "keep_best_of_cells", "probe_cel
 TILE, FEATURES = 512, 24
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _multiply(features, words, width, products):
     """``products = features words``: (n, d) by (d, width); n is a multiple of 3, d of 8.
 
@@ -52,7 +53,7 @@ def _multiply(features, words, width, products):
                 p[w], q[w], r[w] = p0, q0, r0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def probe_cells(features, panels, half_norms, n_cells, margin, counts):
     """The cells that score at most `margin` less than a feature's best cell.
 
@@ -100,7 +101,7 @@ def probe_cells(features, panels, half_norms, n_cells, margin, counts):
     return found[:n_found]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _largest(values):
     """The largest of some values; -inf where all are NaN."""
     best = np.float32(-np.inf)
@@ -116,7 +117,7 @@ def _largest(values):
     return best
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _above(values, least, places, n_found):
     """Write the places of the values >= least behind the `n_found` first; how many there are."""
     for first in range(0, values.size, 64):
@@ -132,7 +133,7 @@ def _above(values, least, places, n_found):
     return n_found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_by_cell(counts, cells, starts, pairs):
     """The features that look at each cell.
 
@@ -157,7 +158,7 @@ def group_by_cell(counts, cells, starts, pairs):
         first += counts[feature]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_best_of_cells(
     features, pair_starts, pairs, panels, half_norms, numbers, word_starts, cells, top, top_words
 ):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["score_candidates"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def score_candidates(estimates, limit, vectors, query, scores):
     """Exact dot products of the vectors whose estimate reaches a limit.
 

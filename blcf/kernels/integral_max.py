@@ -14,14 +14,15 @@ and what is empty is 0. The rounding of a power makes values below .024 of the c
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["best_rectangle", "integrate_powers", "pool_rectangle"]
 
 _EDGES = (1, 3, 0, 2)  # y1, y2, x1, x2: the order in which they move
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def integrate_powers(cells, scales, exponent, unit, integral):
     """Integral images of ``round(unit * (scale * x)^exponent)``, channels last.
 
@@ -59,7 +60,7 @@ def integrate_powers(cells, scales, exponent, unit, integral):
                 out[c] = above[c] + sums[c]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pool_rectangle(integral, unit, exponent, x1, y1, x2, y2, pooled):
     """Approximate maxima of the cells of a rectangle, over the maximum of the channel.
 
@@ -72,7 +73,7 @@ def pool_rectangle(integral, unit, exponent, x1, y1, x2, y2, pooled):
     _pool(integral, unit, 1 / np.float64(exponent), x1, y1, x2, y2, pooled)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pool(integral, unit, root, x1, y1, x2, y2, pooled):
     a, b, c, d = integral[y2, x2], integral[y1, x2], integral[y2, x1], integral[y1, x1]
     for i in range(pooled.size):
@@ -80,7 +81,7 @@ def _pool(integral, unit, root, x1, y1, x2, y2, pooled):
         pooled[i] = (total / unit) ** root if total > 0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _score(integral, unit, root, rectangle, products, squares, pooled):
     """Cosine of the query and the approximate maxima of a rectangle; 0 where a length is 0."""
     x1, y1, x2, y2 = rectangle[0], rectangle[1], rectangle[2], rectangle[3]
@@ -92,7 +93,7 @@ def _score(integral, unit, root, rectangle, products, squares, pooled):
     return dot / np.sqrt(squared) if squared > 0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_rectangle(
     integral, unit, exponent, products, squares, aspect, most_change, step, shift, n_rounds, best
 ):

@@ -7,14 +7,15 @@ have the word of the cell on their left, and a packed map takes a third of its b
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["pack_map", "unpack_map"]
 
 _NEW, _LEFT, _ABOVE = 0, 1, 2
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack_map(words, marks, new_words):
     """Say of every cell whether its word is that of the cell on its left, of that above, or new.
 
@@ -46,7 +47,7 @@ def pack_map(words, marks, new_words):
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unpack_map(marks, new_words, words):
     """Undo `pack_map`.
 

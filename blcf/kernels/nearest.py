@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["keep_best_bits", "keep_best_scores", "mean_of_groups"]
 
@@ -11,7 +12,7 @@ __all__ = ["keep_best_bits", "keep_best_scores", "mean_of_groups"]
 _TILE = 256
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _insert(value, word, best, words):
     """Put a value that is above the last into the best, behind equal ones; the last one goes."""
     place = best.size - 1
@@ -23,7 +24,7 @@ def _insert(value, word, best, words):
     words[place] = word
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_best_scores(scores, first_word, top_scores, top_words):
     """Offer a block of words to some features, and keep the best of each.
 
@@ -58,7 +59,7 @@ def keep_best_scores(scores, first_word, top_scores, top_words):
                     least = best[kept]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_best_bits(bits, first_word, top_keys, top_words):
     """`keep_best_scores` for scores in bfloat16, which are compared as integers.
 
@@ -93,7 +94,7 @@ def keep_best_bits(bits, first_word, top_keys, top_words):
                     least = best[kept]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mean_of_groups(rows, order, starts, means):
     """Means of groups of rows, summed in double precision; empty groups are left as they are.
 

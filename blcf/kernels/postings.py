@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+
+from blcf.kernels.compiling import kernel
 
 __all__ = [
     "accumulate_scores",
@@ -57,7 +59,7 @@ def _compile_prefetch(array, index):
     return lambda array, index: _prefetch_line(array, index)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mark_steps(tf, n_steps, present):
     """Mark which multiples of a step occur.
 
@@ -82,14 +84,14 @@ def mark_steps(tf, n_steps, present):
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_up_steps(tf, n_steps, places, codes):
     """Write the place of every frequency, ``places[tf * n_steps]``, to ``codes``."""
     for i in range(tf.size):
         codes[i] = places[np.int64(tf[i] * n_steps)]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def build_postings(indptr, indices, codes, word_indptr, image_ids, list_codes):
     """Turn bags (CSR rows = images) into posting lists (rows = words) by a counting sort.
 
@@ -124,7 +126,7 @@ def build_postings(indptr, indices, codes, word_indptr, image_ids, list_codes):
             at[image] = entry
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_postings(word_indptr, image_ids, live, counts):
     """Add the number of postings of live images to ``counts``, int64 (n_words,).
 
@@ -137,7 +139,7 @@ def count_postings(word_indptr, image_ids, live, counts):
         counts[word] += n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def copy_postings(word_indptr, image_ids, codes, new_ids, ends, out_image_ids, out_codes):
     """Append the postings of a part's live images to the lists of a new part.
 
@@ -160,7 +162,7 @@ def copy_postings(word_indptr, image_ids, codes, new_ids, ends, out_image_ids, o
         ends[word] = place
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_runs(word_indptr, image_ids, codes, n_codes, run_indptr, run_codes, run_lengths):
     """Order every list by code, images of a code as they were, and say where its runs are.
 
@@ -205,7 +207,7 @@ def group_runs(word_indptr, image_ids, codes, n_codes, run_indptr, run_codes, ru
         run_indptr[word + 1] = n_runs
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def has_repeats(word_indptr, image_ids):
     """Whether an image stands twice in a list."""
     seen_in = np.full(65_536, -1, dtype=np.int32)
@@ -217,7 +219,7 @@ def has_repeats(word_indptr, image_ids):
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def accumulate_scores(
     words,
     starts,
@@ -287,7 +289,7 @@ def accumulate_scores(
                 begin = end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def accumulate_squared_norms(
     word_indptr, image_ids, run_indptr, run_codes, run_lengths, table, idf, squared
 ):

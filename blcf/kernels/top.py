@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["sort_top", "take_top"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_worse(score, image, other_score, other_image):
     """Whether (score, image) comes after the other in a ranking."""
     return score < other_score or (score == other_score and image > other_image)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sift_down(scores, images, size):
     """Restore the heap below its root, the worst of the kept hits."""
     position = 0
@@ -32,7 +33,7 @@ def _sift_down(scores, images, size):
         position = child
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take_top(scores, scale, first_image, top_scores, top_images):
     """Offer the images of a part to a heap of the best, and wipe their scores.
 
@@ -58,7 +59,7 @@ def take_top(scores, scale, first_image, top_scores, top_images):
             _sift_down(top_scores, top_images, top_scores.size)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sort_top(top_scores, top_images):
     """Turn a heap into a ranking: score descending, then image ascending."""
     for last in range(top_scores.size - 1, 0, -1):

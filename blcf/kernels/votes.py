@@ -12,12 +12,13 @@ take 5 us a size of box this way, whatever the number of pairs of similar cells.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["fill_planes", "find_peaks", "refine_box", "vote"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_planes(words, weights, rows, starts, bins, values, planes):
     """Lay out what each cell of an image holds for each bin of the query.
 
@@ -48,7 +49,7 @@ def fill_planes(words, weights, rows, starts, bins, values, planes):
     return complete
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def vote(planes, places, sides, sigmas, divisors, scores):
     """The score of a box of each size around the centre of each cell.
 
@@ -87,7 +88,7 @@ def vote(planes, places, sides, sigmas, divisors, scores):
         _blur_columns(blurred.reshape(h, pitch), sigmas[size, 1], divisors[size], scores[size])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _blur_rows(values, sigma, out):
     """Blur along padded rows; what comes into the padding means nothing."""
     out[:] = values
@@ -102,7 +103,7 @@ def _blur_rows(values, sigma, out):
             last[k] += share * behind[k]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _blur_columns(values, sigma, divisor, out):
     h, w = out.shape
     for y in range(h):
@@ -116,7 +117,7 @@ def _blur_columns(values, sigma, divisor, out):
                 row[x] += share * near[x]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_peaks(scores, least, peaks):
     """Where no neighbour in size, row and column scores more; of equal ones the first.
 
@@ -152,7 +153,7 @@ def find_peaks(scores, least, peaks):
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refine_box(planes, places, w, spread, least_sigma, ridge, n_rounds, box):
     """Fit centre and sides of a box to the cells that voted for it, by reweighted least squares.
 
@@ -212,7 +213,7 @@ def refine_box(planes, places, w, spread, least_sigma, ridge, n_rounds, box):
         _fit(sums[1], ridge, h, box[1::2])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add(sums, place, mass, moment):
     sums[0] += mass
     sums[1] += mass * place
@@ -221,7 +222,7 @@ def _add(sums, place, mass, moment):
     sums[4] += moment * place
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fit(sums, ridge, length, box):
     """The straight line of cells over places: `box` is (centre, side)."""
     place, cell = sums[1] / sums[0], sums[2] / sums[0]

@@ -11,12 +11,13 @@ roots. Of roots only the cells of the query's words count in it, which are few.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["lay_out", "score_windows"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lay_out(words, weights, query, squared_idf, sqrt):
     """A map as the two halves of the cosine with a query.
 
@@ -75,7 +76,7 @@ def lay_out(words, weights, query, squared_idf, sqrt):
     return additive, first, numbers[:n_listed], values[:n_listed], factors[:n_numbered]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def score_windows(additive, first, numbers, values, factors, sqrt, windows, order, scores):
     """Cosine similarity of a query with each window of an assignment map.
 
@@ -122,7 +123,7 @@ def score_windows(additive, first, numbers, values, factors, sqrt, windows, orde
         scores[i] = dot / np.sqrt(squared_norm) if squared_norm > 0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_of_squares(factors, tf):
     """Of all words, in four parts: an addition need not wait for the one before it."""
     a = b = c = d = 0.0
@@ -137,7 +138,7 @@ def _sum_of_squares(factors, tf):
     return (a + b) + (c + d)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _by_column(first, numbers, values, h, w):
     """The listed cells column by column: first (w, h + 1), numbers, values."""
     starts = np.empty((w, h + 1), dtype=np.int32)
@@ -154,7 +155,7 @@ def _by_column(first, numbers, values, h, w):
     return starts, turned_numbers, turned_values
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _enter_band(y1, y2, by_column, places, starts, entries):
     """List the cells of a band column by column, a word once in a column.
 
