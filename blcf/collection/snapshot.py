@@ -52,7 +52,8 @@ class Snapshot:
                 segment = segment.marked(entry)
             segments.append(segment)
         numbering = Numbering([(segment.n_images, segment.live) for segment in segments])
-        self.manifest, self.segments, self._numbering = manifest, segments, numbering
+        # At once: a thread that copies this meanwhile gets the state before or after, no mixture.
+        vars(self).update(manifest=manifest, segments=segments, _numbering=numbering)
 
     @property
     def vocabulary_digest(self) -> str:

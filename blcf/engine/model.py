@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ _IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
 class Model:
     """What a collection's words were made with; each part is loaded when it is first used.
 
+    Threads may use it at once, the first time too: one of them loads a part, the others wait.
+
     Parameters
     ----------
     collection : whose manifest says what the parts must be
@@ -55,6 +58,7 @@ class Model:
         self._weights = weights
         self._device = device
         self._dtype = dtype
+        self._loading = threading.RLock()
         self._extractor = extractor
         self._learned: tuple[Whitening, Vocabulary] | None = None
         self._centroids: np.ndarray | None = None
@@ -62,40 +66,44 @@ class Model:
     @property
     def extractor(self) -> ConvFeatures:
         """The network, checked to be the one that the collection was made with."""
-        if self._extractor is None:
-            from blcf.features import ConvFeatures
+        with self._loading:
+            if self._extractor is None:
+                self._extractor = self._load_extractor()
+            return self._extractor
 
-            settings, made = self.settings, self.collection.manifest["extractor"]
-            if settings.network == "module" and self._network is None:
-                raise InvalidInput(
-                    f"{self.collection.path} was made with your own {made['network']}: pass it "
-                    "with network=... to SearchEngine.open."
-                )
-            weights = self._weights or settings.weights
-            if weights is not None and not Path(weights).is_file():
-                raise WeightsError(
-                    f"The weights of {self.collection.path} are not at {weights}. Say where they "
-                    "are now with weights=FILE (--weights FILE)."
-                )
-            extractor = ConvFeatures(
-                self._network or settings.network,
-                layer=settings.layer,
-                weights=weights,
-                side=settings.side,
-                device=self._device,
-                dtype=self._dtype,
+    def _load_extractor(self) -> ConvFeatures:
+        from blcf.features import ConvFeatures
+
+        settings, made = self.settings, self.collection.manifest["extractor"]
+        if settings.network == "module" and self._network is None:
+            raise InvalidInput(
+                f"{self.collection.path} was made with your own {made['network']}: pass it "
+                "with network=... to SearchEngine.open."
             )
-            now = extractor.describe()
-            for key in _IDENTITY:
-                if made[key] != now[key]:
-                    raise VocabularyMismatch(
-                        f"{self.collection.path} was made with {key} {made[key]} "
-                        f"({made['weights']}), the network given has {now[key]} "
-                        f"({now['weights']}). Pass the same weights with weights=FILE "
-                        "(--weights FILE)."
-                    )
-            self._extractor = extractor
-        return self._extractor
+        weights = self._weights or settings.weights
+        if weights is not None and not Path(weights).is_file():
+            raise WeightsError(
+                f"The weights of {self.collection.path} are not at {weights}. Say where they "
+                "are now with weights=FILE (--weights FILE)."
+            )
+        extractor = ConvFeatures(
+            self._network or settings.network,
+            layer=settings.layer,
+            weights=weights,
+            side=settings.side,
+            device=self._device,
+            dtype=self._dtype,
+        )
+        now = extractor.describe()
+        for key in _IDENTITY:
+            if made[key] != now[key]:
+                raise VocabularyMismatch(
+                    f"{self.collection.path} was made with {key} {made[key]} "
+                    f"({made['weights']}), the network given has {now[key]} "
+                    f"({now['weights']}). Pass the same weights with weights=FILE "
+                    "(--weights FILE)."
+                )
+        return extractor
 
     @property
     def is_learned(self) -> bool:
@@ -130,15 +138,16 @@ class Model:
     @property
     def centroids(self) -> np.ndarray:
         """The features of the words, float32 (n_words, n_components); needs no network."""
-        if self._learned is not None:
-            return self.vocabulary.centroids_
-        if self._centroids is None:
-            path = self.collection.path / self.entry["file"]
-            with open_h5(path, KIND, FORMAT_VERSION) as file:
-                centroids = file["vocabulary"]["centroids"][:]
-            self._check(path, array_digest(centroids), self.entry["vocabulary_digest"])
-            self._centroids = centroids
-        return self._centroids
+        with self._loading:
+            if self._learned is not None:
+                return self.vocabulary.centroids_
+            if self._centroids is None:
+                path = self.collection.path / self.entry["file"]
+                with open_h5(path, KIND, FORMAT_VERSION) as file:
+                    centroids = file["vocabulary"]["centroids"][:]
+                self._check(path, array_digest(centroids), self.entry["vocabulary_digest"])
+                self._centroids = centroids
+            return self._centroids
 
     def _check(self, path: Path, found: str, listed: str) -> None:
         if found != listed:
@@ -148,14 +157,16 @@ class Model:
             )
 
     def _parts(self) -> tuple[Whitening, Vocabulary]:
-        if self._learned is None:
-            entry = self.entry
-            path = self.collection.path / entry["file"]
-            whitening, vocabulary = _read_model(path, self._device)
-            found = f"{whitening.digest_} {vocabulary.digest_}"
-            self._check(path, found, f"{entry['whitening_digest']} {entry['vocabulary_digest']}")
-            self._learned = whitening, vocabulary
-        return self._learned
+        with self._loading:
+            if self._learned is None:
+                entry = self.entry
+                path = self.collection.path / entry["file"]
+                whitening, vocabulary = _read_model(path, self._device)
+                found = f"{whitening.digest_} {vocabulary.digest_}"
+                listed = f"{entry['whitening_digest']} {entry['vocabulary_digest']}"
+                self._check(path, found, listed)
+                self._learned = whitening, vocabulary
+            return self._learned
 
     def encode(self, feature_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Words and norms of a raw feature map, float32 (C, h, w).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
@@ -55,6 +56,7 @@ class SearchEngine:
         self.collection = model.collection
         self.settings = model.settings
         self._searcher: tuple[int, Searcher] | None = None
+        self._opening = threading.Lock()  # of threads that search at once, one opens the index
 
     @classmethod
     def create(
@@ -198,15 +200,16 @@ class SearchEngine:
     @property
     def searcher(self) -> Searcher:
         """The search over what is committed, as of `open`, the last change or `refresh`."""
-        generation = self.collection.manifest["generation"]
-        if self._searcher is None or self._searcher[0] != generation:
-            # A refresh replaces what a collection holds and changes none of it: the copy stays.
-            snapshot = copy(self.collection)
-            index = open_index(snapshot, self.model.n_words, self.settings)
-            self._searcher = generation, Searcher(
-                index, snapshot, self.bag_of_words(), lambda: self.model.centroids
-            )
-        return self._searcher[1]
+        with self._opening:
+            generation = self.collection.manifest["generation"]
+            if self._searcher is None or self._searcher[0] != generation:
+                # A refresh replaces what a collection holds and changes none of it: the copy stays.
+                snapshot = copy(self.collection)
+                index = open_index(snapshot, self.model.n_words, self.settings)
+                self._searcher = snapshot.manifest["generation"], Searcher(
+                    index, snapshot, self.bag_of_words(), lambda: self.model.centroids
+                )
+            return self._searcher[1]
 
     def describe(
         self,
