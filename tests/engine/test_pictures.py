@@ -139,7 +139,8 @@ def test_an_error_of_encode_comes_behind_what_was_finished(extractor, folder, ki
         for name, _, _ in stream(extractor, folder, encode):
             names.append(name)
     assert names == ["00.png"]  # 01 was in the batch that failed
-    assert calls == [3, 3]
+    # One batch is handed over ahead: its turn may come before the caller meets the error.
+    assert calls in ([3, 3], [3, 3, 2])
 
 
 def test_an_error_of_the_network_comes_at_once(folder) -> None:
