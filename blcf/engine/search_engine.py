@@ -201,14 +201,13 @@ class SearchEngine:
     def searcher(self) -> Searcher:
         """The search over what is committed, as of `open`, the last change or `refresh`."""
         with self._opening:
-            generation = self.collection.manifest["generation"]
+            # A refresh replaces what a collection holds and changes none of it: the copy stays.
+            snapshot = copy(self.collection)
+            generation = snapshot.manifest["generation"]
             if self._searcher is None or self._searcher[0] != generation:
-                # A refresh replaces what a collection holds and changes none of it: the copy stays.
-                snapshot = copy(self.collection)
                 index = open_index(snapshot, self.model.n_words, self.settings)
-                self._searcher = snapshot.manifest["generation"], Searcher(
-                    index, snapshot, self.bag_of_words(), lambda: self.model.centroids
-                )
+                bags, words = self.bag_of_words(), lambda: self.model.centroids
+                self._searcher = generation, Searcher(index, snapshot, bags, words)
             return self._searcher[1]
 
     def describe(

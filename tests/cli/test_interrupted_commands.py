@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -35,3 +38,27 @@ def test_the_message(place, call, monkeypatch, command, message):
     query = {"query": "frames/été 1/00.png", "positives": ["été 1/01.png"]}
     (place / "gt.json").write_text(json.dumps({"queries": [query]}))
     assert call(*command) == (130, "", f"blcf: interrupted{message}\n")
+
+
+AT_IMPORT = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["blcf", "--version"]
+from blcf.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("module", ["blcf.cli", "numpy", "blcf.engine"])
+def test_an_interrupt_while_the_command_line_is_imported(module):
+    done = subprocess.run(
+        [sys.executable, "-c", AT_IMPORT.format(module=module)], capture_output=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"blcf: interrupted\n")
