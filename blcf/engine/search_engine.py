@@ -48,7 +48,6 @@ class SearchEngine:
     >>> engine = SearchEngine.create("episodes.blcf", network="vgg16")  # doctest: +SKIP
     >>> engine.add("frames/")  # doctest: +SKIP
     >>> hits = engine.search("query.jpg", box=(120, 80, 420, 310))  # doctest: +SKIP
-    >>> hits[0].name, hits[0].score, hits[0].box  # doctest: +SKIP
     """
 
     def __init__(self, model: Model):
@@ -100,9 +99,8 @@ class SearchEngine:
             path, {"settings": checked.to_dict(), "extractor": extractor.describe()}
         )
         module = None if isinstance(network, str) else network
-        return cls(
-            Model(collection, network=module, device=device, dtype=dtype, extractor=extractor)
-        )
+        how: Any = {"network": module, "device": device, "dtype": dtype}
+        return cls(Model(collection, extractor=extractor, **how))
 
     @classmethod
     def open(
@@ -191,10 +189,10 @@ class SearchEngine:
 
     def bag_of_words(self) -> BagOfWords:
         """How the bags of whole pictures are made."""
-        return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
+        return BagOfWords(self.model.n_words, self.settings.weighting)
 
     def refresh(self) -> None:
-        """Take what another process has committed since the collection was opened."""
+        """Take what another process has committed."""
         self.collection.refresh()
 
     @property
