@@ -11,13 +11,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
-from blcf.index.approximate import check_share, promising_words
+from blcf.index.approximate import wanted_words
 from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
 from blcf.index.parts import NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
 from blcf.index.scoring import rank, rank_many
-from blcf.index.statistics import Statistics, take_statistics
+from blcf.index.statistics import DocumentFrequencies, Statistics, take_statistics
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
 
@@ -100,7 +100,7 @@ class InvertedFile:
                 f"Expected one name per bag, got {len(names)} names and {bags.shape[0]} bags."
             )
         with self._changing:
-            self._state = State(with_bags(self._state.parts, names, bags))
+            self._put(with_bags(self._state.parts, names, bags))
         return self
 
     def add_part(
@@ -116,7 +116,7 @@ class InvertedFile:
                 "Index again with the vocabulary of this index."
             )
         with self._changing:
-            self._state = State([*self._state.parts, NamedPart(names, postings, live)])
+            self._put([*self._state.parts, NamedPart(names, postings, live)])
         return self
 
     def remove(self, names: Sequence[str]) -> int:
@@ -128,12 +128,43 @@ class InvertedFile:
             names = [names]
         with self._changing:
             n_before = self.n_images
-            self._state = State(without_names(self._state.parts, names))
+            self._put(without_names(self._state.parts, names))
             return n_before - self.n_images
+
+    def _put(self, parts: Sequence[NamedPart]) -> None:
+        self._state = State(parts, self._state.given)
+
+    @property
+    def frequencies(self) -> DocumentFrequencies:
+        """How many images live here, and in how many of them each word occurs."""
+        return self._state.frequencies(self.n_words, self.idf, self.sqrt)
+
+    def rank_by(self, frequencies: DocumentFrequencies | None) -> InvertedFile:
+        """Weigh by the frequencies of a larger collection, which this index holds a part of.
+
+        Scores are then those that the images have in the whole collection: the rankings of all
+        parts, merged by score and order of insertion, are the ranking of the whole. They hold
+        until they are given anew, whatever is added here meanwhile.
+
+        Parameters
+        ----------
+        frequencies : the sum of those of all parts; None weighs by this index's own again
+
+        Returns
+        -------
+        self
+        """
+        if frequencies is not None and frequencies.df.shape != (self.n_words,):
+            raise VocabularyMismatch(
+                f"Expected frequencies of {self.n_words} words, got {frequencies.df.size}."
+            )
+        with self._changing:
+            self._state = State(self._state.parts, frequencies)
+        return self
 
     @property
     def df(self) -> np.ndarray:
-        """In how many images each word occurs: int64 (n_words,)."""
+        """In how many images each word occurs: int64 (n_words,); see `rank_by`."""
         return self._live().df
 
     @property
@@ -159,7 +190,8 @@ class InvertedFile:
                 f"Expected statistics of {self.n_words} words and {self.n_images} images, got "
                 f"shapes {df.shape} and {norms.shape}."
             )
-        self._state.statistics = take_statistics(self._state.lists, df, norms, self.idf)
+        if self._state.given is None:
+            self._state.statistics = take_statistics(self._state.lists, df, norms, self.idf)
 
     def _live(self) -> Statistics:
         return self._state.weighed(self.n_words, self.idf, self.sqrt)
@@ -221,7 +253,8 @@ class InvertedFile:
             )
         k = min(check_k(k), state.numbering.n_images)
         vector = bag.data if weighed else self._values(bag, live)
-        words, weights, _ = _wanted(live, bag.indices, vector, bag.indptr, approximate)
+        arrays = bag.indices, vector, bag.indptr
+        words, weights, _ = wanted_words(live.df, live.idf, arrays, approximate)
         return state.ranking(rank(live.parts, words, weights, k, self.sqrt))
 
     def search_many(
@@ -250,9 +283,8 @@ class InvertedFile:
             vectors = self._weigh(bags, live)
         k = min(check_k(k), state.numbering.n_images)
         n_threads = check_k(n_threads or os.cpu_count() or 1, "n_threads, the number of threads,")
-        words, weights, ends = _wanted(
-            live, vectors.indices, vectors.data, vectors.indptr, approximate
-        )
+        arrays = vectors.indices, vectors.data, vectors.indptr
+        words, weights, ends = wanted_words(live.df, live.idf, arrays, approximate)
         weighted = sp.csr_matrix((weights, words, ends), shape=vectors.shape)
         if device is not None:
             from blcf.index.torch_products import rank_on_device
@@ -284,27 +316,3 @@ class InvertedFile:
             index = cls(int(n_words), idf=bool(idf), sqrt=bool(sqrt))
             index._state = State(parts)
         return index
-
-
-def _wanted(
-    live: Statistics,
-    words: np.ndarray,
-    values: np.ndarray,
-    ends: np.ndarray,
-    approximate: float | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """CSR arrays of what a unit of (root of) tf adds to each query: words, weights, ends.
-
-    ``values`` are the entries of normalised vectors; an approximate search leaves some out.
-    """
-    weights = values * live.idf[words]
-    # All of the length: words too small to show in the sum of squares count as well.
-    share = 1.0 if approximate is None else check_share(approximate)
-    if share == 1:
-        return words.astype(np.int32), weights, ends
-    kept = np.zeros(words.size, dtype=bool)
-    for first, last in zip(ends, ends[1:]):
-        df = live.df[words[first:last]]
-        kept[first:last] = promising_words(values[first:last], df, share)
-    left = np.concatenate([[0], np.cumsum(kept)])[ends]
-    return words[kept].astype(np.int32), weights[kept], left

@@ -15,7 +15,12 @@ from blcf.index.names import Names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
 from blcf.index.scoring import Top
-from blcf.index.statistics import Statistics, compute_statistics
+from blcf.index.statistics import (
+    DocumentFrequencies,
+    Statistics,
+    compute_statistics,
+    count_images,
+)
 from blcf.records import Ranking
 from blcf.storage import read_dataset, write_dataset
 
@@ -75,8 +80,9 @@ class State:
     threads add and remove meanwhile.
     """
 
-    def __init__(self, parts: Sequence[NamedPart]):
+    def __init__(self, parts: Sequence[NamedPart], given: DocumentFrequencies | None = None):
         self.parts = list(parts)
+        self.given = given  # to weigh by, in place of those of the parts
         self.numbering = Numbering([(one.postings.n_images, one.live) for one in parts])
         counts = [part.postings.n_images for part in parts]
         self.firsts = np.cumsum([0, *counts], dtype=np.int64)[:-1]  # removed images counted
@@ -91,9 +97,15 @@ class State:
         """Statistics of the images that live, computed when they are first needed."""
         # Threads that search at once may each compute this; they then store equal values.
         if self.statistics is None:
-            n_images = self.numbering.n_images
-            self.statistics = compute_statistics(self.lists, n_words, n_images, idf, sqrt)
+            self.statistics = compute_statistics(self.lists, self.given, n_words, idf, sqrt)
         return self.statistics
+
+    def frequencies(self, n_words: int, idf: bool, sqrt: bool) -> DocumentFrequencies:
+        """Those of the images here, whatever is given to weigh by."""
+        if self.given is None:
+            df = self.weighed(n_words, idf, sqrt).df
+            return DocumentFrequencies(self.numbering.n_images, df)
+        return count_images(self.lists, n_words)
 
     def ranking(self, top: Top) -> Ranking:
         """Numbers of images become their ids and names."""

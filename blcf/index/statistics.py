@@ -9,12 +9,65 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blcf.errors import InvalidInput
 from blcf.index.postings import Postings
 from blcf.index.scoring import Part
 
-__all__ = ["Statistics", "compute_statistics", "take_statistics"]
+__all__ = [
+    "DocumentFrequencies",
+    "Statistics",
+    "compute_statistics",
+    "count_images",
+    "take_statistics",
+]
 
 Lists = tuple[Postings, np.ndarray | None]  # and bool (n_images,), which live; None: all
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentFrequencies:
+    """What idf follows from; those of parts of a collection add up to those of the whole.
+
+    Attributes
+    ----------
+    n_images : how many images live
+    df : int64 (n_words,), in how many of them each word occurs
+
+    Examples
+    --------
+    >>> one = DocumentFrequencies(2, np.array([2, 0, 1]))
+    >>> other = DocumentFrequencies(3, np.array([1, 0, 0]))
+    >>> both = sum([one, other], start=DocumentFrequencies.of_none(3))
+    >>> both.n_images, both.df.tolist()
+    (5, [3, 0, 1])
+    """
+
+    n_images: int
+    df: np.ndarray
+
+    @classmethod
+    def of_none(cls, n_words: int) -> DocumentFrequencies:
+        """Those of no images: where a sum begins."""
+        return cls(0, np.zeros(n_words, dtype=np.int64))
+
+    def __add__(self, other: DocumentFrequencies) -> DocumentFrequencies:
+        if self.df.shape != other.df.shape:
+            raise InvalidInput(
+                f"Expected document frequencies of {self.df.size} words, got {other.df.size}: "
+                "parts of one collection have one vocabulary."
+            )
+        return DocumentFrequencies(self.n_images + other.n_images, self.df + other.df)
+
+    @property
+    def idf(self) -> np.ndarray:
+        """``log(n_images / df)``, 0 for words of no image: float64 (n_words,).
+
+        Sivic & Zisserman, ICCV 2003, equation 1.
+        """
+        weights = np.zeros(self.df.size)
+        present = self.df > 0
+        weights[present] = np.log(self.n_images / self.df[present])
+        return weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +94,32 @@ class Statistics:
 
 
 def compute_statistics(
-    lists: Sequence[Lists], n_words: int, n_images: int, idf: bool, sqrt: bool
+    lists: Sequence[Lists],
+    frequencies: DocumentFrequencies | None,
+    n_words: int,
+    idf: bool,
+    sqrt: bool,
 ) -> Statistics:
-    """Statistics of `n_images` live images, from a pass over all their lists, in threads."""
+    """Statistics of the live images, from a pass over all their lists, in threads.
+
+    `frequencies` are those to weigh by, of a collection that these images are a part of; None
+    takes their own.
+    """
+    if frequencies is None:
+        frequencies = count_images(lists, n_words)
+    weights = frequencies.idf if idf else np.ones(n_words)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        squared = list(pool.map(lambda one: one[0].squared_norms(weights, sqrt), lists))
+    return Statistics(frequencies.df, weights, _scaled(lists, [np.sqrt(one) for one in squared]))
+
+
+def count_images(lists: Sequence[Lists], n_words: int) -> DocumentFrequencies:
+    """The document frequencies of the images that live in some lists, counted in threads."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         counts = pool.map(lambda one: one[0].document_frequencies(one[1]), lists)
         df = sum(counts, start=np.zeros(n_words, dtype=np.int64))
-        weights = _inverse(df, n_images, idf)
-        squared = list(pool.map(lambda one: one[0].squared_norms(weights, sqrt), lists))
-    return Statistics(df, weights, _scaled(lists, [np.sqrt(one) for one in squared]))
+    n_live = sum(one.n_images if live is None else int(live.sum()) for one, live in lists)
+    return DocumentFrequencies(n_live, df)
 
 
 def take_statistics(
@@ -63,17 +133,8 @@ def take_statistics(
         part[slice(None) if live is None else live] = norms[first : first + n_live]
         spread.append(part)
         first += n_live
-    return Statistics(df, _inverse(df, norms.size, idf), _scaled(lists, spread))
-
-
-def _inverse(df: np.ndarray, n_images: int, idf: bool) -> np.ndarray:
-    """Sivic & Zisserman, ICCV 2003, equation 1."""
-    if not idf:
-        return np.ones(df.size)
-    weights = np.zeros(df.size)
-    present = df > 0
-    weights[present] = np.log(n_images / df[present])
-    return weights
+    weights = DocumentFrequencies(norms.size, df).idf if idf else np.ones(df.size)
+    return Statistics(df, weights, _scaled(lists, spread))
 
 
 def _scaled(lists: Sequence[Lists], norms: list[np.ndarray]) -> list[Part]:
