@@ -1,10 +1,10 @@
 """Accuracy on image sets with a ``gt.json``: every stage of the search, beside plain settings.
 
-    python benchmarks/accuracy.py DATA --work FOLDER
+    python -m benchmarks.accuracy DATA --work FOLDER
 
 DATA holds the sets and weights (see `SETS` and `NETWORKS`); FOLDER keeps the collections, so that
-a run that was stopped goes on. Writes benchmarks/results/accuracy.json and the section "Accuracy"
-of benchmarks/README.md.
+a run that was stopped goes on. Writes benchmarks/results/accuracy.json and the table of
+benchmarks/accuracy.md.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import json
 import time
 from pathlib import Path
 
-from report import machine, table, write_results, write_section
-
+from benchmarks.report import keep_rows, made_by, read_results, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.engine.evaluating import evaluate
 
@@ -64,7 +63,6 @@ AGREEMENT = {
     (13_760, 256, False): (0.416, 0.354),
     (13_760, 256, True): (0.456, 0.396),
 }
-HERE = Path(__file__).resolve().parent
 
 
 def weights_of(data: Path, network: str) -> Path | None:
@@ -108,7 +106,11 @@ def measure_set(
     }
     for column, modes in zip(COLUMNS, results):
         for mode in modes:
-            row[f"{mode.mode} {column}"] = mode.to_dict()
+            row[f"{mode.mode} {column}"] = {
+                key: value
+                for key, value in mode.to_dict().items()
+                if key != "per_query" and value not in (None, {})
+            }
     print(json.dumps({key: row[key] for key in ("set", "network", "side", "seconds")}), flush=True)
     return row
 
@@ -166,7 +168,7 @@ def _published() -> list[list[str]]:
 
 
 def markdown(results: dict) -> str:
-    """The section for benchmarks/README.md."""
+    """The section of the page."""
     header = ["set", "network", "side (query)", "words", "query", *COLUMNS]
     boxes = ["mean IoU", "IoU >= .5", "whole image"]
     agreement = [
@@ -198,7 +200,7 @@ def markdown(results: dict) -> str:
             "At the settings of an independent plain implementation (logos, SqueezeNet 1.1 fire9, "
             "side 480, 2x upsampling, no idf, no weights, no reranking):",
             table(names, agreement),
-            f"{results['command']}. "
+            f"`{results['command']}`. "
             + "; ".join(f"{network}: {when}" for network, when in results["made"].items()),
         ]
     )
@@ -226,21 +228,18 @@ def main() -> None:
                 sets.append(measure_set(*where, {}, query_side=384, side=768))
             if name in options.paper:
                 paper.append(measure_set(*where, PAPER_SEARCH, **PAPER_COLLECTION))
-    path = HERE / "results" / "accuracy.json"
     if "squeezenet1_1" in options.networks:
         agreement = measure_agreement(options.data, options.work)
     else:
-        agreement = json.loads(path.read_text("utf-8"))["agreement"]
+        agreement = read_results("accuracy")["agreement"]
     results = {
-        "command": "`python benchmarks/accuracy.py DATA --work FOLDER`",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
+        **made_by("benchmarks.accuracy DATA --work FOLDER"),
         "sets": sets,
         "paper": paper,
         "agreement": agreement,
     }
-    write_results(path, results, options.networks)
-    write_section(HERE / "README.md", "Accuracy", markdown(results))
+    keep_rows("accuracy", results, options.networks)
+    write_section("accuracy", "Accuracy", markdown(results))
 
 
 if __name__ == "__main__":

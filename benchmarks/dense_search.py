@@ -1,29 +1,25 @@
 """Exact search of dense vectors beside faiss and a plain product: equality first, then time.
 
-    python benchmarks/dense_search.py
+    python -m benchmarks.dense_search
 
 Random unit vectors, 100,000 of 256 components, and queries that lie near some of them. Needs
-faiss-cpu. Writes benchmarks/results/dense_search.json and the section "Dense search" of
-benchmarks/README.md.
+faiss-cpu. Writes benchmarks/results/dense_search.json and the table of benchmarks/dense_search.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import faiss
 import numpy as np
-from report import machine, table, write_section
-from search_timing import Others
 from threadpoolctl import threadpool_limits
 
+from benchmarks.report import keep_results, made_by, signature, table, write_section
+from benchmarks.search.timing import Others
 from blcf.index import FlatIndex
 
-HERE = Path(__file__).resolve().parent
 N_IMAGES, N_COMPONENTS, N_QUERIES, K = 100_000, 256, 100, 100
 OURS, FAISS, PRODUCT = "FlatIndex", "faiss IndexFlatIP", "numpy: product and argpartition"
 TOLERANCE = 2e-6  # faiss sums in float32
@@ -45,7 +41,7 @@ def by_product(queries: np.ndarray, vectors: np.ndarray) -> list[tuple[np.ndarra
     return results
 
 
-def check(index: FlatIndex, queries: np.ndarray, vectors: np.ndarray, rival: faiss.Index) -> dict:
+def check(index: FlatIndex, queries: np.ndarray, vectors: np.ndarray, rival: Any) -> dict:
     """Stop where a ranking is not right; say how many are the same image by image."""
     many = index.search_many(queries, k=K)
     scores, ids = rival.search(queries, K)
@@ -80,7 +76,7 @@ def measure(calls: dict[str, Callable[[], object]], rounds: int) -> tuple[dict, 
 
 
 def markdown(results: dict) -> str:
-    """The section for benchmarks/README.md."""
+    """The section of the page."""
     rows = []
     for case in results["cases"]:
         taken = case["milliseconds"]
@@ -112,8 +108,8 @@ def markdown(results: dict) -> str:
             "vectors, whatever the threads. In a batch the product is numpy's (OpenBLAS), and "
             "threads choose the best: what that costs more than the bare product is the price of "
             "exact scores and of ties in a defined order.",
-            f"{results['command']}, {results['date']}, {results['machine']}, faiss "
-            f"{faiss.__version__}, numpy {np.__version__}",
+            f"{signature(results)}, "
+            + ", ".join(" ".join(pair) for pair in results["versions"].items()),
         ]
     )
 
@@ -123,6 +119,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
+    import faiss
+
     rng = np.random.default_rng(SEED)
     vectors = unit(rng.standard_normal((N_IMAGES, N_COMPONENTS), dtype=np.float32))
     noise = rng.standard_normal((N_QUERIES, N_COMPONENTS), dtype=np.float32)
@@ -156,15 +154,14 @@ def main() -> None:
                     }
                 )
     results = {
-        "command": "`python benchmarks/dense_search.py`",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
+        **made_by("benchmarks.dense_search"),
+        "versions": {"faiss": faiss.__version__, "numpy": np.__version__},
         "rounds": options.rounds,
         "checked": checked,
         "cases": cases,
     }
-    (HERE / "results" / "dense_search.json").write_text(json.dumps(results, indent=1) + "\n")
-    write_section(HERE / "README.md", "Dense search", markdown(results))
+    keep_results("dense_search", results)
+    write_section("dense_search", "Dense search", markdown(results))
 
 
 if __name__ == "__main__":

@@ -1,33 +1,38 @@
 """BLCF beside every global descriptor at its best layer, side and whitening, on the sets at hand.
 
-    python benchmarks/descriptors.py DATA --work FOLDER
+    python -m benchmarks.descriptors DATA --work FOLDER
 
 DATA holds the sets and weights as in accuracy.py, whose figures of BLCF stand beside these: run it
 first. Each descriptor is tried on every layer and side of `GRID`, unwhitened, with 64 and 256
 components learned on 1,000 other photographs and with 32 learned on the set itself, and shown at
 the best of them for each set: an upper figure, chosen on the queries that it is measured with.
-FOLDER keeps what was measured. Writes benchmarks/results/descriptors.json and the section "Global
-descriptors" of benchmarks/README.md.
+FOLDER keeps what was measured. Writes benchmarks/results/descriptors.json, a line for each
+condition that was tried, and the tables of benchmarks/descriptors.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import SETS, weights_of
-from conditions import System
-from report import machine, table, write_section
-from reproduce_data import DataSet, Task
-from reproduce_systems import Laboratory
 
+from benchmarks.accuracy import SETS, weights_of
+from benchmarks.report import (
+    keep_results,
+    made_by,
+    read_results,
+    signature,
+    table,
+    write_section,
+)
+from benchmarks.reproduce.conditions import System
+from benchmarks.reproduce.data import DataSet, Task
+from benchmarks.reproduce.systems import Laboratory
 from blcf.datasets import read_ground_truth
 from blcf.images import ImageList, find_images
 
@@ -54,7 +59,6 @@ TITLES = {
     "codes": "neural codes",
     "crops": "off-the-shelf crops",
 }
-HERE = Path(__file__).resolve().parent
 
 
 def open_sets(data: Path, names: list[str]) -> dict[str, DataSet]:
@@ -122,7 +126,7 @@ def row_of(task: Task, result: dict[str, Any]) -> dict[str, Any]:
         "learned on": result["learned on"],
         "queries": task.queries,
         "search": task.search,
-        "mAP": round(result["figure"], 4),
+        "mAP": round(result["figure"], 6),
     }
 
 
@@ -144,40 +148,37 @@ def measure(laboratory: Laboratory, names: list[str], networks: list[str]) -> li
     return found
 
 
-def best_of(found: list[tuple], name: str, descriptor: str, queries: tuple[str, ...]) -> tuple:
-    """The best (task, result) of a descriptor on a set."""
-    mine = [
-        (task, result)
-        for task, result in found
-        if task.set == name
-        and (task.system.descriptor or task.system.kind) == descriptor
-        and task.queries in queries
-    ]
-    return max(mine, key=lambda pair: pair[1]["figure"])
+def best_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each descriptor on each set the best condition: with the box, and of whole pictures."""
+    found: dict[tuple, dict[str, Any]] = {}
+    for row in rows:
+        key = (row["set"], row["descriptor"], row["queries"] == "GS")
+        if not row["search"] and row["mAP"] > found.get(key, {"mAP": -1.0})["mAP"]:
+            found[key] = row
+    kinds = list(dict.fromkeys([*DESCRIPTORS, *(row["descriptor"] for row in rows)]))
+    return sorted(found.values(), key=lambda row: (kinds.index(row["descriptor"]), _is_whole(row)))
 
 
-def expand(laboratory: Laboratory, best: tuple) -> dict[str, tuple[Task, dict]]:
-    """The best condition with expansion, and of R-MAC with reranking too."""
-    task, _ = best
+def _is_whole(row: dict[str, Any]) -> bool:
+    return row["queries"] == "GS"
+
+
+def expand(laboratory: Laboratory, task: Task) -> list[tuple]:
+    """(task, result) of a condition with expansion, and of R-MAC with reranking too."""
     if task.system.kind == "crops":
-        return {}
-    searches = {"QE": EXPANSION}
-    if task.system.descriptor == "RMAC":
-        searches["R + QE"] = RERANKING
-    tasks = {label: replace(task, search=search) for label, search in searches.items()}
-    results = laboratory.run(list(tasks.values()), lambda text: None)
-    return {label: (one, results[one.key]) for label, one in tasks.items()}
+        return []
+    searches = [EXPANSION, *([RERANKING] if task.system.descriptor == "RMAC" else [])]
+    tasks = [replace(task, search=search) for search in searches]
+    results = laboratory.run(tasks, lambda text: None)
+    return [(one, results[one.key]) for one in tasks]
 
 
 def blcf_rows(name: str) -> list[dict[str, Any]]:
     """BLCF on a set, from accuracy.py: at the defaults, and at the settings of the paper."""
-    path = HERE / "results" / "accuracy.json"
-    if not path.exists():
-        return []
-    content, rows = json.loads(path.read_text()), []
+    content, rows = read_results("accuracy"), []
     for part, label in (("sets", "BLCF, defaults"), ("paper", "BLCF, the paper's settings")):
-        for row in content[part]:
-            if row["set"] != name:
+        for row in content.get(part, []):
+            if row["set"] != name or row["network"] not in GRID:  # like beside like
                 continue
             for mode in ("LS", "GS"):
                 if f"{mode} base" in row:
@@ -188,8 +189,9 @@ def blcf_rows(name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def markdown(names: list[str], best: dict, expanded: dict) -> str:
-    """The section for benchmarks/README.md."""
+def markdown(results: dict[str, Any]) -> str:
+    """The section of the page."""
+    rows = [dict(zip(results["columns"], values)) for values in results["rows"]]
     parts = [
         "mAP on whole rankings (trapezoidal). Descriptors: the best layer, side, network and "
         "whitening of each on each set, chosen with the same queries, so an upper figure; "
@@ -198,31 +200,32 @@ def markdown(names: list[str], best: dict, expanded: dict) -> str:
         "picture cut along it, whichever is better (said so). QE: 5 hits. BLCF: figures of "
         "accuracy.py, nothing chosen here; its whitening and vocabulary are of the set itself."
     ]
-    for name in names:
+    best = best_rows(rows)
+    for name in dict.fromkeys(row["set"] for row in rows):
         lines = []
-        for (owner, descriptor, kind), (task, result) in best.items():
-            if owner != name:
+        for row in best:
+            if row["set"] != name:
                 continue
-            row = row_of(task, result)
-            extra = expanded[owner, descriptor, kind]
-            cells = [f"{result['figure']:.3f}"]
-            cells += [
-                f"{extra[label][1]['figure']:.3f}" if label in extra else ""
-                for label in ("R + QE", "QE")
-            ]
+            figures = [row["mAP"]]
+            figures += [figure_of(rows, {**row, "search": how}) for how in (RERANKING, EXPANSION)]
             how = f"{row['network']} {row['layer']}, {row['side']}, {row['components']}"
-            lines.append([TITLES.get(descriptor, descriptor), task.queries, how, *cells])
+            cells = ["" if one is None else f"{one:.3f}" for one in figures]
+            title = TITLES.get(row["descriptor"], row["descriptor"])
+            lines.append([title, row["queries"], how, *cells])
         for row in blcf_rows(name):
             how = f"{row['network']}, {row['side']} ({row['query side']}), {row['words']:,} words"
             cells = [f"{row['figures'][stage]:.3f}" for stage in ("base", "R+LQE", "R")]
             lines.append([row["label"], row["mode"], how, cells[0], cells[1], f"R {cells[2]}"])
         header = ["system", "query", "network, layer, side, components", "base", "R + QE", "QE"]
         parts += [f"**{name}**", table(header, lines)]
-    parts.append(
-        f"`python benchmarks/descriptors.py DATA --work FOLDER`, {time.strftime('%Y-%m-%d')}, "
-        f"{machine()}"
-    )
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, signature(results)])
+
+
+def figure_of(rows: list[dict[str, Any]], condition: dict[str, Any]) -> float | None:
+    """The figure of a condition, if it was measured."""
+    wanted = {key: value for key, value in condition.items() if key != "mAP"}
+    found = [row["mAP"] for row in rows if wanted.items() <= row.items()]
+    return found[0] if found else None
 
 
 def say(text: str) -> None:
@@ -242,20 +245,16 @@ def main() -> None:
     weights = {name: weights_of(options.data, name) for name in GRID}
     laboratory = Laboratory(options.work, open_sets(options.data, options.sets), weights)
     found = measure(laboratory, options.sets, options.networks)
-    best, expanded = {}, {}
-    kinds = [*DESCRIPTORS, *(["codes", "crops"] if "mobilenet_v2" in options.networks else [])]
-    for name in options.sets:
-        for descriptor in kinds:
-            for kind in (("LS", "crop"), ("GS",)):
-                if kind == ("GS",) or tasks_for(found[0][0].system, laboratory.sets[name])[1:]:
-                    key = (name, descriptor, kind[0])
-                    best[key] = best_of(found, name, descriptor, kind)
-                    expanded[key] = expand(laboratory, best[key])
     rows = [row_of(*pair) for pair in found]
-    rows += [row_of(*pair) for extra in expanded.values() for pair in extra.values()]
-    (HERE / "results" / "descriptors.json").write_text(json.dumps(rows, indent=0) + "\n")
-    section = markdown(options.sets, best, expanded)
-    write_section(HERE / "README.md", "Global descriptors", section)
+    best = [found[rows.index(row)] for row in best_rows(rows)]
+    rows += [row_of(*pair) for task, _ in best for pair in expand(laboratory, task)]
+    results = {
+        **made_by("benchmarks.descriptors DATA --work FOLDER"),
+        "columns": list(rows[0]),
+        "rows": [list(row.values()) for row in rows],
+    }
+    keep_results("descriptors", results)
+    write_section("descriptors", "Global descriptors", markdown(results))
     if not options.keep_features:
         shutil.rmtree(options.work / "features", ignore_errors=True)
 

@@ -1,18 +1,18 @@
 """How fast pictures become feature maps and words, and what bounds it.
 
-    python benchmarks/extraction.py DATA [--pictures 96]
+    python -m benchmarks.extraction DATA [--pictures 96]
 
 DATA holds real pictures and weights. First the same maps (cosine of the maps of both ways), then
 pictures a second: the plain loop (one picture at a time, float32, eager torchvision), and the
 engine's way (read ahead in threads, batches of like shapes, channels last, fused convolutions), in
 float32 and in the arithmetic that the device has. Then the whole of indexing, stage by stage. VGG16
-gets random weights: time does not depend on them.
+gets random weights: time does not depend on them. Writes benchmarks/results/extraction.json and the
+tables of benchmarks/extraction.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -25,8 +25,8 @@ from unittest import mock
 import numpy as np
 import torch
 import torchvision
-from report import machine, table, write_section
 
+from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine
 from blcf.bags import BagOfWords
 from blcf.collection import Collection
@@ -35,7 +35,6 @@ from blcf.features import ConvFeatures
 from blcf.features.lite import LITE, LiteNetwork, read_lite
 from blcf.images import ImageList, find_images, read_ahead, read_image, resize_image
 
-RESULTS = Path(__file__).parent / "results" / "extraction.json"
 SIDE, N_RUNS, N_WORDS = 384, 3, 11_000
 STAGES = ("decode and resize", "network", "assignment", "bags and write")
 
@@ -195,8 +194,8 @@ def cosine(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Measure and write the section of the README."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--pictures", type=int, default=96)
     options = parser.parse_args()
@@ -225,11 +224,15 @@ def main() -> None:
             profiles.append(profile(network, layer, weights, images, Path(folder)))
             profiles[-1]["peak"] = peak_memory(network, layer, weights, images)
             print(profiles[-1], flush=True)
-    about = f"`python benchmarks/extraction.py DATA`, {time.strftime('%Y-%m-%d')}, {machine()}"
-    found_here = {"about": about, "rows": rows, "profiles": profiles}
-    RESULTS.write_text(json.dumps(found_here, indent=1) + "\n", "utf-8")
-    text = f"{section(rows)}\n\n{profile_section(profiles)}\n\n{about}"
-    write_section(Path(__file__).parent / "README.md", "Extraction", text)
+    results = {**made_by("benchmarks.extraction DATA"), "rows": rows, "profiles": profiles}
+    keep_results("extraction", results)
+    write_section("extraction", "Extraction", markdown(results))
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """The section of the page."""
+    parts = section(results["rows"]), profile_section(results["profiles"]), signature(results)
+    return "\n\n".join(parts)
 
 
 def section(rows: list[dict[str, Any]]) -> str:
@@ -260,10 +263,8 @@ def section(rows: list[dict[str, Any]]) -> str:
         "shapes, keeps channels last and fuses convolutions. Reading alone is decoding and "
         "resizing in one thread.\n\n"
         + table(heads, lines)
-        + "\n\nTarget: VGG16 at least 2.5 times faster than the plain loop; "
-        f"over both sets {ratio:.2f} times, "
-        f"{'reached' if ratio >= 2.5 else 'missed'}. {LITE} at least 5 times as fast as VGG16: "
-        f"{faster:.1f} times, {'reached' if faster >= 5 else 'missed'}."
+        + f"\n\nOver both sets VGG16 is {ratio:.2f} times as fast as in the plain loop, {LITE} "
+        f"{faster:.1f} times as fast as VGG16."
     )
 
 

@@ -1,17 +1,16 @@
 """The generic vocabulary of the package beside one learned from the collection, by its size.
 
-    python benchmarks/generic_vocabulary.py DATA --work FOLDER
+    python -m benchmarks.generic_vocabulary DATA --work FOLDER
 
 Parts of a set are drawn at random (twice); every query whose picture is in a part and has
-another true picture there is asked, its own picture left out. Both vocabularies index the same
-part, with the engine's defaults. Writes benchmarks/results/generic_vocabulary.json and the section
-"Generic vocabulary" of benchmarks/README.md.
+another true picture there is searched for, its own picture left out. Both vocabularies index the
+same part, with the engine's defaults. Writes benchmarks/results/generic_vocabulary.json and the
+table of benchmarks/generic_vocabulary.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import time
 from collections.abc import Container
@@ -19,15 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from report import machine, table, write_section
 
+from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine
 from blcf.datasets.ground_truth import read_ground_truth
 from blcf.engine.generic import FEWEST_TO_LEARN
 
 SIZES = {"shelves": (10,), "logos": (25, 50, 100, 300), "grocery": (25, 50, 100, 300)}
 SEEDS = (0, 1)
-HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -36,7 +34,6 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
-    path = HERE / "results" / "generic_vocabulary.json"
     options.work.mkdir(parents=True, exist_ok=True)
     rows = [
         measure(options.data / name, size, seed, vocabulary, options.work)
@@ -45,8 +42,9 @@ def main() -> None:
         for seed in (SEEDS if size != sizes[-1] else SEEDS[:1])
         for vocabulary in ("generic", "own")
     ]
-    path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
-    write_section(HERE / "README.md", "Generic vocabulary", report(rows))
+    results = {**made_by("benchmarks.generic_vocabulary DATA --work FOLDER"), "rows": rows}
+    keep_results("generic_vocabulary", results)
+    write_section("generic_vocabulary", "Generic vocabulary", markdown(results))
 
 
 def measure(root: Path, size: int, seed: int, vocabulary: str, work: Path) -> dict:
@@ -58,7 +56,7 @@ def measure(root: Path, size: int, seed: int, vocabulary: str, work: Path) -> di
     queries = [
         replace(query, positives=query.positives & part, junk=query.junk & part)
         for query in truth.queries
-        if query.positives & part and _is_asked(query.examples[0].image, base, truth.sizes, part)
+        if query.positives & part and _is_there(query.examples[0].image, base, truth.sizes, part)
     ]
     shutil.rmtree(work / "part.blcf", ignore_errors=True)
     began = time.perf_counter()
@@ -66,8 +64,8 @@ def measure(root: Path, size: int, seed: int, vocabulary: str, work: Path) -> di
     engine.add([base / name for name in sorted(part)], root=base, progress=False)
     seconds = time.perf_counter() - began
     kind = "box" if root.name == "logos" else "whole"
-    asked = replace(truth, queries=queries)
-    measured = engine.evaluate(asked, queries=kind, rerank=False, progress=False)
+    some = replace(truth, queries=queries)
+    measured = engine.evaluate(some, queries=kind, rerank=False, progress=False)
     row = {
         "set": root.name, "size": size, "seed": seed, "vocabulary": vocabulary,
         "n_words": engine.model.n_words, "n_queries": len(queries), "seconds": round(seconds, 1),
@@ -77,15 +75,15 @@ def measure(root: Path, size: int, seed: int, vocabulary: str, work: Path) -> di
     return row
 
 
-def _is_asked(picture: Path, base: Path, images: Container[str], part: set[str]) -> bool:
+def _is_there(picture: Path, base: Path, images: Container[str], part: set[str]) -> bool:
     """Whether a query's picture is in the part, or stands outside the set."""
     name = picture.relative_to(base).as_posix()
     return name in part or name not in images
 
 
-def report(rows: list[dict]) -> str:
-    """The section of the README."""
-    lines = []
+def markdown(results: dict) -> str:
+    """The section of the page."""
+    lines, rows = [], results["rows"]
     for name, sizes in SIZES.items():
         for size in sizes:
             cells = [name, f"{size}"]
@@ -108,8 +106,8 @@ def report(rows: list[dict]) -> str:
         f"engine's defaults without reranking; the generic vocabulary has {n_words:,} words. Parts "
         "drawn at random, mean of two, and how far each is from it; s: seconds to index, training "
         "included. The rule: a collection that begins with "
-        f"fewer than {FEWEST_TO_LEARN} pictures takes the generic vocabulary. {machine()}.\n\n"
-        + table(header, lines)
+        f"fewer than {FEWEST_TO_LEARN} pictures takes the generic vocabulary.\n\n"
+        f"{table(header, lines)}\n\n{signature(results)}"
     )
 
 

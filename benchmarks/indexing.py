@@ -1,9 +1,10 @@
 """The whole of `blcf index` on a folder of photographs: time by stage, pictures a second, memory.
 
-    python benchmarks/indexing.py DATA
+    python -m benchmarks.indexing DATA
 
 DATA holds real pictures and weights: the 2,640 photographs of ``grocery/train``, SqueezeNet 1.1,
-defaults. The command runs in a process of its own, whose stages are timed from within.
+defaults. The command runs in a process of its own, whose stages are timed from within. Writes
+benchmarks/results/indexing.json and the table of benchmarks/indexing.md.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from report import machine, table, write_section
-
-RESULTS = Path(__file__).parent / "results" / "indexing.json"
+from benchmarks.report import keep_results, made_by, signature, table, write_section
 
 # What is timed, in the order in which it happens.
 STAGES = {
@@ -36,7 +35,7 @@ def run_timed(arguments: list[str]) -> None:
     """The command, with its stages timed; prints a line of JSON behind its own output."""
     import blcf.engine.changing as changing
     import blcf.engine.training as training
-    from blcf.cli import main
+    from blcf.cli import main as blcf
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary
 
@@ -62,7 +61,7 @@ def run_timed(arguments: list[str]) -> None:
     for stage, (home, name) in zip(STAGES, homes):
         setattr(home, name, timed(stage, getattr(home, name)))
     start = time.perf_counter()
-    code = main(arguments)
+    code = blcf(arguments)
     seconds["all"] = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # GB on Linux
     print(json.dumps({"code": code, "seconds": seconds, "peak_gb": peak}))
@@ -72,7 +71,8 @@ def measure(data: Path, work: Path) -> dict[str, Any]:
     """Index, and see what came of it."""
     weights = data / "weights" / "squeezenet1_1_features.pth"
     collection = work / "train.blcf"
-    command = [sys.executable, __file__, "--run", "index", str(data / "grocery" / "train")]
+    command = [sys.executable, "-m", "benchmarks.indexing", "--run", "index"]
+    command += [str(data / "grocery" / "train")]
     command += [str(collection), "--network", "squeezenet1_1", "--weights", str(weights), "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
@@ -81,26 +81,24 @@ def measure(data: Path, work: Path) -> dict[str, Any]:
     return {**found, "facts": json.loads(facts.stdout)}
 
 
-def main_() -> None:
-    """Measure and write the section of the README."""
+def main() -> None:
+    """Measure, write the results."""
     if sys.argv[1:2] == ["--run"]:
         run_timed(sys.argv[2:])
         return
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(options.data, Path(folder))
-    about = f"`python benchmarks/indexing.py DATA`, {time.strftime('%Y-%m-%d')}, {machine()}"
-    RESULTS.write_text(json.dumps({"about": about, **found}, indent=1) + "\n", "utf-8")
-    text = f"{section(found)}\n\n{about}"
-    print(text)
-    write_section(Path(__file__).parent / "README.md", "Indexing", text)
+    results = {**made_by("benchmarks.indexing DATA"), **found}
+    keep_results("indexing", results)
+    write_section("indexing", "Indexing", markdown(results))
 
 
-def section(found: dict[str, Any]) -> str:
-    """The table, as Markdown."""
-    seconds, facts = found["seconds"], found["facts"]
+def markdown(results: dict[str, Any]) -> str:
+    """The section of the page."""
+    seconds, facts = dict(results["seconds"]), results["facts"]
     n_images, n_words = facts["n_images"], facts["n_words"]
     whole = seconds["all"]
     seconds["the rest (imports, listing, files)"] = whole - sum(seconds[stage] for stage in STAGES)
@@ -115,9 +113,9 @@ def section(found: dict[str, Any]) -> str:
         f"`blcf index grocery/train`: {n_images:,} photographs, SqueezeNet 1.1, defaults, "
         f"{n_words:,} words: {n_images / whole:.1f} pictures a second in all, "
         f"{n_images / seconds['indexing']:.1f} in the pass that indexes; peak memory "
-        f"{found['peak_gb']:.1f} GB.\n\n" + table(heads, rows)
+        f"{results['peak_gb']:.1f} GB.\n\n{table(heads, rows)}\n\n{signature(results)}"
     )
 
 
 if __name__ == "__main__":
-    main_()
+    main()

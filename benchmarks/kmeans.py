@@ -1,17 +1,17 @@
 """k-means for vocabularies beside faiss and scikit-learn: inertia and time on the same sample.
 
-    python benchmarks/kmeans.py DATA [--work FOLDER]
+    python -m benchmarks.kmeans DATA [--work FOLDER]
 
 DATA holds real pictures and weights: local features of SqueezeNet 1.1 (fire9, interpolated maps),
 whitened to 128 dimensions (500,000 features, 10,000 words) and to 512 (200,000 and 5,000). Inertia
 is the mean squared distance of a feature to its nearest word, computed afterwards in the same
-exact way for all. faiss runs its 25 iterations.
+exact way for all. Needs faiss-cpu, which runs its 25 iterations. Writes
+benchmarks/results/kmeans.json and the tables of benchmarks/kmeans.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import tempfile
 import time
@@ -19,12 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import torch
-from report import machine, table, write_section
 from sklearn.cluster import MiniBatchKMeans
 
+from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf.engine.pictures import stream_maps
 from blcf.features import ConvFeatures, Whitening
 from blcf.images import find_images
@@ -33,7 +32,6 @@ from blcf.vocabulary import kmeans as kmeans_module
 from blcf.vocabulary.assignment import nearest_words, squared_distances_to
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
 
-RESULTS = Path(__file__).parent / "results" / "kmeans.json"
 FOLDERS = ("grocery/train", "natural", "logos/images")
 
 # Dimensions: features, words.
@@ -83,6 +81,8 @@ def ours(features: np.ndarray, n_words: int, checkpoint: Path, **options: Any) -
 
 def by_faiss(features: np.ndarray, n_words: int) -> np.ndarray:
     """faiss.Kmeans as it comes, on all of the sample."""
+    import faiss
+
     clustering = faiss.Kmeans(
         features.shape[1], n_words, niter=25, seed=1, max_points_per_centroid=len(features)
     )
@@ -140,33 +140,32 @@ def measure(features: np.ndarray, n_words: int, work: Path) -> list[dict[str, An
 
 
 def main() -> None:
-    """Measure and write the section of the README."""
+    """Measure, write the results."""
     logging.getLogger("blcf").setLevel(logging.ERROR)
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, help="where features are kept between runs")
     options = parser.parse_args()
-    sections = {}
+    cases = {}
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
         for n_components, (_, n_words) in CASES.items():
             features = sample_features(options.data, n_components, work)
-            sections[str(n_components)] = measure(features, n_words, work)
-    about = f"`python benchmarks/kmeans.py DATA`, {time.strftime('%Y-%m-%d')}, {machine()}"
-    RESULTS.write_text(json.dumps({"about": about, "rows": sections}, indent=1) + "\n", "utf-8")
-    text = section(sections)
-    write_section(Path(__file__).parent / "README.md", "k-means", f"{text}\n\n{about}")
+            cases[str(n_components)] = measure(features, n_words, work)
+    results = {**made_by("benchmarks.kmeans DATA"), "rows": cases}
+    keep_results("kmeans", results)
+    write_section("kmeans", "k-means", markdown(results))
 
 
-def section(sections: dict[str, list[dict[str, Any]]]) -> str:
-    """The tables, as Markdown."""
+def markdown(results: dict[str, Any]) -> str:
+    """The section of the page."""
     parts = [
         "Words from real local features (SqueezeNet 1.1 fire9, interpolated maps, whitened). "
         "Inertia: mean squared distance of a feature to its nearest word, exact for every row. "
         f"blcf: {MAX_ITER} iterations, a checkpoint after each."
     ]
-    for n_components, rows in sections.items():
+    for n_components, rows in results["rows"].items():
         rival, (n, n_words) = rows[-1], CASES[int(n_components)]
         lines = [
             [
@@ -181,7 +180,7 @@ def section(sections: dict[str, list[dict[str, Any]]]) -> str:
         heads = ["way", "seconds", "inertia", "inertia beside faiss", "faiss takes"]
         title = f"{n_components} dimensions, {n:,} features, {n_words:,} words:"
         parts.append(f"{title}\n\n{table(heads, lines)}")
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, signature(results)])
 
 
 if __name__ == "__main__":

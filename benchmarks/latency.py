@@ -1,32 +1,30 @@
 """What a whole search costs: 100,000 frames, one thread, from the query's words to the boxes.
 
-    python benchmarks/latency.py DATA --work FOLDER
+    python -m benchmarks.latency DATA --work FOLDER
 
 DATA holds logos/ and weights/squeezenet1_1_features.pth. FOLDER keeps the collection: the maps of
 557 real photographs, 180 times, with 10 to 60 % of the cells of each copy replaced by those of
-another photograph. Writes benchmarks/results/latency.json and the section "Latency" of
-benchmarks/README.md.
+another photograph. Writes benchmarks/results/latency.json and the table of
+benchmarks/latency.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from report import machine, table, write_section
 from threadpoolctl import threadpool_limits
 
+from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.bags.weighting import dequantise_norms
 from blcf.collection.segment import Batch
 from blcf.datasets import read_ground_truth
 
-HERE = Path(__file__).resolve().parent
-N_IMAGES, BATCH, N_QUERIES, BUDGET = 100_000, 8_192, 40, 150  # ms
+N_IMAGES, BATCH, N_QUERIES = 100_000, 8_192, 40
 SHARES = (0.1, 0.6)  # of the cells of a copy that are another photograph's
 PLAIN = {"rerank": False}
 ONCE = {"rerank": False, "expand": "local", "guard": "none"}  # one reranking, for its windows
@@ -41,7 +39,6 @@ STEPS = {
     "R, votes + LQE + second search + R": {"windows": "votes", "expand": "local"},
     "R, all windows + LQE + second search + R": {"windows": "all", "expand": "local"},
 }
-ASKED = "R, all windows + LQE + second search"
 
 
 def collection(data: Path, work: Path) -> SearchEngine:
@@ -128,17 +125,16 @@ def check(engine: SearchEngine, queries: list) -> None:
 
 
 def markdown(results: dict) -> str:
-    """The section for benchmarks/README.md."""
+    """The section of the page."""
     rows = []
     for step in STEPS:
-        cells = [f"**{step}**" if step == ASKED else step]
+        cells = [step]
         for kind in results["kinds"].values():
             one = kind["times"][step]
             cells.append(f"{one['median']:.0f} ({one['p90']:.0f})")
         rows.append(cells)
     kinds = results["kinds"].items()
     words = ", ".join(f"{kind['words']:.0f} words ({name})" for name, kind in kinds)
-    asked = max(kind["times"][ASKED]["median"] for kind in results["kinds"].values())
     return "\n\n".join(
         [
             f"{results['images']:,} frames (maps of 557 photographs, most of 34x46 cells, each "
@@ -148,8 +144,7 @@ def markdown(results: dict) -> str:
             "query in the median. "
             "One thread; 100 hits are reranked, 10 expand. Milliseconds, median (90 % quantile).",
             table(["what", *results["kinds"]], rows),
-            f"Asked: {ASKED} within {BUDGET} ms; found {asked:.0f} ms.",
-            f"{results['command']}, {results['date']}, {results['machine']}",
+            signature(results),
         ]
     )
 
@@ -171,17 +166,15 @@ def main() -> None:
             n_words = np.median([sum(view.bag for view in query.views).nnz for query in some])
             kinds[kind] = {"words": float(n_words), "times": measure(engine, some)}
     results = {
-        "command": "`python benchmarks/latency.py DATA --work FOLDER`",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
+        **made_by("benchmarks.latency DATA --work FOLDER"),
         "images": len(engine),
         "n_words": engine.model.n_words,
         "queries": N_QUERIES,
         "views": len(SearchOptions().query_scales),
         "kinds": kinds,
     }
-    (HERE / "results" / "latency.json").write_text(json.dumps(results, indent=1) + "\n")
-    write_section(HERE / "README.md", "Latency", markdown(results))
+    keep_results("latency", results)
+    write_section("latency", "Latency", markdown(results))
 
 
 if __name__ == "__main__":

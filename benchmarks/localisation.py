@@ -1,9 +1,9 @@
 """Where the object is: boxes of true hits by votes, by windows, and what no search would give.
 
-    python benchmarks/localisation.py DATA --work FOLDER
+    python -m benchmarks.localisation DATA --work FOLDER
 
 DATA and FOLDER as in accuracy.py, whose collections are used. Writes
-benchmarks/results/localisation.json and the section "Localisation" of benchmarks/README.md.
+benchmarks/results/localisation.json and the tables of benchmarks/localisation.md.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from accuracy import NETWORKS, SETS, collection
-from report import machine, table, write_results, write_section
 
+from benchmarks.accuracy import NETWORKS, SETS, collection
+from benchmarks.report import keep_rows, made_by, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.bags.weighting import dequantise_norms, spatial_weights
 from blcf.boxes import cells_to_boxes, iou, nearest_cells
@@ -33,7 +33,6 @@ DEPTH, N_BOXES = 100, 10
 WINDOWS = {"best window of the grid": "grid", "best of all windows": "all"}
 VIEWS = {"votes, one view": 1, "votes, all views": None}
 NAMES = ("whole image", *WINDOWS, *VIEWS, "nearest cells of the true box")
-HERE = Path(__file__).resolve().parent
 
 
 class Measured:
@@ -160,7 +159,7 @@ def measure(data: Path, work: Path, name: str, network: str, settings: dict, sid
 
 
 def markdown(results: dict) -> str:
-    """The section for benchmarks/README.md."""
+    """The section of the page."""
     sets = results["sets"]
     titles = [f"{row['set']} {row['side']} ({row['query side']}), {row['network']}" for row in sets]
     parts = [
@@ -194,7 +193,7 @@ def markdown(results: dict) -> str:
     )
     parts.append(table(["", "true boxes", "recall", "precision"], lines))
     made = "; ".join(f"{network}: {when}" for network, when in results["made"].items())
-    parts.append(f"{results['command']}. {made}")
+    parts.append(f"`{results['command']}`. {made}")
     return "\n\n".join(parts)
 
 
@@ -206,20 +205,17 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    path = HERE / "results" / "localisation.json"
     rows = [
         measure(options.data, options.work, name, network, settings, side)
         for network in options.networks
         for name, settings, side in CASES
     ]
     results = {
-        "command": "`python benchmarks/localisation.py DATA --work FOLDER`",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
+        **made_by("benchmarks.localisation DATA --work FOLDER"),
         "sets": rows,
     }
-    write_results(path, results, options.networks)
-    write_section(HERE / "README.md", "Localisation", markdown(results))
+    keep_rows("localisation", results, options.networks)
+    write_section("localisation", "Localisation", markdown(results))
 
 
 if __name__ == "__main__":

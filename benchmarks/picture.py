@@ -1,7 +1,7 @@
 """The picture of README.md: a search of `blcf demo`, drawn by the engine.
 
     pip install '.[demo]'
-    python benchmarks/picture.py --work FOLDER
+    python -m benchmarks.picture --work FOLDER
 
 Scenes are composed from photographs of scikit-image, scikit-learn and matplotlib
 (`blcf.demo.scenes`). The query is a cup on a photograph of its own, with a box around it.

@@ -1,7 +1,7 @@
 """The vocabulary that the package carries, for collections too small to learn one of their own.
 
 It belongs to blcf-lite's layer conv5: whitening and words were learned from 4,140 photographs of
-everyday things and scenes (benchmarks/README.md, "blcf-lite"). A collection that takes it needs no
+everyday things and scenes (benchmarks/training/README.md). A collection that takes it needs no
 training, and one picture is enough to begin with.
 """
 
@@ -30,7 +30,7 @@ KIND, FORMAT_VERSION = "generic vocabulary", 1
 
 # From ten pictures on their own vocabulary is better on logos and shelves, and finds better boxes
 # (mean IoU .8 against .6 on shelves); on grocery, of the shops of the training photographs, the
-# generic one is (benchmarks/README.md, "Generic vocabulary").
+# generic one is (benchmarks/generic_vocabulary.md).
 FEWEST_TO_LEARN = 10
 
 

@@ -48,7 +48,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How a search is done. The defaults are measured: see benchmarks/README.md, "Accuracy".
+    """How a search is done. The defaults are measured: see benchmarks/accuracy.md.
 
     Attributes
     ----------

@@ -92,7 +92,7 @@ def stream_pictures(
 
     While the network computes a batch in the caller's thread, `encode` is busy with the one before
     it, and threads read the ones behind it. Where the network fills the cores this gains nothing
-    (benchmarks/README.md, "Extraction"); beside a GPU, or with more cores, it does.
+    (benchmarks/extraction.md); beside a GPU, or with more cores, it does.
 
     Resized pictures in memory are at most three times those that are looked at together (120 MB),
     maps those of three batches and what `encode` makes of pictures looked at together. When the

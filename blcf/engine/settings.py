@@ -17,7 +17,7 @@ VOCABULARIES = ("auto", "generic", "own")
 class Settings:
     """What a collection is made with; fixed when it is created and kept in its manifest.
 
-    The defaults are measured: see benchmarks/README.md, "Accuracy".
+    The defaults are measured: see benchmarks/accuracy.md.
 
     Attributes
     ----------

@@ -35,8 +35,7 @@ class ConvFeatures(NetworkPart):
     device : "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", "mps"
     dtype : "auto", "float32", "bfloat16" or "float16", the arithmetic of the network; "auto" is
         bfloat16 where the device multiplies it in hardware, float32 elsewhere. Not part of a
-        collection: features differ by a hundredth, rankings hardly (benchmarks/README.md,
-        "Extraction").
+        collection: features differ by a hundredth, rankings hardly (benchmarks/extraction.md).
     batch_size : pictures of equal shape that go through the network together, at most; on the CPU
         fewer where the activations of a layer are large
 

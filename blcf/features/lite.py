@@ -2,7 +2,7 @@
 
 A plain chain of 3x3 convolutions and ReLUs that ends in a 1x1 convolution to 512 channels at
 stride 16, the shape of VGG16's conv5_1. Its weights lie beside this file in half precision; how
-they were trained: `blcf.learning`, and benchmarks/README.md, "blcf-lite".
+they were trained: `blcf.learning`, and benchmarks/training/README.md.
 """
 
 from __future__ import annotations

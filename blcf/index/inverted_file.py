@@ -237,7 +237,7 @@ class InvertedFile:
         approximate : None ranks exactly. A share of the query's squared length, 0..1: the words
             that cost the most for what they promise are left out, until this share is left. Hits
             may be missed, and scores are the cosine's part of the words that were looked at
-            (recall and speed: benchmarks/README.md, "Search").
+            (recall and speed: benchmarks/search/README.md).
 
         Raises
         ------

@@ -70,7 +70,7 @@ class Voting:
     Schiele, IJCV 2008, section 3 (implicit shape model: visual words vote, in scale too).
 
     Mean IoU over the true hits in the first 100, logos with SqueezeNet and with MobileNet, shelves
-    of side 768 and of 384: .605, .591, .76, .80 (benchmarks/README.md, "Localisation"). All is flat
+    of side 768 and of 384: .605, .591, .76, .80 (benchmarks/localisation.md). All is flat
     around the defaults: floor .1 to .3, blur .1 to .15, 10 to 20 sizes, 6 to 12 bins, p .3 to .4,
     weights or their roots change logos by .005 at most, the 30 hits of shelves by up to .04 (floor
     .5 loses .02 on logos, blur .09 .09 on the small shelves). Equal words alone lose .03 on logos,

@@ -26,7 +26,7 @@ PRECISIONS = ("float32", "bfloat16")
 ASSIGNMENTS = ("auto", "exact", "two_level")
 
 # assignment="auto": two levels from this many words on the CPU, where they take less than half the
-# time, see benchmarks/README.md, "Large vocabularies". Below there is little to gain.
+# time, see benchmarks/large_vocabulary/README.md. Below there is little to gain.
 TWO_LEVELS_FROM = 100_000
 
 

@@ -1,7 +1,7 @@
 """k-means for large vocabularies: seeded, in blocks, resumable, near looks between exact ones.
 
 What an iteration costs is the product of every feature with every word. Measured on real local
-features (benchmarks/README.md, "k-means"), three things save most of it:
+features (benchmarks/kmeans.md), three things save most of it:
 
 * A look among the 64 words nearest to a feature's present word finds most moves, at a tenth of the
   time of an exact look or less; exact looks in between find the rest.

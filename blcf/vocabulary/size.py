@@ -10,7 +10,7 @@ from blcf.errors import InvalidInput
 
 __all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "auto_n_words", "check_n_words", "is_integer"]
 
-# n_words="auto", measured in benchmarks/README.md, "Accuracy"; the largest is the paper's.
+# n_words="auto", measured in benchmarks/accuracy.md; the largest is the paper's.
 LARGEST_AUTO = 25_000
 FEATURES_PER_WORD = 150
 LEAST_AUTO = 128  # for the 79 of ten shelves: mean IoU .79 in place of .71, mAP the same

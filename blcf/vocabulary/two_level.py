@@ -16,7 +16,7 @@ from blcf.vocabulary.assignment import nearest_words
 __all__ = ["N_PROBED", "TwoLevel", "cells_digest", "check_n_probed"]
 
 # Cells looked at in the mean: among 1,000,000 words 97 % of features get the word of the exact way,
-# in a twelfth of its time; see benchmarks/README.md, "Large vocabularies".
+# in a twelfth of its time; see benchmarks/large_vocabulary/README.md.
 N_PROBED = 32
 
 _SAMPLED_PER_CELL, _ITERATIONS = 50, 6

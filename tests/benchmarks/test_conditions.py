@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conditions import read_conditions
 
+from benchmarks.reproduce.conditions import read_conditions
 from blcf import descriptors
 from blcf.engine import SearchOptions, Settings
 from blcf.errors import FormatError

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
-import reproduce
 import tiles
 import torch
 import torchvision
-from conditions import HERE, read_conditions
 from filelock import FileLock
-from reproduce_report import status
+
+from benchmarks import report
+from benchmarks.reproduce import __main__ as reproduce
+from benchmarks.reproduce.conditions import HERE, read_conditions
+from benchmarks.reproduce.report import status
 
 CONDITIONS = read_conditions()
 
@@ -53,7 +56,7 @@ def small_conditions(folder):
 def run(folder, monkeypatch, tmp_path, capsys):
     """Run the script; gives its status, stdout and stderr. Results go to a folder of their own."""
     (tmp_path / "results").mkdir()
-    monkeypatch.setattr(reproduce, "HERE", tmp_path)
+    monkeypatch.setattr(report, "HERE", tmp_path)
     monkeypatch.setattr(reproduce, "read_conditions", lambda: small_conditions(folder))
 
     def ran(*arguments, network="squeezenet1_1", work="work"):
@@ -72,14 +75,16 @@ def test_a_set_of_ones_own_goes_through_every_row(run, folder, tmp_path):
     assert code == 0, err
     lines = out.splitlines()
     assert len(lines) == 6 and all("oxford5k" in line and "[no data]" in line for line in lines)
-    kept = json.loads((tmp_path / "results" / "reproduce-icmr-3-squeezenet1_1.json").read_text())
+    results = json.loads((tmp_path / "results" / "reproduce-icmr-3-squeezenet1_1.json").read_text())
+    assert results["command"].endswith("--network squeezenet1_1")
+    kept = results["rows"]
     figures = [cells["tiles"]["figure"] for cells in kept.values()]
     assert len(figures) == 6 and all(0 < figure <= 1 for figure in figures)
     result = kept["BoW LS"]["tiles"]["result"]
     assert result["mode"] == "LS" and result["images"] == 12
-    text = (tmp_path / "README.md").read_text()
+    text = (tmp_path / "reproduce.md").read_text()
     assert "| BoW LS | (0.739) [no data] |" in text and "Table 3" in text
-    assert "## Published tables, squeezenet1_1" in text
+    assert "# Published tables, squeezenet1_1" in text
     again = run("--data", f"tiles={folder / 'set'}", "--tables", "icmr-3")
     assert again[1] == out and "indexed" not in again[2], "nothing is measured twice"
 
@@ -118,14 +123,60 @@ def test_queries_without_boxes_are_said(run, folder, tmp_path):
 
 def test_one_run_at_a_time(run, folder):
     with FileLock(folder / "work" / "reproduce.lock"):
-        code, out, err = run("--data", f"tiles={folder / 'set'}", "--plan")
+        code, out, err = run("--data", f"tiles={folder / 'set'}")
     assert code == 2 and not out and "another run is working in" in err
 
 
-def test_plan_runs_nothing(run, folder, tmp_path):
-    code, out, err = run("--data", f"tiles={folder / 'set'}", "--plan", "--tables", "icmr-2")
-    assert code == 0 and not out and "rmac, tiles: " in err and "in all" in err
-    assert not list((tmp_path / "results").iterdir())
+# No socket, no torch, nothing opened below the first argument, nothing written.
+WATCHED = """
+import os, runpy, sys
+
+def watch(event, arguments):
+    what = str(arguments[0]) if arguments else ""
+    if event.startswith("socket.") or event == "import" and what.split(".")[0] == "torch":
+        raise AssertionError(f"{event} {what}")
+    if event in ("open", "os.listdir", "os.scandir") and what.startswith(sys.argv[1]):
+        raise AssertionError(f"{event} {what}")
+    if event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR) or event == "os.mkdir":
+        raise AssertionError(f"{event} {what}")
+
+sys.addaudithook(watch)
+sys.argv[:] = [sys.argv[0], *sys.argv[2:]]
+runpy.run_module("benchmarks.reproduce", run_name="__main__")
+"""
+
+
+def test_a_plan_opens_no_network_and_no_data(folder, tmp_path):
+    paris = tmp_path / "paris"
+    paris.mkdir()
+    data = [f"tiles={folder / 'set'}", f"paris6k={paris}", f"oxford5k={paris}"]
+    command = [sys.executable, "-B", "-c", WATCHED, str(folder), "--plan", "--data", *data]
+    done = subprocess.run(
+        [*command, "--work", str(tmp_path / "work"), "--distractors", str(paris)],
+        cwd=report.HERE.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and not done.stdout, done.stderr
+    said = done.stderr
+    assert re.search("  blcf, paris6k: 6,447 pictures, about .* hours, .* disk; 10 figures\n", said)
+    assert re.search("  blcf, oxford105k: 105,189 pictures, .* 4 figures\n", said)
+    assert "  blcf, tiles: the pictures of its folder; 10 figures\n" in said
+    assert "  rmac, oxford5k: 11,510 pictures, " in said, "and those of Paris, for the whitening"
+    assert "  crow, oxford5k: features of a system before; 2 figures\n" in said
+    assert "  rmac, oxford5k: no data: landmarks, to learn the whitening on\n" in said
+    assert "holidays" not in said and "\nin all " in said
+    assert "weights of vgg16: torchvision's, looked for when a run begins\n" in said
+
+
+def test_a_plan_wants_what_is_given_to_be_there(run, folder):
+    data = ["--data", f"tiles={folder / 'set'}", "--plan", "--tables", "icmr-2"]
+    code, out, err = run(*data)
+    assert code == 0 and not out and f"weights of squeezenet1_1: {folder}" in err
+    code, _, err = run("--data", "tiles=/nowhere", "--plan")
+    assert code == 2 and "Expected tiles in /nowhere: there is no such folder." in err
+    code, _, err = run(*data, "--weights", "squeezenet1_1=/nowhere.pth")
+    assert code == 2 and "weights of squeezenet1_1 in /nowhere.pth: there is no such file" in err
 
 
 def test_what_cannot_run_is_said_and_the_rest_runs(run, folder):

@@ -117,7 +117,7 @@ def test_scores_are_at_most_the_exact_ones(index, share):
 
 
 def test_more_words_find_more(index):
-    """The measure is benchmarks/README.md, "Search"; here 0.88 and 0.20 with idf and roots."""
+    """The measure is benchmarks/search/README.md; here 0.88 and 0.20 with idf and roots."""
     exact = index.search_many(QUERIES, k=20)
     recalls = []
     for share in (0.95, 0.05):

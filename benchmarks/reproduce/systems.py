@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reproduce_data import DataSet, Needs, Task, time_of
-from reproduce_features import Features, pairs
-from reproduce_rankers import CropRanker, Ranker
 from threadpoolctl import threadpool_limits
 
 import blcf
+from benchmarks.reproduce.data import DataSet, Needs, Task, learned_on, missing, time_of
+from benchmarks.reproduce.features import Features, pairs
+from benchmarks.reproduce.rankers import CropRanker, Ranker
 from blcf import SearchEngine, SearchOptions
 from blcf.datasets import TrueQuery
 from blcf.engine.evaluating import evaluate
@@ -32,7 +32,6 @@ OTHER_SECONDS = 0.03  # of a picture: vocabulary and words, or a search (2 cores
 MEMORY_OF_NETWORK, MEMORY_OF_BLCF = 3 << 29, 5 << 29  # 1.5 and 2.5 GB
 REGIONS = 20  # vectors of a picture that a whitening is learned on, at most
 FORMAT = 2  # raised when a change of the code changes figures
-PAIRS = {"oxford": "paris6k", "paris": "oxford5k"}  # whose whitening is learned on which
 
 
 class Laboratory:
@@ -61,22 +60,13 @@ class Laboratory:
 
     def learned_on(self, task: Task) -> str:
         """Name of the set that the whitening of a descriptor is learned on."""
-        wanted = task.system.learned_on
-        if wanted == "itself" or task.system.kind == "blcf":
-            return task.set
-        if wanted != "other":
-            return wanted
-        pairs = [other for prefix, other in PAIRS.items() if task.set.startswith(prefix)]
-        return (pairs or [self.learn_on or task.set])[0]
+        return learned_on(task, self.learn_on)
 
     def missing(self, task: Task) -> str:
         """What is not there and must be, or ""."""
-        if task.set not in self.sets:
-            return "no data"
-        if self.sets[task.set].truth is None:
+        if task.set in self.sets and self.sets[task.set].truth is None:
             return "no ground truth"
-        other = self.learned_on(task)
-        return "" if other in self.sets else f"no data: {other}, to learn the whitening on"
+        return missing(task, self.sets, self.learn_on)
 
     def needs(self, task: Task, counted: set[Path]) -> Needs:
         """What a task will need, but for what was counted before: tasks share features."""
@@ -223,10 +213,10 @@ class Laboratory:
         assert data.truth is not None
         truth = data.truth.renamed(names)
         rule = protocol(truth.protocol)
-        asked, paths = f"{data.name}-queries", data.query_paths
+        label, paths = f"{data.name}-queries", data.query_paths
         name_of = {path: name for name, path in paths.items()}
-        self.features.fill(system, asked, paths, progress)
-        reasons = self.features.store(system, asked).skipped
+        self.features.fill(system, label, paths, progress)
+        reasons = self.features.store(system, label).skipped
         skipped = {str(path): reasons[name] for name, path in paths.items() if name in reasons}
         queries = [query for query in truth.queries if query.positives]
         queries = [_without(query, skipped) for query in queries]
@@ -243,7 +233,7 @@ class Laboratory:
                     continue
                 if mode not in looks:
                     looks[mode] = [
-                        self.features.look(system, asked, name_of, one, mode)
+                        self.features.look(system, label, name_of, one, mode)
                         for one in query.examples
                     ]
                 ranked, scores = ranker.rank(looks[mode], task.search, _aspect(query, mode))

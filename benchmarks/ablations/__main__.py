@@ -1,10 +1,10 @@
 """What each setting of a collection is worth: one changes, the others are the engine's defaults.
 
-    python benchmarks/ablations.py DATA --work FOLDER
+    python -m benchmarks.ablations DATA --work FOLDER
 
 DATA holds the sets and weights as in accuracy.py. FOLDER keeps the figures that were measured, so
-that a run that was stopped goes on. Writes benchmarks/results/ablations.json, a plot for each
-setting in benchmarks/plots/ and the section "Ablations" of benchmarks/README.md.
+that a run that was stopped goes on. Writes benchmarks/results/ablations.json, and the tables of
+benchmarks/ablations/README.md and a plot for each setting beside them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ablation_plots import plot_ablation
-from accuracy import SETS, weights_of
-from report import machine, table, write_section
-
+from benchmarks.ablations.plots import plot_ablation
+from benchmarks.accuracy import SETS, weights_of
+from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.engine.evaluating import evaluate
 from blcf.engine.settings import Settings
@@ -115,8 +114,11 @@ def mode_of(row: dict) -> str:
     return "LS" if "LS" in row else "GS"
 
 
-def markdown(rows: list[dict], networks: list[str], sets: list[str]) -> str:
-    """The section for benchmarks/README.md: a table and a plot for each setting."""
+def markdown(results: dict) -> str:
+    """The section of the page: a table and a plot for each setting."""
+    rows = results["rows"]
+    networks = [one for one in ABLATIONS if any(row["network"] == one for row in rows)]
+    sets = [one for one in SETS if any(row["set"] == one for row in rows)]
     parts = [
         "mAP of the ranking by bags alone: the query in one size (LS on logos, whole pictures on "
         "the others), no reranking, no expansion; all other settings are the defaults. Shelves has "
@@ -134,12 +136,8 @@ def markdown(rows: list[dict], networks: list[str], sets: list[str]) -> str:
                 lines.append([network, name, ", ".join(cells)])
         parts.append(f"**{setting}**")
         parts.append(table(["network", "set", "mAP by value"], lines))
-        parts.append(f"![{setting}](plots/{setting}.png)")
-    parts.append(
-        f"`python benchmarks/ablations.py DATA --work FOLDER`, {time.strftime('%Y-%m-%d')}, "
-        f"{machine()}"
-    )
-    return "\n\n".join(parts)
+        parts.append(f"![{setting}]({setting}.png)")
+    return "\n\n".join([*parts, signature(results)])
 
 
 def _show(value: Any) -> str:
@@ -169,8 +167,8 @@ def main() -> None:
         with open(kept, "a") as file:
             file.write(json.dumps(row) + "\n")
         rows.append(row)
-    (HERE / "results" / "ablations.json").write_text(json.dumps(rows, indent=1) + "\n")
-    (HERE / "plots").mkdir(exist_ok=True)
+    results = {**made_by("benchmarks.ablations DATA --work FOLDER"), "rows": rows}
+    keep_results("ablations", results)
     for setting in {one for network in options.networks for one in ABLATIONS[network]}:
         lines_of = {
             (network, name): [
@@ -181,9 +179,8 @@ def main() -> None:
             if setting in ABLATIONS[network]
             for name in options.sets
         }
-        plot_ablation(setting, lines_of, HERE / "plots" / f"{setting}.png")
-    section = markdown(rows, options.networks, options.sets)
-    write_section(HERE / "README.md", "Ablations", section)
+        plot_ablation(setting, lines_of, HERE / f"{setting}.png")
+    write_section("ablations", "Ablations", markdown(results))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from conditions import System
 
 import blcf.descriptors as descriptors
+from benchmarks.reproduce.conditions import System
 from blcf.descriptors import DescriptorSearch, NeuralCodes, RmacReranker, spatial_search_scores
 from blcf.features import FeatureStore
 

@@ -1,16 +1,15 @@
 """Local search: the paper's grid, all windows and coarse, beside numpy and plain brute force.
 
-    python benchmarks/local_search.py DATA --work FOLDER
+    python -m benchmarks.local_search DATA --work FOLDER
 
 DATA holds grocery/images and weights/squeezenet1_1_features.pth; FOLDER keeps the assignment maps,
-those of search.py where it ran. Writes benchmarks/results/local_search.json and the section "Local
-search" of benchmarks/README.md. One thread; the results are compared before anything is timed.
+those of benchmarks.search where it ran. Writes benchmarks/results/local_search.json and the tables
+of benchmarks/local_search/README.md. One thread; the results are compared before anything is timed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -18,24 +17,31 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from local_search_rivals import best_by_brute_force, best_by_numpy
-from report import machine, table, write_section
-from search_data import keep_maps
 from threadpoolctl import threadpool_limits
 
+from benchmarks.local_search.rivals import best_by_brute_force, best_by_numpy
+from benchmarks.local_search.tables import (
+    ALL,
+    BINCOUNT,
+    BOX,
+    BRUTE,
+    COARSE,
+    DEPTH,
+    GRID,
+    NUMBERED,
+    NUMPY,
+    SHAPE,
+    SHAPED,
+    markdown,
+)
+from benchmarks.report import keep_results, made_by, write_section
+from benchmarks.search.data import keep_maps
 from blcf import LocalSearch
 from blcf.rerank import grid_windows
 from blcf.rerank.windows import allowed_widths
 
-HERE = Path(__file__).resolve().parent
-SHAPE, BOX = (32, 42), (12, 14)  # cells of the maps, of the box of a local query
-DEPTH, ASPECT = 100, BOX[1] / BOX[0]
+ASPECT = BOX[1] / BOX[0]
 SHAPES = ((24, 18), (32, 42), (46, 46), (64, 84), (96, 72))
-GRID, ALL, COARSE = "the paper's grid", "all windows", "coarse"
-SHAPED = "all windows, aspect"
-NUMPY, NUMBERED, BINCOUNT = "numpy, np.unique", "numpy, numbered once", "numpy, np.bincount"
-BRUTE = "brute force"
-TARGETS = ((NUMPY, GRID, 50.0), (BINCOUNT, GRID, 50.0), (NUMPY, ALL, 1.0), (BRUTE, ALL, 1.0))
 
 
 def read_maps(path: Path) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
@@ -204,66 +210,6 @@ def sizes(case: Case) -> list[dict]:
     return rows
 
 
-def markdown(results: dict) -> str:
-    """The section for benchmarks/README.md."""
-    h, w = SHAPE
-    names = list(results["cases"][0]["milliseconds"])
-    rows, quality, kinds = [], [], "query, bags, weights"
-    for case in results["cases"]:
-        taken, found = case["milliseconds"], case["found"]
-        rows.append([case["name"], *(f"{taken[name]:.3g}" for name in names)])
-        quality.append(
-            [
-                case["name"],
-                f"{found['coarse_equal']:.0%}",
-                f"{found['coarse_score']:.4f}",
-                f"{found['grid_score']:.3f}",
-                f"{found['median_area']:.0f}",
-            ]
-        )
-    reached = []
-    for theirs, ours, target in TARGETS:
-        taken = [one["milliseconds"] for one in results["cases"]]
-        ratios = [one[theirs] / one[ours] for one in taken]
-        reached.append(
-            f"{ours}, at least {target:.0f} times as fast as {theirs}: {min(ratios):.1f} to "
-            f"{max(ratios):.1f} times, {'reached' if min(ratios) >= target else 'missed'}"
-        )
-    by_size = [
-        [
-            f"{one['shape'][0]}x{one['shape'][1]}",
-            f"{one['windows']:,}",
-            *(f"{one['milliseconds'][name]:.3g}" for name in ("grid", "coarse", "all", "few")),
-        ]
-        for one in results["sizes"]
-    ]
-    n = results["cases"][0]["found"]["images"]
-    return "\n\n".join(
-        [
-            f"Milliseconds an image, one thread: `LocalSearch.best_window` on real assignment maps "
-            f"of {h}x{w} cells (of the grocery photographs), the {DEPTH} best images of each of "
-            f"{results['queries']} queries (a whole map, or a box of {BOX[0]}x{BOX[1]} cells), idf "
-            f"on; medians of the queries. The vocabulary has {results['words']:,} words. The grid "
-            f"has {len(grid_windows(h, w))} windows, all are {h * (h + 1) * w * (w + 1) // 4:,}. "
-            "Numpy looks at the grid's windows: with `np.unique` for each, with one `np.unique` a "
-            "map and a `np.bincount` for each window, or with a `np.bincount` over the vocabulary "
-            "for each. Brute force is a numba loop that lets every window grow by columns. Aspect: "
-            "windows whose aspect is less than 0.4 of the box's are discarded. All "
-            f"{n:,} results of each row were compared first: windows equal, scores within 1e-9.",
-            table([kinds, *names], rows),
-            "Targets: " + "; ".join(reached) + ".",
-            "How often coarse finds the best of all windows, the mean of the scores of coarse and "
-            "of the grid over the best, and the area of the best window in cells, median.",
-            table([kinds, "coarse = best", "coarse / best", "grid / best", "best, cells"], quality),
-            "Other sizes of maps (local query, roots, norm weights; maps side by side), and all "
-            "windows of maps of 20 words at random, the query's best ones: about the worst case.",
-            table(["map", "windows", "grid", "coarse", "all", "all, 20 words"], by_size),
-            f"{results['command']}, {results['date']}, {results['machine']}, load average "
-            f"{results['load']:.1f}",
-        ]
-    )
-
-
 def main() -> None:
     """Check the windows, take the times, write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -289,17 +235,15 @@ def main() -> None:
                 if sqrt and (kind, weighting) == ("local", "norm"):
                     by_size = sizes(case)
     results = {
-        "command": "`python benchmarks/local_search.py DATA --work FOLDER`",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
+        **made_by("benchmarks.local_search DATA --work FOLDER"),
         "load": os.getloadavg()[0],
         "queries": options.queries,
         "words": data[2].size,
         "cases": cases,
         "sizes": by_size,
     }
-    (HERE / "results" / "local_search.json").write_text(json.dumps(results, indent=1) + "\n")
-    write_section(HERE / "README.md", "Local search", markdown(results))
+    keep_results("local_search", results)
+    write_section("local_search", "Local search", markdown(results))
 
 
 if __name__ == "__main__":

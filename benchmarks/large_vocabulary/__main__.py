@@ -1,12 +1,12 @@
 """Large vocabularies: words in two levels beside the exact way and faiss, time, words and mAP.
 
-    python benchmarks/large_vocabulary.py DATA --work FOLDER [--words 100000 1000000] [--sets logos]
+    python -m benchmarks.large_vocabulary DATA --work FOLDER [--words 100000 1000000] [--sets logos]
 
 DATA holds logos, grocery, natural and weights/squeezenet1_1_features.pth; FOLDER keeps maps,
 vocabularies and exact words between runs (12 GB; a run goes on where an earlier one was stopped,
 and results of other sizes of vocabulary stay).
-Needs faiss-cpu. Writes benchmarks/results/large_vocabulary.json and the section "Large
-vocabularies" of benchmarks/README.md.
+Needs faiss-cpu. Writes benchmarks/results/large_vocabulary.json and the tables of
+benchmarks/large_vocabulary/README.md.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import torch
-from assignment import busy_seconds
-from large_vocabulary_data import (
+
+from benchmarks.assignment import busy_seconds
+from benchmarks.large_vocabulary.data import (
     PER_WORD,
     SEARCHED,
     UPSAMPLE,
@@ -32,18 +32,16 @@ from large_vocabulary_data import (
     learned,
     training,
 )
-from report import machine, table, write_section
-
+from benchmarks.large_vocabulary.tables import markdown
+from benchmarks.report import keep_results, made_by, write_section
 from blcf import BagOfWords, InvertedFile, Vocabulary, Whitening
 from blcf.datasets import read_ground_truth
 from blcf.evaluation import average_precision
 from blcf.vocabulary.two_level import N_PROBED
 
-HERE = Path(__file__).resolve().parent
 PROBED = (8, 12, 16, 24, 32, 48, 64)
 PRECISIONS = ("float32", "bfloat16")
 N_CHECKED = 16
-LEAST_SAME, MOST_TIME = 0.95, 0.1  # at the largest vocabulary
 
 
 def with_way(vocabulary: Vocabulary, assignment: str, n_probed: int = N_PROBED) -> Vocabulary:
@@ -120,6 +118,8 @@ def rivals(
     work: Path, maps: list[np.ndarray], whitening: Whitening, vocabulary: Vocabulary, rounds: int
 ) -> list[dict[str, Any]]:
     """Indexes of faiss over the same words: same words as the exact search, and time of a map."""
+    import faiss
+
     centroids = vocabulary.centroids_
     n_words, d = centroids.shape
     features = [whitening.transform(features_of(m)) for m in maps]
@@ -236,75 +236,6 @@ def measure_map(
     return found
 
 
-def markdown(results: dict[str, Any]) -> str:
-    """The section for benchmarks/README.md."""
-    parts = []
-    for case in results["cases"]:
-        found, took = case["words"], case["took"]
-        exact, low = found["exact"]["float32"], found["exact"]["bfloat16"]
-        c, h, w = found["shape"]
-        rows = [
-            ["exact, float32", "100 %", f"{exact:.0f} ms", "1", "", ""],
-            ["exact, bfloat16", "", f"{low:.0f} ms", f"{exact / low:.1f}", "", ""],
-        ]
-        for one in found["two_level"]:
-            rows.append(
-                [
-                    f"two levels, {one['n_probed']} cells"
-                    + (" (the default)" if one["n_probed"] == N_PROBED else ""),
-                    f"{one['same']:.1%}",
-                    f"{one['one']:.1f} ms",
-                    f"{exact / one['one']:.1f}",
-                    f"{one['many']:.1f} ms",
-                    f"{one['search']:.1f} ms",
-                ]
-            )
-        for one in case["rivals"]:
-            name = f"faiss {one['name']} (built in {one['build']:.0f} s)"
-            rows.append([name, f"{one['same']:.1%}", "", "", "", f"{one['one']:.1f} ms"])
-        header = [f"{case['n_words']:,} words", "same word as exact", "one map", "times faster"]
-        parts.append(table([*header, f"a map of {found['n_many']}", "search alone"], rows))
-        default = next(x for x in found["two_level"] if x["n_probed"] == N_PROBED)
-        reached = default["same"] >= LEAST_SAME and default["one"] <= MOST_TIME * exact
-        parts.append(
-            f"Maps of {h}x{w} cells, {c} channels (`same`: over {found['cells']:,} cells of "
-            f"{found['n_maps']} maps). {found['n_cells']:,} cells. Memory: words "
-            f"{case['n_words'] * case['n_components'] * 4 / 1e6:,.0f} MB, the two levels "
-            f"{found['n_bytes'] / 1e6:,.0f} MB beside them; file {took['file_bytes'] / 1e6:,.0f} "
-            f"MB. Training on {case['n_sampled']:,} features {took['fit_seconds']:,.0f} s, cells "
-            f"{case['build_seconds']:.1f} s, saving {took['save_seconds']:.1f} s, opening "
-            f"{took['open_seconds']:.1f} s."
-        )
-        if case["n_words"] == max(each["n_words"] for each in results["cases"]):
-            parts[-1] += (
-                f" At least {LEAST_SAME:.0%} of the words in {MOST_TIME:.0%} of the exact time: "
-                + ("reached." if reached else "missed.")
-            )
-        if case["map"]:
-            parts.append(
-                "mAP, exact (bfloat16) and two levels: "
-                + "; ".join(
-                    f"{name} {one['exact']:.4f} and {one['two_level']:.4f} "
-                    f"({one['same']:.1%} of the words the same)"
-                    for name, one in case["map"].items()
-                )
-                + "."
-            )
-    for case in results["cases"]:
-        if case["words"]["load"] > 0.2:
-            parts.append(
-                f"Other processes held {case['words']['load']:.1f} cores while "
-                f"{case['n_words']:,} words were timed."
-            )
-    parts.append(
-        "One map, and one of many in a call: `Vocabulary.assign_maps`, with interpolation and "
-        "whitening; the search alone is given the interpolated whitened features of the map. "
-        f"Medians of {results['rounds']} rounds, {results['threads']} threads."
-    )
-    parts.append(f"{results['command']}, {results['date']}, {results['machine']}")
-    return "\n\n".join(parts)
-
-
 def main() -> None:
     """Learn the vocabularies, measure, write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -314,6 +245,8 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", choices=list(SEARCHED), default=list(SEARCHED))
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
+    import faiss
+
     data, work = options.data, options.work
     work.mkdir(parents=True, exist_ok=True)
     whitening, features = training(data, work)
@@ -347,16 +280,14 @@ def main() -> None:
     cases = [json.loads(path.read_text()) for path in work.glob("case-*.json")]
     cases.sort(key=lambda case: case["n_words"])
     results = {
-        "command": "`python benchmarks/large_vocabulary.py DATA --work FOLDER`",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
+        **made_by("benchmarks.large_vocabulary DATA --work FOLDER"),
         "versions": {"torch": torch.__version__, "faiss": faiss.__version__},
         "threads": torch.get_num_threads(),
         "rounds": options.rounds,
         "cases": cases,
     }
-    (HERE / "results" / "large_vocabulary.json").write_text(json.dumps(results, indent=1) + "\n")
-    write_section(HERE / "README.md", "Large vocabularies", markdown(results))
+    keep_results("large_vocabulary", results)
+    write_section("large_vocabulary", "Large vocabularies", markdown(results))
 
 
 if __name__ == "__main__":

@@ -6,18 +6,35 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Container
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conditions import System
 
-from blcf.datasets import GroundTruth
-from blcf.errors import InvalidInput
-from blcf.images import ImageList, read_image
+from benchmarks.reproduce.conditions import System
+from blcf.datasets import KINDS, GroundTruth, read_dataset
+from blcf.errors import DatasetNotFound, InvalidInput
+from blcf.images import ImageList, find_images, read_image
 
-__all__ = ["DataSet", "Needs", "Task", "time_of"]
+__all__ = [
+    "KNOWN",
+    "WITH_DISTRACTORS",
+    "DataSet",
+    "Needs",
+    "Task",
+    "learned_on",
+    "missing",
+    "open_set",
+    "time_of",
+]
+
+PAIRS = {"oxford": "paris6k", "paris": "oxford5k"}  # whose whitening is learned on which
+WITH_DISTRACTORS = {"oxford5k": "oxford105k", "paris6k": "paris106k"}
+# The kind of data set that a name stands for.
+KNOWN = {name: name for name in KINDS if name != "gt.json"} | {"ins23k": "trecvid"}
+KNOWN |= {larger: smaller for smaller, larger in WITH_DISTRACTORS.items()}
 
 
 @dataclass(frozen=True)
@@ -37,8 +54,8 @@ class DataSet:
     def query_paths(self) -> dict[str, Path]:
         """{name of its own: file} of the pictures of all queries that have positives."""
         queries = self.truth.queries if self.truth else []
-        asked = [query for query in queries if query.positives]
-        paths = dict.fromkeys(one.image for query in asked for one in query.examples)
+        measured = [query for query in queries if query.positives]
+        paths = dict.fromkeys(one.image for query in measured for one in query.examples)
         return {f"{_digest(str(path))}-{path.name}": path for path in paths}
 
     def digest_pictures(self) -> str:
@@ -101,6 +118,25 @@ class Task:
         return f"{self.system.name}-{self.system.network}-{self.set}-{self.queries}-{digest}"
 
 
+def learned_on(task: Task, stand_in: str) -> str:
+    """Name of the set that a whitening is learned on; `stand_in`: of sets that have no pair."""
+    wanted = task.system.learned_on
+    if wanted == "itself" or task.system.kind == "blcf":
+        return task.set
+    if wanted != "other":
+        return wanted
+    pairs = [other for prefix, other in PAIRS.items() if task.set.startswith(prefix)]
+    return (pairs or [stand_in or task.set])[0]
+
+
+def missing(task: Task, given: Container[str], stand_in: str) -> str:
+    """Which set is not given and must be, or ""."""
+    if task.set not in given:
+        return "no data"
+    other = learned_on(task, stand_in)
+    return "" if other in given else f"no data: {other}, to learn the whitening on"
+
+
 def time_of(extractor: Any, data: DataSet) -> tuple[float, tuple[int, ...]]:
     """Seconds a picture and the shape of its array, from a few of the set."""
     images: list[np.ndarray] = []
@@ -119,6 +155,26 @@ def time_of(extractor: Any, data: DataSet) -> tuple[float, tuple[int, ...]]:
         shape = extractor.extract(image).shape
         seconds.append(time.perf_counter() - start)
     return float(np.median(seconds)), shape
+
+
+def open_set(name: str, paths: list[str], distractors: str | None = None) -> DataSet:
+    """A data set, or folders of pictures that are only learned from."""
+    if len(paths) > 1:
+        root = os.path.commonpath([os.path.abspath(path) for path in paths])
+        return DataSet(name, tuple(find_images(path, root) for path in paths))
+    (path,) = paths
+    try:
+        options = {} if distractors is None else {"distractors": distractors}
+        truth = read_dataset(path, kind=KNOWN.get(name), **options)
+    except DatasetNotFound:
+        if distractors is not None or name in KNOWN:
+            raise
+        return DataSet(name, (find_images(path),))
+    if truth.images:
+        return DataSet(name, truth.images, truth)
+    folder = truth.path.parent
+    images = folder / "images"
+    return DataSet(name, (find_images(images if images.is_dir() else folder),), truth)
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,6 @@
 """Learn the generic vocabulary that the package carries with blcf-lite.
 
-    python benchmarks/train_generic.py PHOTOGRAPHS ... --work FOLDER [--words 10000]
+    python -m benchmarks.training.generic PHOTOGRAPHS ... --work FOLDER [--words 10000]
 
 The photographs are those that the network was trained on. They are small (256 to 350 pixels), so
 each is shown twice: as it is, enlarged to the side at which collections are indexed, and among

@@ -1,12 +1,12 @@
 """Train blcf-lite: distillation from four networks, seeded and resumable.
 
-    python benchmarks/train_lite.py PHOTOGRAPHS ... --teachers FOLDER --work FOLDER
+    python -m benchmarks.training.lite PHOTOGRAPHS ... --teachers FOLDER --work FOLDER
 
 The photographs go through rounds. A round makes two canvases of every photograph, lets the teachers
 look at each once, keeps what they say in memory (4 GB), and shows it to the student several times
 under other light, noise and size. After each round the state is written to the work folder: a run
 that was stopped goes on with the round it was in, and ends with the same weights. The last round
-writes blcf/features/blcf-lite.h5 and the section "blcf-lite" of benchmarks/README.md.
+writes blcf/features/blcf-lite.h5 and the first table of benchmarks/training/README.md.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 
 import h5py
 import torch
-from report import machine, table, write_section
 from tqdm import tqdm
 
+from benchmarks.report import made_by, signature, table, write_section
 from blcf.features.lite import PACKAGED, LiteNetwork, read_lite, write_lite
 from blcf.images import find_images, read_image, resize_image
 from blcf.learning.rounds import learn_targets, make_round
@@ -30,8 +30,9 @@ from blcf.learning.teachers import TAUGHT, Teachers
 from blcf.learning.training import Training, TrainingSettings
 
 LARGEST = 384  # pixels of a photograph that are of use
+COMMAND = "benchmarks.training.lite PHOTOGRAPHS ... --teachers FOLDER --work FOLDER"
 
-# What a stranger should know of the weights; in their file, and in the README.
+# What a stranger should know of the weights; in their file, and on the page.
 FACTS = {
     "licence": "MIT",
     "photographs": "Grocery Store Dataset, training part (2,640, MIT); one photograph of each of "
@@ -40,7 +41,6 @@ FACTS = {
     "teachers": "SqueezeNet 1.1 fire9, fire8 and fire5 (BSD-2), MobileNetV2 features.14.conv.0 and "
     "MobileNetV1 conv_pw_11 (Apache-2.0), all trained on ImageNet",
 }
-HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def main() -> None:
     facts = {**FACTS, "settings": how}
     write_lite(PACKAGED, training.network(), facts)
     rows = [json.loads(line) for line in record.read_text("utf-8").splitlines()]
-    write_section(HERE / "README.md", "blcf-lite", report(rows, how, len(photographs)))
+    write_section("training", "blcf-lite", markdown(rows, how, len(photographs)))
 
 
 def shown(settings: TrainingSettings) -> str:
@@ -108,8 +108,8 @@ def shown(settings: TrainingSettings) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(settings).items())
 
 
-def report(rows: list[dict], how: str, n_photographs: int) -> str:
-    """The section of the README: data, licence, settings, time, losses."""
+def markdown(rows: list[dict], how: str, n_photographs: int) -> str:
+    """The section of the page: data, licence, settings, time, losses."""
     shares = {each.name: each.share for each in TAUGHT}
     numbers = {len(rows) * part // 5 for part in range(5)} | {len(rows) - 1}
     shown = [rows[number] for number in sorted(numbers)]
@@ -122,15 +122,14 @@ def report(rows: list[dict], how: str, n_photographs: int) -> str:
     hours = sum(row["seconds"] for row in rows) / 3600
     return "\n\n".join(
         [
-            f"`python benchmarks/train_lite.py PHOTOGRAPHS ... --teachers FOLDER --work FOLDER`: "
-            f"{n_photographs:,} photographs, {how}. {hours:.1f} hours on {machine()}, while other "
-            "work went on.",
+            f"{n_photographs:,} photographs, {how}. {hours:.1f} hours, while other work went on.",
             f"**Photographs**: {FACTS['photographs']}. **Teachers**: {FACTS['teachers']}. "
             f"**Licence of the weights**: {FACTS['licence']}.",
             "Mean cosine between what a linear map of the student's features predicts and the "
             "whitened features of each teacher, over the pictures of a round (disturbed, mirrored, "
             "resized; before they are learned from), and the two other losses:",
             table(["round", *names, "relation", "norm"], lines),
+            signature(made_by(COMMAND)),
         ]
     )
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conditions import System
-from reproduce_data import DataSet
-from reproduce_rankers import fit_descriptor
 
+from benchmarks.reproduce.conditions import System
+from benchmarks.reproduce.data import DataSet
+from benchmarks.reproduce.rankers import fit_descriptor
 from blcf import ConvFeatures
 from blcf.datasets import TrueExample
 from blcf.descriptors import CropCodes, crop_map

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from search_data import BATCH, N_WORDS, QUERIES, SEED, RandomWords
-from search_timing import K, forget_pages, forget_peak, memory, timed
+
+from benchmarks.search.data import BATCH, N_WORDS, QUERIES, SEED, RandomWords
+from benchmarks.search.timing import K, forget_pages, forget_peak, memory, timed
 
 HEIGHT, WIDTH = 32, 42
 ROOT = "/frames"
@@ -190,7 +191,7 @@ def change_collection(path: Path, n_images: int) -> dict[str, float]:
         seconds, n_removed = timed(lambda: collection.remove(doomed))
         found["remove ms"] = seconds * 1e3
         found["statistics after remove ms"] = timed(lambda: keep_statistics(collection))[0] * 1e3
-    assert n_removed == 1_000 and collection.n_images == n_images, "other images than asked for"
+    assert n_removed == 1_000 and collection.n_images == n_images, "other images than meant"
     return found | {"more MB": memory("VmHWM") - base}
 
 

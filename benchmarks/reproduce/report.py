@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import time
-from pathlib import Path
 from typing import Any
 
-from conditions import Conditions, Row
-from report import machine, table, write_section
-from reproduce_data import Task
+from benchmarks.report import (
+    keep_results,
+    made_by,
+    read_results,
+    signature,
+    table,
+    write_section,
+)
+from benchmarks.reproduce.conditions import Conditions, Row
+from benchmarks.reproduce.data import Task
 
-__all__ = ["Cell", "run_row", "show", "status", "write_readme"]
+__all__ = ["Cell", "keep_tables", "markdown", "run_row", "show", "status", "write_page"]
 
 TITLE = "Published tables"
 
@@ -80,34 +84,41 @@ def show(cell: Cell) -> str:
     return " ".join(parts)
 
 
-def markdown(conditions: Conditions, tables: dict[str, dict], networks: str) -> str:
-    """The section for benchmarks/README.md."""
+def results_name(table: str, network: str | None) -> str:
+    """Under which name the results of a table are kept."""
+    return "-".join(["reproduce", table, *([network] if network else [])])
+
+
+def keep_tables(tables: dict[str, dict[str, dict[str, Cell]]], network: str | None) -> None:
+    """Write what the rows of tables gave: {table: {row: {column: cell}}}."""
+    command = "benchmarks.reproduce --data NAME=FOLDER ... --work FOLDER"
+    command += f" --network {network}" if network else ""
+    for name, rows in tables.items():
+        keep_results(results_name(name, network), {**made_by(command), "rows": rows})
+
+
+def markdown(conditions: Conditions, network: str | None) -> str:
+    """The section of the page: of one network, all tables that there are results of."""
+    found = {name: read_results(results_name(name, network)) for name in conditions.tables}
+    tables = {name: results for name, results in found.items() if results}
+    networks = network or "the published networks"
     parts = [
         f"Ours, (published), and how they compare; mAP by the protocol of each set; {networks}. "
         "[OK]: within the tolerance of the table. [no data]: the set is not at hand. [whole "
         "queries]: its queries have no boxes."
     ]
-    for name, rows in tables.items():
+    for name, results in tables.items():
+        rows = results["rows"]
         columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
         lines = [
             [row, *(show(cells.get(one, {})) for one in columns)] for row, cells in rows.items()
         ]
         parts += [f"**{conditions.tables[name].title}**", table(["system", *columns], lines)]
-    parts.append(
-        f"`python benchmarks/reproduce.py`, {time.strftime('%Y-%m-%d')}, {machine()}"
-    )
-    return "\n\n".join(parts)
+    made = dict.fromkeys(signature(results) for results in tables.values())
+    return "\n\n".join([*parts, "; ".join(made)])
 
 
-def write_readme(
-    conditions: Conditions, folder: Path, suffix: str, network: str | None
-) -> None:
-    """The section of one network, from the results of all tables that there are."""
-    kept = {}
-    for name in conditions.tables:
-        path = folder / "results" / f"reproduce-{name}{suffix}.json"
-        if path.exists():
-            kept[name] = json.loads(path.read_text())
+def write_page(conditions: Conditions, network: str | None) -> None:
+    """The section of one network."""
     title = f"{TITLE}, {network}" if network else TITLE
-    section = markdown(conditions, kept, network or "the published networks")
-    write_section(folder / "README.md", title, section)
+    write_section("reproduce", title, markdown(conditions, network))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from search_rivals import (
+
+from benchmarks.search.rivals import (
     TOLERANCE,
     Bm25s,
     Qdrant,
@@ -21,7 +22,6 @@ from search_rivals import (
     by_whole_product,
     check_equal,
 )
-
 from blcf import InvertedFile
 
 K = 100

@@ -1,4 +1,4 @@
-"""Maps, samples and vocabularies of `large_vocabulary.py`, kept in a folder between runs."""
+"""Maps, samples and vocabularies, kept in a folder between runs."""
 
 from __future__ import annotations
 

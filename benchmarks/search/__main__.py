@@ -1,11 +1,11 @@
 """Speed and size of the search: the inverted file beside scipy, bm25s and qdrant.
 
-    python benchmarks/search.py --images 10000,100000,1000000 --maps DATA --work FOLDER
+    python -m benchmarks.search --images 10000,100000,1000000 --maps DATA --work FOLDER
 
-DATA holds real images and weights (see `search_data.keep_maps`); without it only random words are
+DATA holds real images and weights (see `data.keep_maps`); without it only random words are
 searched. FOLDER keeps large files, 8 GB for a million images; a temporary one by default. Results
-go into benchmarks/results/search.json, which keeps those of other sizes, and from there into the
-section "Search" of benchmarks/README.md. A million images take 16 GB of memory.
+go into benchmarks/results/search.json, which keeps those of other sizes, and from there into
+benchmarks/search/README.md. A million images take 16 GB of memory. Needs bm25s and qdrant-edge-py.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from report import machine, write_section
-from search_data import BATCH, RandomWords, RealMaps, Workload, batches, keep_maps
-from search_files import (
+
+from benchmarks.report import keep_results, made_by, read_results, write_section
+from benchmarks.search.data import BATCH, RandomWords, RealMaps, Workload, batches, keep_maps
+from benchmarks.search.files import (
     SMALL_BATCH,
     SMALL_BATCH_IMAGES,
     in_process,
     measure_collection,
     open_file,
 )
-from search_rivals import Bm25s, Qdrant, normalise
-from search_tables import markdown
-from search_timing import (
+from benchmarks.search.rivals import Bm25s, Qdrant, normalise
+from benchmarks.search.tables import markdown
+from benchmarks.search.timing import (
     approximate_queries,
     forget_pages,
     many_queries,
@@ -40,11 +41,9 @@ from search_timing import (
     single_queries,
     timed,
 )
-
 from blcf import InvertedFile
 
-HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "search.json"
+COMMAND = "benchmarks.search --images 10000,100000,1000000 --maps DATA --work FOLDER"
 WEIGHTINGS = {"counts": "uniform", "norms": "norm"}
 PARTS = ["random", *WEIGHTINGS, "collection"]
 N_QUERIES, N_MANY, REPEATS = 50, 64, 5
@@ -153,8 +152,8 @@ def keep(results: dict[str, Any], kind: str, row: dict[str, Any]) -> None:
 
     rows = [one for one in results.get(kind, []) if key(one) != key(row)]
     results[kind] = sorted([*rows, row], key=lambda one: (key(one)[0] != "random words", key(one)))
-    results |= {"machine": machine(), "batch": BATCH, "queries": N_QUERIES}
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    results |= {**made_by(COMMAND), "batch": BATCH, "queries": N_QUERIES}
+    keep_results("search", results)
 
 
 def main() -> None:
@@ -167,7 +166,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the results as JSON as well")
     options = parser.parse_args()
     sizes = [int(size) for size in options.images.split(",") if size]
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = read_results("search")
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         workloads: list[Workload] = []
         if "random" in options.parts:
@@ -181,7 +180,7 @@ def main() -> None:
                 keep(results, "search", measure(workload, n_images, Path(folder)))
             if "collection" in options.parts:
                 keep(results, "collections", measure_collection(Path(folder), n_images))
-    write_section(HERE / "README.md", "Search", markdown(results))
+    write_section("search", "Search", markdown(results))
     if options.json:
         print(json.dumps(results, indent=1))
 
