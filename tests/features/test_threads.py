@@ -43,7 +43,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def at_once(tasks: list[Callable[[], Any]]) -> list[Any]:
     """What tasks give that threads begin together; the first error that one raised."""
-    barrier, results = threading.Barrier(len(tasks)), [None] * len(tasks)
+    barrier = threading.Barrier(len(tasks))
+    results: list[Any] = [None] * len(tasks)
 
     def run(number: int) -> None:
         barrier.wait(60)
