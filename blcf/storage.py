@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,7 +55,8 @@ def replace_file(path: Path) -> Iterator[Path]:
     StorageError
         The file system refused (disk full, no permission); `path` is as it was before.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    writer = f"{os.getpid()}.{threading.get_native_id()}"  # two threads may write to one path
+    temporary = path.with_name(f".{path.name}.{writer}.tmp")
     try:
         with refusals(path):
             yield temporary

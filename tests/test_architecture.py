@@ -42,7 +42,7 @@ HOMES = {
         "blcf.learning",
         "blcf.index.torch_products",  # imported late
     ),
-    "torchvision": ("blcf.features", "blcf.learning"),
+    "torchvision": ("blcf.features.published", "blcf.features.tracer"),  # imported late
     "numba": ("blcf.kernels",),
     "h5py": (
         "blcf.storage",
@@ -204,6 +204,17 @@ def test_a_heavy_library_has_one_home(library: str) -> None:
         and not (library == "torch" and each.for_types and part_of(each.module) == "engine")
     ]
     assert not offenders
+
+
+def test_torchvision_is_imported_late() -> None:
+    """Where a network of it is asked for: blcf-lite needs none."""
+    found = [
+        each
+        for each in IMPORTS
+        if each.imported == "blcf.features.tracer"
+        or (each.imported.split(".")[0] == "torchvision" and each.module != "blcf.features.tracer")
+    ]
+    assert found and all(each.inside_function for each in found)
 
 
 def test_the_command_line_imports_matplotlib_late() -> None:

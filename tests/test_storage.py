@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import h5py
@@ -43,6 +44,22 @@ def test_replace_file(tmp_path):
             temporary.write_text(text)
         assert path.read_text() == text
     assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_threads_replace_one_file(tmp_path):
+    path = tmp_path / "a.txt"
+
+    def replace(text):
+        with replace_file(path) as temporary:
+            temporary.write_text(text)
+
+    with replace_file(path) as temporary:
+        temporary.write_text("first")
+        other = threading.Thread(target=replace, args=("second",))
+        other.start()
+        other.join(60)
+        assert path.read_text() == "second"
+    assert path.read_text() == "first" and names_in(tmp_path) == ["a.txt"]
 
 
 @pytest.mark.parametrize("raised", [KeyError, InvalidInput, KeyboardInterrupt])

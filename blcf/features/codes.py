@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
 from torch import nn
 
@@ -16,6 +15,7 @@ from blcf.boxes import as_box
 from blcf.errors import InvalidInput, WeightsError
 from blcf.features.networks import cut_network
 from blcf.features.part import NetworkPart
+from blcf.features.published import torchvision_models
 
 __all__ = ["CodeFeatures", "check_picture", "crop_image"]
 
@@ -109,10 +109,11 @@ class CodeFeatures(NetworkPart):
         """See whether torchvision filled the layers with NaN, which the Caffe VGG16 lacks."""
         for name, tensor in self._part.state_dict().items():
             if tensor.is_floating_point() and tensor.numel() and bool(tensor.isnan().all()):
+                whole = torchvision_models().VGG16_Weights.IMAGENET1K_V1
                 raise WeightsError(
                     f"The weights {self.weights_} have no {name}, which layer {self.layer_} needs "
                     "(all of it is NaN). Pass those of a network with its classifier: for VGG16 "
-                    f"get {torchvision.models.VGG16_Weights.IMAGENET1K_V1.url}."
+                    f"get {whole.url}."
                 )
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -221,8 +222,10 @@ def _connected_layers(module: nn.Module) -> dict[str, str]:
     Counted behind the five groups of convolutions, whatever their number: {"fc6": "classifier.1"}.
     """
     classifier = getattr(module, "classifier", None)
-    networks = (torchvision.models.VGG, torchvision.models.AlexNet)
-    if not isinstance(module, networks) or not isinstance(classifier, nn.Sequential):
+    if not isinstance(classifier, nn.Sequential):
+        return {}
+    models = torchvision_models()
+    if not isinstance(module, (models.VGG, models.AlexNet)):
         return {}
     hidden = [place for place, each in enumerate(classifier) if isinstance(each, nn.ReLU)]
     places = [*hidden, len(classifier) - 1]

@@ -90,7 +90,7 @@ def fuse_network(part: nn.Module, dtype: torch.dtype) -> nn.Module:
     """
     if not isinstance(part, fx.GraphModule) or not has_fused_convolutions(dtype):
         return part
-    # A graph of its own: torchvision's class keeps another, for training, beside it.
+    # A graph of its own, which is changed below.
     graph = fx.Graph()
     graph.output(graph.graph_copy(part.graph, {}))
     fused = fx.GraphModule(part, graph).eval()

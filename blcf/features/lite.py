@@ -71,6 +71,14 @@ class LiteNetwork(nn.Module):
     def forward(self, pixels):  # noqa: D102 (torch's own contract)
         return self.features(pixels)
 
+    def paths(self) -> list[str]:
+        """Where the modules lie that are called one behind the other: ``features.conv1.pad``."""
+        return [
+            f"features.{name}.{part}"
+            for name, layer in self.features.named_children()
+            for part, _ in layer.named_children()
+        ]
+
 
 def padding(name: str) -> nn.ZeroPad2d:
     """The zeros around the input of a layer whose step is two."""

@@ -57,9 +57,9 @@ class MapFile:
         with open(self._raw, "ab") as file:
             start = file.tell()
             file.write(content)
+        self.n_bytes = start + len(content)  # first: a thread may read what the list names
         place = {"start": start, "shape": array.shape, "dtype": dtype, "crc": zlib.crc32(content)}
         self.note(name, **place, **facts)
-        self.n_bytes = start + len(content)
 
     def note(self, name: str, **facts: Any) -> None:
         """Add a line to the list: facts of a picture. Raises OSError."""

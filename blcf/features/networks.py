@@ -7,16 +7,24 @@ A layer is a node of the network's graph (``features.25``), or one of the papers
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 import torch
-import torchvision
-from torch import nn
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+from torch import fx, nn
 
 from blcf.errors import InvalidInput
+from blcf.features.graphs import TRACING, NamedGraph, chain_graph, trace_graph
 from blcf.features.lite import LAYERS, LITE, LiteNetwork
+from blcf.features.published import torchvision_models
 
-__all__ = ["build_network", "cut_network", "default_layer", "layer_aliases", "network_names"]
+__all__ = [
+    "build_network",
+    "cut_layers",
+    "cut_network",
+    "default_layer",
+    "layer_aliases",
+    "network_names",
+]
 
 # Where the maps have stride 16, as conv5_1 of VGG16 has; after the activation, and before the
 # projection where a block narrows its channels (the wide node of an inverted bottleneck).
@@ -44,7 +52,8 @@ _DEFAULT_LAYERS = {
 
 def network_names() -> list[str]:
     """Names of the networks: the package's own and torchvision's for classification."""
-    return [LITE, *torchvision.models.list_models(module=torchvision.models)]
+    models = torchvision_models()
+    return [LITE, *models.list_models(module=models)]
 
 
 def build_network(network: str) -> nn.Module:
@@ -55,8 +64,12 @@ def build_network(network: str) -> nn.Module:
     Raises
     ------
     InvalidInput
-        No such network; the message names the near ones.
+        No such network; the message names the near ones. Or one of torchvision's, which cannot be
+        imported.
     """
+    if network == LITE:
+        with TRACING, torch.device("meta"):
+            return LiteNetwork().eval()
     names = network_names()
     if network not in names:
         near = difflib.get_close_matches(str(network).lower(), names, n=3, cutoff=0.5)
@@ -64,17 +77,15 @@ def build_network(network: str) -> nn.Module:
         raise InvalidInput(
             f"Expected {LITE} or a torchvision classification network, got {network!r}; {hint}"
         )
-    if network == LITE:
-        with torch.device("meta"):
-            return LiteNetwork().eval()
     # The published weights of these two were trained with their inputs transformed inside.
     inside = {"transform_input": True, "init_weights": False}
     options = inside if network in ("googlenet", "inception_v3") else {}
+    models = torchvision_models()
     try:
-        with torch.device("meta"):
-            return torchvision.models.get_model(network, weights=None, **options).eval()
+        with TRACING, torch.device("meta"):
+            return models.get_model(network, weights=None, **options).eval()
     except NotImplementedError:  # RegNet reads tensors while it is made
-        return torchvision.models.get_model(network, weights=None, **options).eval()
+        return models.get_model(network, weights=None, **options).eval()
 
 
 def default_layer(network: str) -> str:
@@ -104,10 +115,11 @@ def layer_aliases(module: nn.Module) -> dict[str, str]:
         return {name: f"features.{name}.relu" for name, *_ in LAYERS}
     if not isinstance(features, nn.Sequential):
         return {}
-    if isinstance(module, torchvision.models.VGG):
+    models = torchvision_models()
+    if isinstance(module, models.VGG):
         return _vgg_aliases(features)
-    if isinstance(module, (torchvision.models.AlexNet, torchvision.models.SqueezeNet)):
-        return _numbered_aliases(features)
+    if isinstance(module, (models.AlexNet, models.SqueezeNet)):
+        return _numbered_aliases(features, models.squeezenet.Fire)
     return {}
 
 
@@ -124,14 +136,14 @@ def _vgg_aliases(features: nn.Sequential) -> dict[str, str]:
     return aliases
 
 
-def _numbered_aliases(features: nn.Sequential) -> dict[str, str]:
+def _numbered_aliases(features: nn.Sequential, fire: type[nn.Module]) -> dict[str, str]:
     """conv<n>, fire<n> counted together, and pool<n> named for the layer before it."""
     aliases, number = {}, 0
     for position, layer in enumerate(features):
         if isinstance(layer, nn.ReLU):
             number += 1
             aliases[f"conv{number}"] = f"features.{position}"
-        elif isinstance(layer, torchvision.models.squeezenet.Fire):
+        elif isinstance(layer, fire):
             number += 1
             aliases[f"fire{number}"] = f"features.{position}"
         elif isinstance(layer, nn.MaxPool2d):
@@ -139,7 +151,7 @@ def _numbered_aliases(features: nn.Sequential) -> dict[str, str]:
     return aliases
 
 
-def cut_network(module: nn.Module, layer: str) -> tuple[nn.Module, str]:
+def cut_network(module: nn.Module, layer: str) -> tuple[fx.GraphModule, str]:
     """The part of a network up to a layer, whose output is ``{"map": (n, C, h, w)}``.
 
     Parameters
@@ -156,22 +168,41 @@ def cut_network(module: nn.Module, layer: str) -> tuple[nn.Module, str]:
     InvalidInput
         No such layer (the message names the near ones), or a network that cannot be traced.
     """
-    aliases = layer_aliases(module)
-    node = aliases.get(layer, layer)
+    graph = _graph(module)
+    node = _node(module, graph, layer)
+    return graph.cut({"map": node}), node
+
+
+def cut_layers(module: nn.Module, layers: Sequence[str]) -> fx.GraphModule:
+    """The part of a network up to several layers: its output is ``{layer: (n, C, h, w)}``.
+
+    Raises `InvalidInput` as `cut_network` does.
+    """
+    graph = _graph(module)
+    return graph.cut({layer: _node(module, graph, layer) for layer in layers})
+
+
+def _graph(module: nn.Module) -> NamedGraph:
+    if type(module) is LiteNetwork:  # a chain: it needs no tracing, and no torchvision
+        return chain_graph(module, module.paths())
+    torchvision_models()  # which names the nodes
     try:
-        nodes = get_graph_node_names(module, suppress_diff_warning=True)[1]
+        return trace_graph(module)
     except Exception as error:  # torch.fx raises anything that the module's own code raises
         raise InvalidInput(
             f"{type(module).__name__} cannot be traced by torch.fx ({error}). Pass a module whose "
             "forward has no branches that depend on data."
         ) from error
-    if not any(name == node or name.startswith(f"{node}.") for name in nodes):
-        known = [*aliases, *nodes]
+
+
+def _node(module: nn.Module, graph: NamedGraph, layer: str) -> str:
+    """The name of the node, or of the module, that a layer stands for."""
+    aliases = layer_aliases(module)
+    node = aliases.get(layer, layer)
+    if node not in graph:
+        known = [*aliases, *graph.names]
         near = difflib.get_close_matches(str(layer), known, n=4, cutoff=0.4) or known[-8:]
         raise InvalidInput(
             f"{type(module).__name__} has no layer {layer!r}. Near: {', '.join(near)}."
         )
-    part = create_feature_extractor(
-        module, return_nodes={node: "map"}, suppress_diff_warning=True
-    )
-    return part.eval(), node
+    return node

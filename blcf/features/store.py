@@ -124,7 +124,7 @@ class FeatureStore:
     @property
     def skipped(self) -> dict[str, str]:
         """Names of the pictures that gave nothing, and why."""
-        entries = self._file.entries.items()
+        entries = dict(self._file.entries).items()  # another thread may be extracting
         return {name: str(entry["skipped"]) for name, entry in entries if "skipped" in entry}
 
     def estimate(self, n_images: int, shape: Sequence[int]) -> int:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 
 from blcf.errors import FormatError, WeightsError
 from blcf.features.lite import LITE, PACKAGED, read_lite
+from blcf.features.published import torchvision_models
 
 __all__ = ["Preprocessing", "Weights", "digest_tensors", "load_weights", "put_weights"]
 
@@ -76,7 +76,7 @@ def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weight
 
 def _published(network: str) -> Any:
     """The entry of torchvision's weights that is the default here."""
-    entries = torchvision.models.get_model_weights(network)
+    entries = torchvision_models().get_model_weights(network)
     return entries["IMAGENET1K_FEATURES"] if network == "vgg16" else entries.DEFAULT
 
 
@@ -122,7 +122,7 @@ def _preprocessing_of(
     A file is known by its published name. torchvision fills the classifier that the Caffe VGG16
     lacks with NaN, which tells a renamed copy.
     """
-    entries = [] if network == LITE else list(torchvision.models.get_model_weights(network))
+    entries = [] if network == LITE else list(torchvision_models().get_model_weights(network))
     for entry in entries:
         if path.name == Path(entry.url).name:
             return _preset(entry)

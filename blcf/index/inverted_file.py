@@ -185,13 +185,15 @@ class InvertedFile:
         InvalidInput
             They are of another number of words or images.
         """
-        if df.shape != (self.n_words,) or norms.shape != (self.n_images,):
+        state = self._state  # another thread may add meanwhile: they are not of what it makes
+        n_images = state.numbering.n_images
+        if df.shape != (self.n_words,) or norms.shape != (n_images,):
             raise InvalidInput(
-                f"Expected statistics of {self.n_words} words and {self.n_images} images, got "
+                f"Expected statistics of {self.n_words} words and {n_images} images, got "
                 f"shapes {df.shape} and {norms.shape}."
             )
-        if self._state.given is None:
-            self._state.statistics = take_statistics(self._state.lists, df, norms, self.idf)
+        if state.given is None:
+            state.statistics = take_statistics(state.lists, df, norms, self.idf)
 
     def _live(self) -> Statistics:
         return self._state.weighed(self.n_words, self.idf, self.sqrt)

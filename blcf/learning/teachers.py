@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from torch import nn
 from torch.nn import functional
 
 from blcf.errors import WeightsError
 from blcf.features import Whitening
-from blcf.features.networks import cut_network
+from blcf.features.networks import cut_layers
 from blcf.features.part import choose_dtype
+from blcf.features.published import torchvision_models
 from blcf.features.weights import Preprocessing, load_weights, put_weights
 
 __all__ = ["TAUGHT", "MobileNetV1", "Taught", "Teachers"]
@@ -191,28 +191,23 @@ def _open(folder: Path, network: str, layers: Sequence[str]) -> tuple[nn.Module,
         if not (folder / "mobilenet_v1_float.npz").is_file():
             raise WeightsError(f"No mobilenet_v1_float.npz in {folder}. Name the weights' folder.")
         module = MobileNetV1(folder)
-        return _Renamed(module, {layers[0]: layers[0]}, whole=True), module.preprocessing
+        return _Named(module, layers[0]), module.preprocessing
     file = {"squeezenet1_1": "squeezenet1_1_features.pth"}.get(network, f"{network}.pth")
     weights = load_weights(network, folder / file)
-    module = torchvision.models.get_model(network, weights=None).eval()
-    nodes = {layer: cut_network(module, layer)[1] for layer in layers}
-    part = torchvision.models.feature_extraction.create_feature_extractor(
-        module, return_nodes={node: layer for layer, node in nodes.items()}
-    )
+    part = cut_layers(torchvision_models().get_model(network, weights=None).eval(), layers)
     put_weights(part, weights)
-    return _Renamed(part, nodes), weights.preprocessing
+    return part, weights.preprocessing
 
 
-class _Renamed(nn.Module):
-    """Maps by the names of the layers."""
+class _Named(nn.Module):
+    """A network whose output is called by the name of its last layer."""
 
-    def __init__(self, part: nn.Module, nodes: Mapping[str, str], whole: bool = False):
+    def __init__(self, module: nn.Module, layer: str):
         super().__init__()
-        self.part, self.nodes, self.whole = part, dict(nodes), whole
+        self.module, self.layer = module, layer
 
     def forward(self, pixels):  # noqa: D102 (torch's own contract)
-        maps = self.part(pixels)
-        return {layer: maps if self.whole else maps[layer] for layer in self.nodes}
+        return {self.layer: self.module(pixels)}
 
 
 class Targets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +29,10 @@ ASSIGNMENTS = ("auto", "exact", "two_level")
 # assignment="auto": two levels from this many words on the CPU, where they take less than half the
 # time, see benchmarks/large_vocabulary/README.md. Below there is little to gain.
 TWO_LEVELS_FROM = 100_000
+
+# Among a million words the cells take seconds to learn: not once for each thread that asks first.
+# Of the module, so that a vocabulary can be copied and pickled.
+_LEARNING = threading.Lock()
 
 
 class Transform(Protocol):
@@ -75,12 +80,13 @@ class Assigner:
 
     @property
     def two_level(self) -> TwoLevel:
-        """The words by their cells, learned when they are first used."""
-        if self._two_level is None:
-            self._two_level = TwoLevel(
-                self.words.centroids.cpu(), random_state=self.random_state
-            )
-        return self._two_level
+        """The words by their cells, learned when they are first used, by one thread."""
+        with _LEARNING:
+            if self._two_level is None:
+                self._two_level = TwoLevel(
+                    self.words.centroids.cpu(), random_state=self.random_state
+                )
+            return self._two_level
 
     def take_cells(self, cells: np.ndarray, cell_of_word: np.ndarray) -> None:
         """Take the cells that were learned earlier."""

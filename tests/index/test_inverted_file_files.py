@@ -14,7 +14,8 @@ import pytest
 import scipy.sparse as sp
 
 from blcf.errors import BlcfError, FormatError, InvalidInput, VocabularyMismatch
-from blcf.index import InvertedFile, merging
+from blcf.index import InvertedFile, inverted_file, merging
+from blcf.index.statistics import take_statistics
 
 BAGS = sp.csr_matrix(
     np.array([[2, 0, 1, 0], [0, 1, 0, 0], [4, 0, 0, 9], [1, 1, 1, 0]], dtype=np.float32)
@@ -126,6 +127,21 @@ def test_statistics_hold_until_the_images_change():
     assert index.df.tolist() == [1, 1, 1, 1] and index.norms_.tolist() == [1, 1, 1, 1]
     index.remove([NAMES[0]])
     assert index.df.tolist() == [2, 2, 1, 1]
+
+
+def test_statistics_are_not_those_of_images_that_another_thread_adds(monkeypatch):
+    index, whole = an_index(idf=True), an_index(idf=True)
+    df, norms = whole.df, whole.norms_
+
+    def take(*arguments):
+        index.add(["e.jpg"], BAGS[0])  # as another thread may, between two lines
+        return take_statistics(*arguments)
+
+    monkeypatch.setattr(inverted_file, "take_statistics", take)
+    index.set_statistics(df, norms)
+    whole.add(["e.jpg"], BAGS[0])
+    np.testing.assert_array_equal(index.df, whole.df)
+    same(index.search(BAGS[1]), whole.search(BAGS[1]))
 
 
 @pytest.mark.parametrize("df, norms", [((3,), (4,)), ((4,), (5,)), ((4, 1), (4,)), ((4,), ())])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import torch
 
 from blcf.errors import FormatError, InvalidInput
 from blcf.features import Whitening
-from blcf.vocabulary import Vocabulary
-from blcf.vocabulary.assigner import TWO_LEVELS_FROM, resolve_assignment
+from blcf.vocabulary import Vocabulary, assigner
+from blcf.vocabulary.assigner import TWO_LEVELS_FROM, Assigner, resolve_assignment
 from blcf.vocabulary.assignment import nearest_words
 from blcf.vocabulary.two_level import N_PROBED, TwoLevel
 
@@ -136,6 +137,26 @@ def test_the_cells_are_those_of_the_seed(two_level: TwoLevel) -> None:
     assert opened.margin(6) == two_level.margin(6) and opened.n_bytes == two_level.n_bytes
     features = rows(100, seed=8)
     assert torch.equal(opened.nearest(features, 6)[0], two_level.nearest(features, 6)[0])
+
+
+def test_the_cells_are_learned_by_the_first_thread_that_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learned: list[TwoLevel] = []
+    one = Assigner(rows(200), "two_level", N_PROBED, 0)
+    other = threading.Thread(target=lambda: one.two_level)
+
+    def learn(*arguments: Any, **keywords: Any) -> TwoLevel:
+        if not other.ident:
+            other.start()
+            other.join(0.05)  # it waits until these are learned
+        learned.append(TwoLevel(*arguments, **keywords))
+        return learned[-1]
+
+    monkeypatch.setattr(assigner, "TwoLevel", learn)
+    found = one.two_level
+    other.join(60)
+    assert learned == [found] and one.two_level is found
 
 
 def test_what_auto_is() -> None:
