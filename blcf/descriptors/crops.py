@@ -11,6 +11,7 @@ from blcf.boxes import as_box
 from blcf.errors import InvalidInput
 from blcf.features.codes import CodeFeatures, crop_image
 from blcf.images import ImageLike, as_image
+from blcf.printing import shown
 
 __all__ = ["CropCodes", "crop_boxes", "signed_power", "spatial_search_scores"]
 
@@ -131,6 +132,9 @@ class CropCodes:
         self.square = square
         self.n_crops_ = len(self._boxes((224, 224)))
         self.dtype_ = codes.dtype_
+
+    def __repr__(self) -> str:
+        return shown(self, f"{self.n_crops_} crops of a square")
 
     def _boxes(self, size: tuple[int, int], box: Any = None) -> np.ndarray:
         return crop_boxes(size, self.n_levels, box, overlap=self.overlap, square=self.square)

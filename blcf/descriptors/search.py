@@ -48,6 +48,9 @@ class DescriptorSearch:
             raise InvalidInput("Expected a descriptor that has learned: call its fit first.")
         self.index_ = FlatIndex(n_components)
 
+    def __repr__(self) -> str:
+        return f"DescriptorSearch({self.descriptor!r}): {self.n_images:,} images"
+
     @property
     def n_images(self) -> int:
         """How many images are held."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blcf.errors import InvalidInput
 
-__all__ = ["check_share", "promising_words"]
+if TYPE_CHECKING:
+    from blcf.index.statistics import Statistics
+
+__all__ = ["check_share", "promising_words", "wanted_words"]
 
 
 def check_share(share: Any) -> float:
@@ -40,3 +43,27 @@ def promising_words(vector: np.ndarray, df: np.ndarray, share: float) -> np.ndar
     if held.size:
         kept[order[: 1 + np.searchsorted(held, share * held[-1])]] = True
     return kept
+
+
+def wanted_words(
+    live: Statistics,
+    words: np.ndarray,
+    values: np.ndarray,
+    ends: np.ndarray,
+    approximate: float | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """CSR arrays of what a unit of (root of) tf adds to each query: words, weights, ends.
+
+    ``values`` are the entries of normalised vectors; an approximate search leaves some out.
+    """
+    weights = values * live.idf[words]
+    # All of the length: words too small to show in the sum of squares count as well.
+    share = 1.0 if approximate is None else check_share(approximate)
+    if share == 1:
+        return words.astype(np.int32), weights, ends
+    kept = np.zeros(words.size, dtype=bool)
+    for first, last in zip(ends, ends[1:]):
+        df = live.df[words[first:last]]
+        kept[first:last] = promising_words(values[first:last], df, share)
+    left = np.concatenate([[0], np.cumsum(kept)])[ends]
+    return words[kept].astype(np.int32), weights[kept], left

@@ -11,13 +11,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
-from blcf.index.approximate import check_share, promising_words
+from blcf.index.approximate import wanted_words
 from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
-from blcf.index.parts import NamedPart, State, with_bags, without_names
+from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
 from blcf.index.scoring import rank, rank_many
 from blcf.index.statistics import Statistics, take_statistics
+from blcf.printing import shown
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
 
@@ -56,6 +57,13 @@ class InvertedFile:
         self.sqrt = sqrt
         self._state = State([])
         self._changing = threading.Lock()  # of several threads that add, none loses its images
+
+    def __repr__(self) -> str:
+        return shown(self, self._state.summary)
+
+    def close(self) -> None:
+        """Give the memory maps of files back; what is asked for later is an error."""
+        self._state = ClosedState()
 
     @property
     def n_images(self) -> int:
@@ -221,7 +229,7 @@ class InvertedFile:
             )
         k = min(check_k(k), state.numbering.n_images)
         vector = bag.data if weighed else self._values(bag, live)
-        words, weights, _ = _wanted(live, bag.indices, vector, bag.indptr, approximate)
+        words, weights, _ = wanted_words(live, bag.indices, vector, bag.indptr, approximate)
         return state.ranking(rank(live.parts, words, weights, k, self.sqrt))
 
     def search_many(
@@ -250,7 +258,7 @@ class InvertedFile:
             vectors = self._weigh(bags, live)
         k = min(check_k(k), state.numbering.n_images)
         n_threads = check_k(n_threads or os.cpu_count() or 1, "n_threads, the number of threads,")
-        words, weights, ends = _wanted(
+        words, weights, ends = wanted_words(
             live, vectors.indices, vectors.data, vectors.indptr, approximate
         )
         weighted = sp.csr_matrix((weights, words, ends), shape=vectors.shape)
@@ -284,27 +292,3 @@ class InvertedFile:
             index = cls(int(n_words), idf=bool(idf), sqrt=bool(sqrt))
             index._state = State(parts)
         return index
-
-
-def _wanted(
-    live: Statistics,
-    words: np.ndarray,
-    values: np.ndarray,
-    ends: np.ndarray,
-    approximate: float | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """CSR arrays of what a unit of (root of) tf adds to each query: words, weights, ends.
-
-    ``values`` are the entries of normalised vectors; an approximate search leaves some out.
-    """
-    weights = values * live.idf[words]
-    # All of the length: words too small to show in the sum of squares count as well.
-    share = 1.0 if approximate is None else check_share(approximate)
-    if share == 1:
-        return words.astype(np.int32), weights, ends
-    kept = np.zeros(words.size, dtype=bool)
-    for first, last in zip(ends, ends[1:]):
-        df = live.df[words[first:last]]
-        kept[first:last] = promising_words(values[first:last], df, share)
-    left = np.concatenate([[0], np.cumsum(kept)])[ends]
-    return words[kept].astype(np.int32), weights[kept], left

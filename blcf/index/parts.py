@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.errors import FormatError
+from blcf.errors import FormatError, InvalidInput
 from blcf.index import merging
 from blcf.index.names import Names
 from blcf.index.numbering import Numbering
@@ -19,7 +20,7 @@ from blcf.index.statistics import Statistics, compute_statistics
 from blcf.records import Ranking
 from blcf.storage import read_dataset, write_dataset
 
-__all__ = ["NamedPart", "State", "with_bags", "without_names"]
+__all__ = ["ClosedState", "NamedPart", "State", "with_bags", "without_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,12 @@ class State:
             self.statistics = compute_statistics(self.lists, n_words, n_images, idf, sqrt)
         return self.statistics
 
+    @property
+    def summary(self) -> str:
+        """How many images and posting lists' entries, in words."""
+        n_postings = sum(part.postings.n_postings for part in self.parts)
+        return f"{self.numbering.n_images:,} images, {n_postings:,} postings"
+
     def ranking(self, top: Top) -> Ranking:
         """Numbers of images become their ids and names."""
         parts = np.searchsorted(self.firsts, top.images, side="right") - 1
@@ -106,6 +113,18 @@ class State:
             names[rows] = self.parts[part].names.take(positions)
             ids[rows] = self.numbering.ids(part, positions)
         return Ranking(names.tolist(), top.scores, ids)
+
+
+class ClosedState(State):
+    """What is left of an index that was closed: nothing, which is said to whoever asks."""
+
+    def __init__(self) -> None:
+        pass
+
+    summary = "closed"
+
+    def __getattr__(self, name: str) -> Any:
+        raise InvalidInput("This index was closed. Open it again.")
 
 
 def with_bags(
