@@ -45,7 +45,7 @@ def fitted() -> MAC:
             InvertedFile(3, idf=True).add(["a", "b", "c"], BAGS),
             "InvertedFile(n_words=3, idf=True): 3 images, 3 postings",
         ),
-        (FlatIndex(2).add(["a"], SAMPLE[:1, :2]), "FlatIndex(n_components=2): 1 images"),
+        (FlatIndex(2).add(["a"], SAMPLE[:1, :2]), "FlatIndex(n_components=2): 1 image"),
         (LocalSearch(np.ones(3)), "LocalSearch(idf=float64 (3,))"),
         (
             LocalSearch(np.ones(3), windows="all", shares=(1, 2)),
@@ -58,7 +58,7 @@ def fitted() -> MAC:
         (fitted(), "MAC(n_components=4): 8 channels to 4 components"),
         (
             DescriptorSearch(fitted()).add(["a"], MAPS[:1]),
-            "DescriptorSearch(MAC(n_components=4): 8 channels to 4 components): 1 images",
+            "DescriptorSearch(MAC(n_components=4): 8 channels to 4 components): 1 image",
         ),
         (RmacReranker(RMAC(), depth=9), "RmacReranker(descriptor=RMAC(): not fitted, depth=9)"),
     ],

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from blcf.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from blcf.index.statistics import Statistics
 
 __all__ = ["check_share", "promising_words", "wanted_words"]
 
@@ -46,24 +43,27 @@ def promising_words(vector: np.ndarray, df: np.ndarray, share: float) -> np.ndar
 
 
 def wanted_words(
-    live: Statistics,
-    words: np.ndarray,
-    values: np.ndarray,
-    ends: np.ndarray,
+    df: np.ndarray,
+    idf: np.ndarray,
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
     approximate: float | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """CSR arrays of what a unit of (root of) tf adds to each query: words, weights, ends.
 
-    ``values`` are the entries of normalised vectors; an approximate search leaves some out.
+    Parameters
+    ----------
+    df, idf : of the collection, (n_words,)
+    arrays : words, values and ends of normalised vectors, as in CSR
+    approximate : None for all words, or the share of a query that is kept
     """
-    weights = values * live.idf[words]
+    words, values, ends = arrays
+    weights = values * idf[words]
     # All of the length: words too small to show in the sum of squares count as well.
     share = 1.0 if approximate is None else check_share(approximate)
     if share == 1:
         return words.astype(np.int32), weights, ends
     kept = np.zeros(words.size, dtype=bool)
     for first, last in zip(ends, ends[1:]):
-        df = live.df[words[first:last]]
-        kept[first:last] = promising_words(values[first:last], df, share)
+        kept[first:last] = promising_words(values[first:last], df[words[first:last]], share)
     left = np.concatenate([[0], np.cumsum(kept)])[ends]
     return words[kept].astype(np.int32), weights[kept], left

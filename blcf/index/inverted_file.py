@@ -16,7 +16,7 @@ from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
 from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
-from blcf.index.scoring import rank, rank_many
+from blcf.index.scoring import rank, rank_many, unit_values
 from blcf.index.statistics import Statistics, take_statistics
 from blcf.printing import shown
 from blcf.records import Ranking
@@ -185,14 +185,7 @@ class InvertedFile:
         return sp.csr_matrix((self._values(bags, live), bags.indices, bags.indptr), bags.shape)
 
     def _values(self, bags: sp.csr_matrix, live: Statistics) -> np.ndarray:
-        """The entries of the vectors of checked bags: float64 (n,)."""
-        values = np.sqrt(bags.data, dtype=np.float64) if self.sqrt else bags.data.astype(np.float64)
-        values *= live.idf[bags.indices]
-        rows = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
-        squared = np.zeros(bags.shape[0])
-        squared += np.bincount(rows, weights=values * values, minlength=bags.shape[0])
-        scale = np.divide(1, np.sqrt(squared), out=np.zeros_like(squared), where=squared > 0)
-        return values * scale[rows]
+        return unit_values(bags, live.idf, self.sqrt)
 
     def search(
         self,
@@ -229,7 +222,8 @@ class InvertedFile:
             )
         k = min(check_k(k), state.numbering.n_images)
         vector = bag.data if weighed else self._values(bag, live)
-        words, weights, _ = wanted_words(live, bag.indices, vector, bag.indptr, approximate)
+        arrays = bag.indices, vector, bag.indptr
+        words, weights, _ = wanted_words(live.df, live.idf, arrays, approximate)
         return state.ranking(rank(live.parts, words, weights, k, self.sqrt))
 
     def search_many(
@@ -258,9 +252,8 @@ class InvertedFile:
             vectors = self._weigh(bags, live)
         k = min(check_k(k), state.numbering.n_images)
         n_threads = check_k(n_threads or os.cpu_count() or 1, "n_threads, the number of threads,")
-        words, weights, ends = wanted_words(
-            live, vectors.indices, vectors.data, vectors.indptr, approximate
-        )
+        arrays = vectors.indices, vectors.data, vectors.indptr
+        words, weights, ends = wanted_words(live.df, live.idf, arrays, approximate)
         weighted = sp.csr_matrix((weights, words, ends), shape=vectors.shape)
         if device is not None:
             from blcf.index.torch_products import rank_on_device

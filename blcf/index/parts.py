@@ -17,6 +17,7 @@ from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
 from blcf.index.scoring import Top
 from blcf.index.statistics import Statistics, compute_statistics
+from blcf.printing import counted
 from blcf.records import Ranking
 from blcf.storage import read_dataset, write_dataset
 
@@ -100,7 +101,8 @@ class State:
     def summary(self) -> str:
         """How many images and posting lists' entries, in words."""
         n_postings = sum(part.postings.n_postings for part in self.parts)
-        return f"{self.numbering.n_images:,} images, {n_postings:,} postings"
+        images = counted(self.numbering.n_images, "image")
+        return f"{images}, {counted(n_postings, 'posting')}"
 
     def ranking(self, top: Top) -> Ranking:
         """Numbers of images become their ids and names."""
