@@ -108,10 +108,19 @@ class ConvFeatures(NetworkPart):
         Pictures are resized here, and those of equal shape share a batch. The parameters are those
         of `extract`.
         """
-        resized = [resize_image(as_image(image), side or self.side) for image in images]
-        maps: list[Any] = [None] * len(resized)
-        for positions in self.batches(resized):
-            for position, each in zip(positions, self._forward([resized[p] for p in positions])):
+        return self.extract_resized(
+            [resize_image(as_image(image), side or self.side) for image in images]
+        )
+
+    def extract_resized(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Feature maps of pictures that have their sizes, uint8 (height, width, 3), in their order.
+
+        Those of equal shape share a batch; maps are the same, to the last bit on the CPU, as those
+        of each picture alone.
+        """
+        maps: list[Any] = [None] * len(images)
+        for positions in self.batches(images):
+            for position, each in zip(positions, self._forward([images[p] for p in positions])):
                 maps[position] = each
         return maps
 
