@@ -51,7 +51,8 @@ HOMES = {
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
-    "tqdm": ("blcf.engine", "blcf.cli"),
+    "tqdm": ("blcf.engine.progress",),
+    "pandas": ("blcf.engine.hits",),  # imported late
 }
 
 
