@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-__all__ = ["tqdm"]
-
 with warnings.catch_warnings():
     # In a notebook without ipywidgets, tqdm says at import that it draws with text instead.
     warnings.simplefilter("ignore")
-    from tqdm.auto import tqdm
+    from tqdm.auto import tqdm as tqdm

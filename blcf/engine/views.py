@@ -1,7 +1,7 @@
 """From a picture and the regions in it to queries: in several sizes through the network, to bags.
 
-Pictures of one shape share a batch, whichever query they are of: a query of several comes out as it
-does alone, to the last bit on the CPU.
+Pictures of one shape share a batch, whichever query they are of; a query comes out as it does alone
+(see `blcf.ConvFeatures.extract_resized`).
 """
 
 from __future__ import annotations
