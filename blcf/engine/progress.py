@@ -7,4 +7,4 @@ import warnings
 with warnings.catch_warnings():
     # In a notebook without ipywidgets, tqdm says at import that it draws with text instead.
     warnings.simplefilter("ignore")
-    from tqdm.auto import tqdm as tqdm
+    from tqdm.auto import tqdm as tqdm  # noqa: F401
