@@ -85,15 +85,15 @@ class Searches:
         """The search over what is committed, as of `open`, the last change or `refresh`."""
         model = self.model
         with self._opening:
-            generation = model.collection.manifest["generation"]
+            # A refresh replaces what a collection holds and changes none of it: the copy stays.
+            snapshot = copy(model.collection)
+            generation = snapshot.manifest["generation"]
             if self._searcher is None or self._searcher[0] != generation:
-                # A refresh replaces what a collection holds and changes none of it: the copy stays.
-                snapshot = copy(model.collection)
                 index = open_index(snapshot, model.n_words, self.settings)
                 # Of the model, not the engine: a circle would keep maps of an engine that is gone.
                 searcher = Searcher(index, snapshot, self.bag_of_words(), lambda: model.centroids)
                 self._opened.add(searcher)
-                self._searcher = snapshot.manifest["generation"], searcher
+                self._searcher = generation, searcher
             return self._searcher[1]
 
     def describe(
