@@ -14,10 +14,11 @@ from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
 from blcf.index.approximate import wanted_words
 from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
-from blcf.index.parts import NamedPart, State, with_bags, without_names
+from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
-from blcf.index.scoring import rank, rank_many
+from blcf.index.scoring import rank, rank_many, unit_values
 from blcf.index.statistics import DocumentFrequencies, Statistics, take_statistics
+from blcf.printing import shown
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
 
@@ -56,6 +57,13 @@ class InvertedFile:
         self.sqrt = sqrt
         self._state = State([])
         self._changing = threading.Lock()  # of several threads that add, none loses its images
+
+    def __repr__(self) -> str:
+        return shown(self, self._state.summary)
+
+    def close(self) -> None:
+        """Give the memory maps of files back; what is asked for later is an error."""
+        self._state = ClosedState()
 
     @property
     def n_images(self) -> int:
@@ -149,10 +157,6 @@ class InvertedFile:
         Parameters
         ----------
         frequencies : the sum of those of all parts; None weighs by this index's own again
-
-        Returns
-        -------
-        self
         """
         if frequencies is not None and frequencies.df.shape != (self.n_words,):
             raise VocabularyMismatch(
@@ -211,14 +215,7 @@ class InvertedFile:
         return sp.csr_matrix((self._values(bags, live), bags.indices, bags.indptr), bags.shape)
 
     def _values(self, bags: sp.csr_matrix, live: Statistics) -> np.ndarray:
-        """The entries of the vectors of checked bags: float64 (n,)."""
-        values = np.sqrt(bags.data, dtype=np.float64) if self.sqrt else bags.data.astype(np.float64)
-        values *= live.idf[bags.indices]
-        rows = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
-        squared = np.zeros(bags.shape[0])
-        squared += np.bincount(rows, weights=values * values, minlength=bags.shape[0])
-        scale = np.divide(1, np.sqrt(squared), out=np.zeros_like(squared), where=squared > 0)
-        return values * scale[rows]
+        return unit_values(bags, live.idf, self.sqrt)
 
     def search(
         self,
