@@ -1,6 +1,7 @@
 """Where pictures come from: finding files, reading them as RGB arrays, reading ahead.
 
-- `find_images` (folder.py) lists pictures and gives each its name in a collection;
+- `find_images` (folder.py) lists pictures and gives each its name in a collection, from a folder
+  or a list (lists.py); `join_lists` (joining.py) makes one list of several;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
   modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side;
 - `read_mask` (masks.py) reads a mask that somebody drew on a picture;
@@ -10,7 +11,8 @@
 Files go in and arrays come out; nothing here knows a network or a collection.
 """
 
-from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images
+from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images, find_listed
+from blcf.images.joining import join_lists
 from blcf.images.masks import read_mask
 from blcf.images.names import display_name
 from blcf.images.prefetch import read_ahead
@@ -21,6 +23,8 @@ __all__ = [
     "ImageList",
     "display_name",
     "find_images",
+    "find_listed",
+    "join_lists",
     "read_ahead",
     "read_image",
     "read_mask",
