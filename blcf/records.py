@@ -120,11 +120,13 @@ class Query:
     size : (width, height) of the query picture, pixels
     box : float32 (4,), xyxy, pixels, around the object (its box, polygon or mask); None for the
         whole picture
+    frame : the name of the picture where it is one of the collection, as it was indexed
     """
 
     views: tuple[View, ...]
     size: tuple[int, int]
     box: np.ndarray | None
+    frame: str | None = None
 
     @property
     def bag(self) -> sp.csr_matrix:
