@@ -62,7 +62,7 @@ def _print(found: Demo, options: argparse.Namespace) -> None:
 
 
 def _print_result(result: DemoResult) -> None:
-    head = f"{display_name(result.name)}, box {','.join(str(edge) for edge in result.box)}"
+    head = f"{display_name(result.name)}, box {','.join(str(edge) for edge in result.box)} (pixels)"
     if result.truth is not None:
         head += (
             f": AP {result.average_precision:.3f}, {result.n_first} of {len(result.truth)} right "

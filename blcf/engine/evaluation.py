@@ -13,9 +13,10 @@ import numpy as np
 
 from blcf.datasets import TrueQuery
 from blcf.engine.checks import check_integer
-from blcf.errors import InvalidInput, UnreadableImage
+from blcf.errors import InvalidInput
 from blcf.evaluation import Localisation, Protocol, bootstrap_interval, summarise
-from blcf.images import display_name, read_image, resize_image
+from blcf.images import display_name
+from blcf.pages import Thumbnails
 from blcf.records import Ranking
 
 __all__ = ["DRAWN_HITS", "TOP", "Evaluation", "QueryResult"]
@@ -249,14 +250,5 @@ def _small(path: Path | None, box: Any) -> tuple[np.ndarray | str, np.ndarray | 
     """A picture, made small, and a box on it; or the reason why there is none."""
     if path is None:
         return "its place is not known", None
-    try:
-        picture = read_image(path)
-    except UnreadableImage as error:
-        return error.reason or str(error), None
-    height, width = picture.shape[:2]
-    if max(height, width) > _SIDE:
-        picture = resize_image(picture, _SIDE)
-    if box is None:
-        return picture, None
-    scale = picture.shape[1] / width, picture.shape[0] / height
-    return picture, np.asarray(box, dtype=np.float64) * (*scale, *scale)
+    small = Thumbnails(_SIDE)[path]
+    return small.picture, small.scaled(box)
