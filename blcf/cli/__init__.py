@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import io
 import logging
-import os
 import shlex
 import sys
 import warnings
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from blcf.cli.commands import DONE, add, check, compact, index, remove
 from blcf.cli.parser import parse_arguments
+from blcf.cli.results import drop_output
 from blcf.cli.search_options import ROWS
 from blcf.collection.manifest import OtherVersion
 from blcf.errors import BlcfError, FormatError
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"blcf: interrupted{kept}{resumed}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return DONE
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename or 'input or output failed'}.")

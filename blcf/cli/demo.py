@@ -74,4 +74,5 @@ def _print_result(result: DemoResult) -> None:
         overlap = result.overlap(hit.name, hit.box)
         says = "" if result.truth is None else "right" if hit.name in result.truth else "WRONG"
         iou = "" if overlap is None else f"IoU {overlap:.2f}"
-        print(f"{rank:4d}  {hit.score:.4f}  {says:5s}  {iou:8s}  {display_name(hit.name)}".rstrip())
+        row = f"{rank:4d}.  score {hit.score:.4f}  {says:5s}  {iou:8s}  {display_name(hit.name)}"
+        print(row.rstrip())

@@ -112,7 +112,8 @@ def _add_search(commands: Any) -> None:
         commands,
         "search",
         searching.search,
-        "Find the pictures that show the object in a picture, ranked, with boxes.",
+        "Find the pictures that show the object in a picture: ranked by score (cosine similarity, "
+        "1 at most), with boxes in pixels.",
         COLLECTION,
         (
             *("image", "*", "IMAGE[@X1,Y1,X2,Y2]"),

@@ -21,7 +21,7 @@ from blcf.errors import InvalidInput
 from blcf.images import display_name
 from blcf.pages import MOST_SHOWN, Card, SearchPage, Section, open_search_page
 
-__all__ = ["Results", "check_results", "open_results"]
+__all__ = ["Results", "check_results", "drop_output", "open_results"]
 
 _WIDEST = 40  # letters of a query in front of its hits; longer ones push their line to the right
 STDOUT = "-"
@@ -39,6 +39,11 @@ def check_results(options: argparse.Namespace) -> None:
             raise InvalidInput(
                 f"Could not write {path}: {folder} is no folder that can be written."
             )
+
+
+def drop_output() -> None:
+    """Nobody reads standard output any more: what is still to come goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -92,11 +97,7 @@ class Results:
         """The hits of a query."""
         options = self._options
         if self._prints:
-            if not self._has_head:
-                self._has_head = True
-                print(head(self._width))
-            for line in lines(hits, asked.label, self._width):
-                print(line)
+            self._print(asked, hits)
         if hasattr(options, "csv"):
             self._csv += csv_rows(asked, hits)
         if hasattr(options, "json"):
@@ -105,6 +106,19 @@ class Results:
         if self._page is not None:
             self._page.add(_section(asked, hits))
         self._most = max(self._most, len(hits))
+
+    def _print(self, asked: Asked, hits: Hits) -> None:
+        try:
+            if not self._has_head:
+                self._has_head = True
+                print(head(self._width))
+            for line in lines(hits, asked.label, self._width):
+                print(line)
+        except BrokenPipeError:  # blcf search ... --html FILE | head: the file is wanted
+            if not ("csv" in self._options or "html" in self._options):
+                raise
+            self._prints = False
+            drop_output()
 
     def skip(self, asked: Asked, reason: str) -> None:
         """A query that could not be searched with."""

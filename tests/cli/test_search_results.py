@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from html_page import read_page
@@ -175,3 +178,15 @@ def test_plot_draws_as_many_as_k_says(search, tmp_path, monkeypatch):
 def test_mistakes(search, arguments, message):
     status, out, err = search(*arguments)
     assert status == 2 and out == "" and message in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a closed pipe")
+def test_a_reader_that_goes_away_does_not_cost_the_page(place, folder, tmp_path):
+    """Of more output than a pipe holds, of which the first line is read."""
+    rows = "".join(f"{folder / '03.png'}\n" for _ in range(120))
+    (tmp_path / "q.csv").write_text(rows)
+    command = f"{sys.executable} -m blcf search {place}/c.blcf --queries {tmp_path}/q.csv --quiet"
+    command += f" --query-scales 1 --no-rerank --csv {tmp_path}/hits.csv | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stdout.count("\n") == 1 and done.stderr == ""
+    assert len((tmp_path / "hits.csv").read_text("utf-8").splitlines()) == 1 + 120 * 12
