@@ -71,9 +71,9 @@ def measure(data: Path, work: Path) -> dict[str, Any]:
     """Index, and see what came of it."""
     weights = data / "weights" / "squeezenet1_1_features.pth"
     collection = work / "train.blcf"
-    command = [sys.executable, "-m", "benchmarks.indexing", "--run", "index"]
-    command += [str(data / "grocery" / "train")]
-    command += [str(collection), "--network", "squeezenet1_1", "--weights", str(weights), "--quiet"]
+    command = [sys.executable, "-m", "benchmarks.indexing", "--run", "index", str(collection)]
+    command += [str(data / "grocery" / "train"), "--quiet"]
+    command += ["--network", "squeezenet1_1", "--weights", str(weights)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     command = [sys.executable, "-m", "blcf", "info", str(collection), "--json"]

@@ -70,7 +70,7 @@ def as_box(box: Any, size: tuple[int, int] | None = None) -> np.ndarray:
             "which lies outside. Boxes are x1,y1,x2,y2 in pixels of the original image."
         )
     if not np.array_equal(inside, values):
-        logger.warning("box %s cut to the image: %s", _text(values), _text(inside))
+        logger.warning("box %s cut to the image: %s (pixels)", _text(values), _text(inside))
     return inside.astype(np.float32)
 
 

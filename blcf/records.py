@@ -123,11 +123,13 @@ class Query:
     size : (width, height) of the query picture, pixels
     box : float32 (4,), xyxy, pixels, around the object (its box, polygon or mask); None for the
         whole picture
+    frame : the name of the picture where it is one of the collection, as it was indexed
     """
 
     views: tuple[View, ...]
     size: tuple[int, int]
     box: np.ndarray | None
+    frame: str | None = None
 
     def __repr__(self) -> str:
         looks = "1 view" if len(self.views) == 1 else f"{len(self.views)} views"

@@ -21,11 +21,11 @@ MODULES = {
 
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
-    "errors boxes records storage processor printing",
+    "errors boxes records matches storage processor printing",
     "kernels",
     "images features vocabulary bags index collection rerank expansion datasets evaluation "
     "visualization",
-    "descriptors learning",
+    "descriptors learning pages",
     "engine",
     "demo web distributed",
     "cli __main__",

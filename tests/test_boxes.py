@@ -82,7 +82,7 @@ def test_part_outside_is_cut_and_logged(box, cut, caplog):
         assert as_box(box, (10, 8)).tolist() == cut
     assert len(caplog.records) == 1
     text = ",".join(f"{edge:g}" for edge in cut)
-    assert caplog.records[0].getMessage().endswith(f"cut to the image: {text}")
+    assert caplog.records[0].getMessage().endswith(f"cut to the image: {text} (pixels)")
 
 
 def test_box_inside_is_not_logged_nor_cut_without_size(caplog):

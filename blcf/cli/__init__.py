@@ -7,17 +7,21 @@ damaged; 130 interrupted.
 
 from __future__ import annotations
 
+import argparse
 import io
 import logging
-import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from blcf.cli.commands import DONE, add, check, compact, index, remove
-from blcf.cli.parser import build_parser
+from blcf.cli.parser import parse_arguments
+from blcf.cli.results import drop_output
 from blcf.cli.search_options import ROWS
-from blcf.errors import BlcfError
+from blcf.collection.manifest import OtherVersion
+from blcf.errors import BlcfError, FormatError
 from blcf.images import display_name
 
 __all__ = ["main"]
@@ -30,7 +34,7 @@ _RESUMED, _CHANGING = (index, add), (index, add, remove, compact, check)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = build_parser().parse_args(_join_rows(given))
+    options = parse_arguments(_join_rows(given))
     _log_to_stderr(options.quiet)
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no error
         if isinstance(stream, io.TextIOWrapper):
@@ -41,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except BlcfError as error:
-        return _fail(str(error))
+        return _fail(_advised(error, options))
     except KeyboardInterrupt:
         kept = "; what was committed is kept" if options.run in _CHANGING else ""
         resumed = ", the same command continues" if options.run in _RESUMED else ""
         print(f"blcf: interrupted{kept}{resumed}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return DONE
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename or 'input or output failed'}.")
@@ -65,6 +69,21 @@ def _join_rows(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _advised(error: BlcfError, options: argparse.Namespace) -> str:
+    """The message of an error; where a file of the collection is damaged, with what to type."""
+    collection, message = getattr(options, "collection", None), str(error)
+    if collection is None or not isinstance(error, FormatError) or "--repair" in message:
+        return message
+    shorter = message.replace(", or run `blcf check` on the collection.", ".")
+    shorter = shorter.replace(" Run `blcf check` on the collection.", "")
+    # Other files may be damaged, too: a ground truth, weights; another version is no damage.
+    is_of_it = shorter != message or str(Path(collection)) in message
+    if isinstance(error, OtherVersion) or not is_of_it:
+        return message
+    command = shlex.join(["blcf", "check", collection, "--repair"])
+    return f"{shorter} `{command}` says what is damaged and repairs what it can."
 
 
 def _fail(message: str) -> int:

@@ -1,4 +1,4 @@
-"""What each command does: one call of the library, and its result as text or JSON."""
+"""Commands that make and change a collection: one call of the library each, and what it did."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from blcf.cli.sources import check_order, find_frames
+from blcf.cli.units import bytes_text, count
 from blcf.collection import check_collection
 from blcf.engine import SearchEngine, Settings
 from blcf.errors import InvalidInput, VocabularyMismatch
-from blcf.images import ImageList, display_name, find_images
+from blcf.images import ImageList, display_name
 
 __all__ = [
     "DONE",
@@ -24,7 +26,6 @@ __all__ = [
     "compact",
     "given",
     "index",
-    "info",
     "open_engine",
     "remove",
     "say_skipped",
@@ -48,7 +49,8 @@ def open_engine(options: argparse.Namespace) -> SearchEngine:
 def index(options: argparse.Namespace) -> int:
     """`blcf index`: create or open, then add."""
     settings = given(options, [field.name for field in fields(Settings)])
-    images = find_images(options.frames)  # before a collection is made for nothing
+    check_order(options, "index")
+    images = find_frames(options)  # before a collection is made for nothing
     exists = (Path(options.collection) / "manifest.json").exists()
     if exists:
         engine = open_engine(options)
@@ -72,17 +74,9 @@ def index(options: argparse.Namespace) -> int:
 
 def add(options: argparse.Namespace) -> int:
     """`blcf add`: open, then add."""
-    if not _is_collection(options.collection) and _is_collection(options.frames):
-        raise InvalidInput(
-            f"{options.frames} is the collection: blcf add {options.frames} {options.collection}."
-        )
+    check_order(options, "add")
     engine = open_engine(options)
-    images = find_images(options.frames)
-    return _add(engine, images, options, **given(options, ["replace"]))
-
-
-def _is_collection(path: str) -> bool:
-    return (Path(path) / "manifest.json").exists()
+    return _add(engine, find_frames(options), options, **given(options, ["replace"]))
 
 
 def _add(
@@ -90,10 +84,10 @@ def _add(
 ) -> int:
     """Add, and say what was done."""
     report = engine.add(images, progress=not options.quiet, **how)
-    replaced = f"{report.n_replaced} replaced, " if report.n_replaced else ""
+    replaced = f"{report.n_replaced:,} replaced, " if report.n_replaced else ""
     print(
-        f"{len(engine)} pictures in {options.collection}: {report.n_added} added, {replaced}"
-        f"{report.n_present} were there, {len(report.skipped)} skipped"
+        f"{count(len(engine), 'picture')} in {options.collection}: {report.n_added:,} added, "
+        f"{replaced}{report.n_present:,} were there, {len(report.skipped):,} skipped"
     )
     say_skipped(report.skipped, options.collection)
     return SKIPPED if report.skipped or images.problems else DONE
@@ -105,8 +99,8 @@ def say_skipped(skipped: Mapping[str, str], collection: str | os.PathLike[str]) 
         print(f"blcf: skipped {display_name(name)}: {display_name(reason)}", file=sys.stderr)
     if skipped:
         print(
-            f"blcf: all {len(skipped)} skipped pictures and their reasons are in "
-            f"{Path(collection) / 'errors.jsonl'}",
+            f"blcf: {count(len(skipped), 'picture')} skipped; all of them, with their reasons: "
+            f"blcf list {collection}, or {Path(collection) / 'errors.jsonl'}",
             file=sys.stderr,
         )
 
@@ -120,7 +114,7 @@ def remove(options: argparse.Namespace) -> int:
         raise InvalidInput("Expected pictures to remove: names or paths, or a list (--list FILE).")
     engine = SearchEngine.open(options.collection)
     n_removed = engine.remove(pictures)
-    print(f"{len(engine)} pictures in {options.collection}: {n_removed} removed")
+    print(f"{count(len(engine), 'picture')} in {options.collection}: {n_removed:,} removed")
     return DONE
 
 
@@ -136,7 +130,7 @@ def _lines(path: str) -> list[str]:
 def compact(options: argparse.Namespace) -> int:
     """`blcf compact`: open, then compact."""
     before, after = SearchEngine.open(options.collection).compact()
-    print(f"{options.collection}: {before:,} bytes before, {after:,} after")
+    print(f"{options.collection}: {bytes_text(before)} before, {bytes_text(after)} after")
     return DONE
 
 
@@ -147,15 +141,17 @@ def check(options: argparse.Namespace) -> int:
         print(json.dumps(asdict(report), indent=1, default=str))
         return DONE if report.is_sound else SKIPPED
     for damage in report.damages:
-        lost = f" ({damage.n_images} pictures)" if damage.n_images else ""
+        lost = f" ({count(damage.n_images, 'picture')})" if damage.n_images else ""
         print(f"damaged: {damage.file}{lost}: {display_name(damage.reason)}")
         for name in damage.names:
             print(f"  {display_name(name)}")
         if damage.listed:
             print(f"to add them again: blcf add {options.collection} {damage.listed}")
     state = "sound" if report.is_sound else "repaired" if report.repaired else "DAMAGED"
-    held = f"{report.n_images} pictures in {report.n_segments} segments"
+    held = f"{count(report.n_images, 'picture')} in {count(report.n_segments, 'segment')}"
     print(f"{options.collection}: {state}, {held}")
+    if state == "DAMAGED" and not hasattr(options, "repair"):
+        print(f"to repair it: blcf check {options.collection} --repair")
     return DONE if report.is_sound else SKIPPED
 
 
@@ -170,19 +166,3 @@ def _check_same(engine: SearchEngine, settings: dict[str, Any]) -> None:
                 f"{engine.collection.path} was made with {name} {made!r}, got {value!r}. "
                 "Leave the option out to add to it, or index into another folder."
             )
-
-
-def info(options: argparse.Namespace) -> int:
-    """`blcf info`: open, then say what it is."""
-    facts = SearchEngine.open(options.collection).info()
-    if hasattr(options, "json"):
-        print(json.dumps(facts, indent=1))
-        return DONE
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            print(f"{key}:")
-            for name, one in value.items():
-                print(f"  {name:18s} {one}")
-        else:
-            print(f"{key:20s} {value}")
-    return DONE

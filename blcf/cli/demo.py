@@ -62,7 +62,7 @@ def _print(found: Demo, options: argparse.Namespace) -> None:
 
 
 def _print_result(result: DemoResult) -> None:
-    head = f"{display_name(result.name)}, box {','.join(str(edge) for edge in result.box)}"
+    head = f"{display_name(result.name)}, box {','.join(str(edge) for edge in result.box)} (pixels)"
     if result.truth is not None:
         head += (
             f": AP {result.average_precision:.3f}, {result.n_first} of {len(result.truth)} right "
@@ -74,4 +74,5 @@ def _print_result(result: DemoResult) -> None:
         overlap = result.overlap(hit.name, hit.box)
         says = "" if result.truth is None else "right" if hit.name in result.truth else "WRONG"
         iou = "" if overlap is None else f"IoU {overlap:.2f}"
-        print(f"{rank:4d}  {hit.score:.4f}  {says:5s}  {iou:8s}  {display_name(hit.name)}".rstrip())
+        row = f"{rank:4d}.  score {hit.score:.4f}  {says:5s}  {iou:8s}  {display_name(hit.name)}"
+        print(row.rstrip())

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from blcf import __version__
-from blcf.bags.weighting import WEIGHTINGS
 from blcf.cli import commands as run
-from blcf.cli import evaluating, searching
+from blcf.cli import describing, evaluating, searching
 from blcf.cli.demo import demo
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
-from blcf.cli.values import integer_or
+from blcf.cli.settings_options import add_settings
 from blcf.datasets import KINDS
 from blcf.engine.evaluating import QUERIES
-from blcf.engine.generic import FEWEST_TO_LEARN
-from blcf.engine.settings import VOCABULARIES, Settings
+from blcf.engine.settings import Settings
 from blcf.evaluation import PROTOCOLS
 
-__all__ = ["build_parser"]
+__all__ = ["build_parser", "parse_arguments"]
 
 _EXIT = (
     "exit status: 0 done; 2 a mistake in the call or its input; 3 done, but some pictures were "
@@ -26,6 +25,9 @@ _EXIT = (
 )
 
 COLLECTION = {"collection": "folder of the collection"}
+_FRAMES = (
+    "folders of pictures, list files (one path per line), pictures; - is a list on standard input"
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,19 +39,53 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"blcf {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_index, _add_search, _add_changes, _add_info, _add_check, _add_evaluate):
+    for add in (
+        *(_add_index, _add_search, _add_changes, _add_list, _add_info, _add_check, _add_evaluate),
+        _add_demo,
+    ):
         add(commands)
-    _add_demo(commands)
     return parser
 
 
-def _command(commands: Any, name: str, function: Any, text: str, arguments: dict[str, str]) -> Any:
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command; FRAMES, IMAGEs and PICTUREs may stand between other options.
+
+    argparse takes the first of them only, up to an option, and leaves the others over.
+    """
+    options, rest = build_parser().parse_known_args(arguments)
+    words = rest
+    if "--" in rest:
+        place = rest.index("--")
+        words, after = rest[:place], rest[place + 1 :]
+    else:
+        after = []
+    if rest:
+        name = options.several
+        if name is None or any(len(word) > 1 and word.startswith("-") for word in words):
+            options.refuse(f"unrecognized arguments: {' '.join(rest)}")
+        setattr(options, name, [*getattr(options, name, []), *words, *after])
+    return options
+
+
+def _command(
+    commands: Any,
+    name: str,
+    function: Any,
+    text: str,
+    arguments: dict[str, str],
+    several: tuple[str, str, str, str] | None = None,
+) -> Any:
+    """A command; `several` is an argument that may be repeated: dest, nargs, metavar, help."""
     command = commands.add_parser(
         name, help=text, description=text, epilog=_EXIT, argument_default=argparse.SUPPRESS
     )
-    command.set_defaults(run=function, quiet=False)
+    command.set_defaults(run=function, quiet=False, several=None, refuse=command.error)
     for argument, meaning in arguments.items():
         command.add_argument(argument, metavar=argument.upper(), help=meaning)
+    if several is not None:
+        dest, nargs, metavar, meaning = several
+        command.add_argument(dest, nargs=nargs, metavar=metavar, help=meaning)
+        command.set_defaults(several=dest)
     command.add_argument(
         "--quiet", action="store_true", help="only results, errors and skipped pictures"
     )
@@ -57,61 +93,18 @@ def _command(commands: Any, name: str, function: Any, text: str, arguments: dict
 
 
 def _add_index(commands: Any) -> None:
-    default = Settings()
     command = _command(
         commands,
         "index",
         run.index,
         "Index pictures into a collection (a new one, or one that exists: what it holds is passed "
         "over, so the same command resumes an interrupted run).",
-        {"frames": "folder of pictures, list file, or one picture", **COLLECTION},
+        COLLECTION,
+        ("frames", "+", "FRAMES", _FRAMES),
     )
-    add = command.add_argument
-    add(
-        "--network",
-        help=f"{default.network} (the default: small, in the package), or one of torchvision's: "
-        "vgg16 is the paper's",
-    )
-    add("--layer", help="layer: a node name, or the paper's (default: the network's, stride 16)")
-    add(
-        "--weights",
-        metavar="FILE",
-        help="state dict (default: the package's, or torchvision downloads its own)",
-    )
-    add("--side", type=int, help=f"longer side in pixels (default: {default.side})")
-    add("--upsample", type=int, help=f"interpolation of the maps (default: {default.upsample})")
-    add(
-        "--components",
-        dest="n_components",
-        type=integer_or("all", None),
-        help=f"of the whitening, or all (default: {default.n_components})",
-    )
-    add(
-        "--words",
-        dest="n_words",
-        type=integer_or("auto", "auto"),
-        help="size of the vocabulary, or auto: 25,000, fewer for small collections (default: auto)",
-    )
-    add(
-        "--vocabulary",
-        choices=VOCABULARIES,
-        help="own: learned from the pictures; generic: the package's, at once; auto: generic for "
-        f"fewer than {FEWEST_TO_LEARN} pictures (default: {default.vocabulary})",
-    )
-    add(
-        "--weighting",
-        choices=WEIGHTINGS,
-        help=f"spatial weights of the pictures (default: {default.weighting})",
-    )
-    for name, meaning in (("idf", "inverse document frequencies"), ("sqrt", "roots of counts")):
-        shown = "on" if getattr(default, name) else "off"
-        add(
-            f"--{name}",
-            action=argparse.BooleanOptionalAction,
-            help=f"{meaning} (default: {shown})",
-        )
-    add("--seed", dest="random_state", type=int, help=f"default: {default.random_state}")
-    add_device(command)
+    command.usage = "blcf index COLLECTION FRAMES ... [options]"
+    _add_root(command)
+    add_settings(command)
 
 
 def _add_search(commands: Any) -> None:
@@ -119,11 +112,24 @@ def _add_search(commands: Any) -> None:
         commands,
         "search",
         searching.search,
-        "Find the pictures that show the object in a picture, ranked, with boxes.",
-        {**COLLECTION, "image": "picture that shows the object"},
+        "Find the pictures that show the object in a picture: ranked by score (cosine similarity, "
+        "1 at most), with boxes in pixels.",
+        COLLECTION,
+        (
+            *("image", "*", "IMAGE[@X1,Y1,X2,Y2]"),
+            "picture that shows the object, and the box around it; several are searched with one "
+            "after the other",
+        ),
     )
     # The list of all options would bury the sentence that says what is wrong.
-    command.usage = "blcf search COLLECTION IMAGE [--box X1,Y1,X2,Y2] [options]"
+    command.usage = "blcf search COLLECTION IMAGE ... [--box X1,Y1,X2,Y2] [options]"
+    command.add_argument(
+        "--queries",
+        metavar="FILE",
+        help="a CSV file of more of them (-: standard input): picture,x1,y1,x2,y2 in a row, or the "
+        "picture alone; paths are relative to its folder; a first row that names the columns may "
+        "have them in any order",
+    )
     command.add_argument("--weights", metavar="FILE", help="where the weights are now")
     add_object(command)
     add_output(command)
@@ -136,8 +142,11 @@ def _add_changes(commands: Any) -> None:
         "add",
         run.add,
         "Add pictures to a collection; those that it holds are passed over.",
-        {**COLLECTION, "frames": "folder of pictures, list file, or one picture"},
+        COLLECTION,
+        ("frames", "+", "FRAMES", _FRAMES),
     )
+    command.usage = "blcf add COLLECTION FRAMES ... [options]"
+    _add_root(command)
     command.add_argument(
         "--replace", action="store_true", help="index pictures that it holds again (they changed)"
     )
@@ -149,8 +158,8 @@ def _add_changes(commands: Any) -> None:
         run.remove,
         "Remove pictures from a collection (not from the disk).",
         COLLECTION,
+        ("pictures", "*", "PICTURE", "name or path"),
     )
-    command.add_argument("pictures", nargs="*", metavar="PICTURE", help="name or path")
     command.add_argument("--list", metavar="FILE", help="more of them, one per line (-: stdin)")
     _command(
         commands,
@@ -159,6 +168,30 @@ def _add_changes(commands: Any) -> None:
         "Give back the space of removed pictures and join small segments.",
         COLLECTION,
     )
+
+
+def _add_root(command: Any) -> None:
+    command.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="pictures are named by their paths below it (default: the folder that FRAMES is; of "
+        "several the deepest that holds them all)",
+    )
+
+
+def _add_list(commands: Any) -> None:
+    command = _command(
+        commands,
+        "list",
+        describing.list_collection,
+        "List the pictures of a collection: state (live; removed; skipped, with the reason), width "
+        "and height in pixels, name.",
+        COLLECTION,
+    )
+    command.add_argument(
+        "--csv", action="store_true", help="as CSV: name,width,height,state,reason,path"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_check(commands: Any) -> None:
@@ -178,8 +211,14 @@ def _add_check(commands: Any) -> None:
 
 
 def _add_info(commands: Any) -> None:
-    command = _command(commands, "info", run.info, "Say what a collection is.", COLLECTION)
-    command.add_argument("--json", action="store_true", help="as JSON")
+    text = "Say what a collection is: pictures, words, bytes."
+    command = _command(commands, "info", describing.info, text, COLLECTION)
+    command.add_argument(
+        "--verbose",
+        action="store_true",
+        help="how it is stored, and everything that it was made with, too",
+    )
+    command.add_argument("--json", action="store_true", help="all of it as JSON")
 
 
 def _add_evaluate(commands: Any) -> None:

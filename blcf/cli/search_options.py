@@ -10,6 +10,7 @@ from blcf.cli.values import numbers, picture, points
 from blcf.engine import options as known
 from blcf.engine.options import SearchOptions
 from blcf.engine.queries import Region
+from blcf.pages import MOST_SHOWN
 
 __all__ = ["ROWS", "add_device", "add_object", "add_output", "add_search_options"]
 
@@ -63,8 +64,24 @@ def add_output(command: Any) -> None:
     group = command.add_argument_group("output")
     _add(group, "k", "how many hits", type=int)
     add = group.add_argument
-    add("--json", action="store_true", help="results as JSON")
-    add("--plot", metavar="FILE", help="draw the result (.png, .pdf, .svg)")
+    add("--json", action="store_true", help="results as JSON: an object, of several queries a list")
+    add(
+        "--csv",
+        metavar="FILE",
+        help="write the hits as CSV, a row for each box of each (-: standard output, and nothing "
+        "else there)",
+    )
+    add(
+        "--html",
+        metavar="FILE",
+        help="write a page: each query, its hits with boxes, their files, and why they were found "
+        f"(the first {MOST_SHOWN} of a query)",
+    )
+    add(
+        "--plot",
+        metavar="FILE",
+        help=f"draw the query and the hits, {MOST_SHOWN} at most (.png, .pdf, .svg)",
+    )
     add(
         "--explain",
         metavar="FILE",

@@ -1,19 +1,26 @@
-"""`blcf search`: what was asked for, one call of the library, its result."""
+"""`blcf search`: what was asked for, and a search for each query."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from blcf.cli.commands import DONE, given, open_engine
+from tqdm import tqdm
+
+from blcf.cli.commands import DONE, SKIPPED, given, open_engine
+from blcf.cli.queries import Asked, find_queries
+from blcf.cli.results import check_results, open_results
+from blcf.cli.units import count
 from blcf.engine import Hits, SearchEngine, SearchOptions
 from blcf.engine.queries import Example
 from blcf.errors import InvalidInput
 from blcf.images import display_name
+from blcf.pages import MOST_SHOWN
 
 __all__ = ["check_drawing", "search"]
 
@@ -25,23 +32,23 @@ def search(options: argparse.Namespace) -> int:
     for drawing in ("plot", "explain"):
         if hasattr(options, drawing):
             check_drawing(getattr(options, drawing))
+    check_results(options)
     rank = _rank(options)
+    queries = find_queries(options)
+    how = given(options, _OPTIONS)
+    SearchOptions.from_keywords(how)  # what is wrong for all queries, before the first
     engine = open_engine(options)
-    hits = engine.search(**_asked(options, engine), **given(options, _OPTIONS))
-    if hasattr(options, "plot"):
-        hits.plot(options.plot)
-    if hasattr(options, "explain"):
-        if rank > len(hits):
-            raise InvalidInput(
-                f"Expected --explain-rank to be that of one of {len(hits)} hits, got {rank}."
-            )
-        hits.plot_evidence(rank - 1, options.explain)
-    if hasattr(options, "json"):
-        box = None if hits.query_box is None else [float(x) for x in hits.query_box]
-        print(json.dumps({"query": options.image, "box": box, "hits": hits.to_dicts()}, indent=1))
-    else:
-        _print(hits)
-    return DONE
+    with open_results(options, queries, engine) as results:
+        for asked, hits in _answers(engine, queries, options, how):
+            if isinstance(hits, str):
+                results.skip(asked, hits)
+                continue
+            if hasattr(options, "plot"):
+                hits.plot(options.plot, MOST_SHOWN)
+            if hasattr(options, "explain"):
+                _explain(hits, rank, options.explain)
+            results.add(asked, hits)
+    return SKIPPED if results.n_skipped else DONE
 
 
 def check_drawing(path: str) -> None:
@@ -63,10 +70,26 @@ def _rank(options: argparse.Namespace) -> int:
     return rank
 
 
-def _asked(options: argparse.Namespace, engine: SearchEngine) -> dict[str, Any]:
+def _answers(
+    engine: SearchEngine, queries: list[Asked], options: argparse.Namespace, how: dict[str, Any]
+) -> Iterator[tuple[Asked, Hits | str]]:
+    """Each query with its hits, or the reason why there are none."""
+    # Where hits are printed as they come, they say themselves how far it is.
+    is_silent = options.quiet or len(queries) == 1 or sys.stdout.isatty()
+    for asked in tqdm(queries, desc="searching", unit=" query", disable=is_silent):
+        try:
+            hits: Hits | str = engine.search(**_words(asked, options, engine), **how)
+        except InvalidInput as error:  # one bad picture stops no search of many
+            if len(queries) == 1:
+                raise
+            hits = getattr(error, "reason", "") or str(error)
+        yield asked, hits
+
+
+def _words(asked: Asked, options: argparse.Namespace, engine: SearchEngine) -> dict[str, Any]:
     """The picture, the object in it, and further examples, as `SearchEngine.search` takes them."""
     further = {name: getattr(options, name, []) for name in ("examples", "negatives")}
-    pictures = [options.image, *(file for row in further.values() for file, _ in row)]
+    pictures = [asked.picture, *(file for row in further.values() for file, _ in row)]
     source = "frame" if hasattr(options, "frame") else "image"
     if source == "image":
         _check_files(pictures, engine)
@@ -76,7 +99,9 @@ def _asked(options: argparse.Namespace, engine: SearchEngine) -> dict[str, Any]:
         for name, row in further.items()
     }
     region = given(options, ["box", "polygon", "mask"])
-    return {source: options.image, **region, **how, **examples}
+    if asked.box is not None:
+        region["box"] = asked.box
+    return {source: asked.picture, **region, **how, **examples}
 
 
 def _check_files(pictures: list[str], engine: SearchEngine) -> None:
@@ -93,14 +118,9 @@ def _check_files(pictures: list[str], engine: SearchEngine) -> None:
             )
 
 
-def _print(hits: Hits) -> None:
-    """A line per hit, and one for each further box of it, below the first."""
-    for rank, hit in enumerate(hits, start=1):
-        edges = "-" if hit.box is None else _edges(hit.box)
-        print(f"{rank:4d}  {hit.score:.4f}  {edges:20s}  {display_name(hit.name)}")
-        for box in [] if hit.boxes is None else hit.boxes[1:]:
-            print(f"{'and':>12s}  {_edges(box)}")
-
-
-def _edges(box: Any) -> str:
-    return ",".join(f"{edge:.0f}" for edge in box)
+def _explain(hits: Hits, rank: int, path: str) -> None:
+    if rank > len(hits):
+        raise InvalidInput(
+            f"Expected --explain-rank to be that of one of {count(len(hits), 'hit')}, got {rank}."
+        )
+    hits.plot_evidence(rank - 1, path)

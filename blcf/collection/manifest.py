@@ -123,7 +123,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise FormatError(f"{path} is missing. {_advice(folder)}")
         hint = "the folder holds no manifest.json" if folder.is_dir() else "there is no such folder"
         raise CollectionNotFound(
-            f"No collection at {folder}: {hint}. Make one with `blcf index FRAMES {folder}`."
+            f"No collection at {folder}: {hint}. Make one with `blcf index {folder} FRAMES`."
         )
     return _read(path)
 

@@ -1,38 +1,22 @@
-"""The page of results: one HTML file that works without a connection, pictures included.
-
-The pictures lie in it as data URIs: the file can be moved, mailed and kept without losing any.
-Nothing is fetched and no script runs, which a content security policy says as well.
-"""
+"""The page of a demo: what was searched, every query with its hits, what to type next."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 
 import numpy as np
 
-from blcf.demo.drawing import Thumbnail, Thumbnails
 from blcf.demo.results import Demo, DemoResult
-from blcf.demo.style import STYLE
+from blcf.engine import Hits
 from blcf.images import display_name
-from blcf.storage import replace_file
+from blcf.images.thumbnails import Thumbnails
+from blcf.pages import Card, Pictures, Section, open_page, section_html
+from blcf.pages.page import HOW_TO_READ, facts_html, guide_html
 
 __all__ = ["write_page"]
-
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>blcf demo: what was found</title>
-<style>
-{style}</style>
-</head>
-<body>
-"""
 
 
 def write_page(demo: Demo, thumbnails: Thumbnails, program: Sequence[str] = ("blcf",)) -> None:
@@ -48,16 +32,15 @@ def write_page(demo: Demo, thumbnails: Thumbnails, program: Sequence[str] = ("bl
     ------
     StorageError
     """
-    parts = [_HEAD.format(style=STYLE), "<main>", _top(demo), _guide(demo)]
-    if demo.has_truth:
-        parts.append(_summary(demo))
-    for number, result in enumerate(demo.results, start=1):
-        parts.append(_query(number, result, thumbnails))
-    parts += [_next(demo, program), "</main>\n</body>\n</html>\n"]
-    # A name that is no UTF-8 is shown with escapes; a path within a command may hold one as well.
-    text = "\n".join(parts).encode("utf-8", "backslashreplace")
-    with replace_file(demo.page) as temporary:
-        temporary.write_bytes(text)
+    pictures = Pictures(thumbnails)
+    with open_page(demo.page, "blcf demo: what was found") as write:
+        write(_top(demo))
+        write(guide_html([*HOW_TO_READ, *_guide(demo)]))
+        if demo.has_truth:
+            write(_summary(demo))
+        for number, result in enumerate(demo.results, start=1):
+            write(section_html(number, _section(result), pictures))
+        write(_next(demo, program))
 
 
 def _top(demo: Demo) -> str:
@@ -67,23 +50,16 @@ def _top(demo: Demo) -> str:
         facts.append(("mean IoU", _figure(demo.localisation.mean_iou)))
     seconds = np.median([one.seconds for one in demo.results])
     facts += [("a search", f"{seconds:.2f} s"), ("everything", f"{demo.seconds:.0f} s")]
-    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     return (
         f"<header>\n<h1>Find this object, and where it is</h1>\n<p>{escape(demo.about)}. "
         f"Network: {escape(demo.network)}. Nobody told the engine what is in these pictures: it "
-        f"was given the files.</p>\n"
-        f'<dl class="facts">{listed}</dl>\n</header>'
+        f"was given the files.</p>\n{facts_html(facts)}\n</header>"
     )
 
 
-def _guide(demo: Demo) -> str:
-    lines = [
-        "Each query is a picture with a <b class=asked>box</b> around a thing. The engine looks "
-        "for that thing in all pictures, ranks them by <b>score</b> (cosine similarity, 1 at most) "
-        "and draws a <b class=found>box</b> where it found it.",
-    ]
+def _guide(demo: Demo) -> list[str]:
     if demo.has_truth:
-        lines += [
+        return [
             "The scenes are composed, so it is known what is right: <b class=right>✓ right</b> "
             "shows the thing, <b class=wrong>✗ wrong</b> does not, and the <b class=truth>dashed "
             "box</b> is where it really is. Behind the last right one come pictures that do "
@@ -94,18 +70,13 @@ def _guide(demo: Demo) -> str:
             "The scenes differ from the query in size, rotation, perspective, light and "
             "compression. No query picture is itself in the collection.",
         ]
-    else:
-        lines += [
-            "Nobody said what is in your pictures: the boxes were put around the most striking "
-            "part of a few of them, those whose hits score highest. So there is no right or wrong "
-            "here; the picture of the query itself should come first, and what follows is worth "
-            "a look.",
-        ]
-    items = "".join(f"<li>{line}</li>" for line in lines)
-    return (
-        '<section aria-labelledby="how"><h2 id="how">How to read this</h2>'
-        f"<ul>{items}</ul></section>"
-    )
+    return [
+        "Nobody said what is in your pictures: the boxes were put around the most striking "
+        "part of a few of them, those whose hits score highest. So there is no right or wrong "
+        "here: what follows the picture of the query is worth a look.",
+        "Each query is one of the pictures, as it was indexed: it finds itself first, with score "
+        "1, and its own box.",
+    ]
 
 
 def _summary(demo: Demo) -> str:
@@ -126,38 +97,23 @@ def _summary(demo: Demo) -> str:
     )
 
 
-def _query(number: int, result: DemoResult, thumbnails: Thumbnails) -> str:
-    name = escape(display_name(result.name))
+def _section(result: DemoResult) -> Section:
     if result.truth is None:
-        says = f"{len(result.hits)} pictures ranked in {result.seconds:.2f} s"
+        says = f"{len(result.hits):,} pictures ranked in {result.seconds:.2f} s"
     else:
         says = (
             f"AP {_figure(result.average_precision)}, {result.n_first} of "
             f"{len(result.truth)} right among the first {len(result.truth)}, "
             f"mean IoU {_figure(result.localisation.mean_iou)}"
         )
-    box = np.array(result.box, dtype=np.float64)
-    query = _picture(
-        thumbnails[result.image],
-        f"query picture: {name}, with a box around what is looked for",
-        [("asked", box)],
-    )
     shown = result.shown
-    hits = "\n".join(
-        _hit(rank, result, hit, path, thumbnails)
-        for rank, (hit, path) in enumerate(zip(shown, shown.paths), start=1)
-    )
-    edges = ", ".join(str(edge) for edge in result.box)
-    return (
-        f'<section class="query" aria-labelledby="q{number}">\n'
-        f'<h2 id="q{number}">{name} <small>{says}</small></h2>\n<div class="row">\n'
-        f'<figure class="asked">{query}<figcaption>the query<br><small>box {edges}</small>'
-        f"</figcaption></figure>\n<ol>\n{hits}\n</ol>\n</div>\n</section>"
-    )
+    cards = [_card(result, shown, row) for row in range(len(shown))]
+    box = np.array(result.box, dtype=np.float64)
+    return Section(result.name, says, [(result.image, box)], cards)
 
 
-def _hit(rank: int, result: DemoResult, hit, path, thumbnails: Thumbnails) -> str:
-    name = escape(display_name(hit.name))
+def _card(result: DemoResult, shown: Hits, row: int) -> Card:
+    hit, path = shown[row], shown.paths[row]
     boxes = [] if hit.box is None else [("found", hit.box)]
     overlap = result.overlap(hit.name, hit.box)
     kind, mark, says = "", "", ""
@@ -169,30 +125,8 @@ def _hit(rank: int, result: DemoResult, hit, path, thumbnails: Thumbnails) -> st
         says = "" if overlap is None else f" · IoU {_figure(overlap)}"
     elif path == result.image:
         kind, mark = "itself", "<b>the query itself</b>"
-    picture = _picture(thumbnails[path], f"hit {rank}: {name}", boxes)
-    width = 100 * max(0.0, min(1.0, hit.score))
-    return (
-        f'<li class="{kind}"><figure>{picture}<figcaption><span>{rank}. {mark}</span>'
-        f'<span class="score"><i style="width:{width:.0f}%"></i></span>'
-        f"<span>score {hit.score:.3f}{says}</span><small>{name}</small></figcaption></figure></li>"
-    )
-
-
-def _picture(thumbnail: Thumbnail, text: str, boxes: Sequence[tuple[str, np.ndarray]]) -> str:
-    """A picture with boxes over it, xyxy in pixels of the original; `text` is HTML already."""
-    if isinstance(thumbnail.picture, str):
-        return f'<p class="none">no picture: {escape(display_name(thumbnail.picture))}</p>'
-    width, height = thumbnail.size
-    drawn = "".join(
-        f'<rect class="{kind}{layer}" x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" '
-        f'height="{y2 - y1:.1f}"/>'
-        for kind, (x1, y1, x2, y2) in boxes
-        for layer in (" under", "")
-    )
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text}">'
-        f'<image href="{thumbnail.uri}" width="{width}" height="{height}"/>{drawn}</svg>'
-    )
+    evidence = partial(shown.picture_evidence, row)
+    return Card(hit.name, hit.score, path, boxes, evidence, kind, mark, says)
 
 
 def _next(demo: Demo, program: Sequence[str]) -> str:

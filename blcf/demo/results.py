@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from blcf.boxes import iou
-from blcf.engine import Hits, SearchEngine, Settings
+from blcf.engine import Hits, SearchEngine, SearchOptions, Settings
 from blcf.evaluation import Localisation, average_precision, localise
 
 __all__ = ["Demo", "DemoResult"]
@@ -172,7 +172,12 @@ class Demo:
             for word in (f"--{name}", value)
         ]
         image = str(here / "queries" / first.image.name if self.has_truth else first.image)
-        rows = [("Search again", ["search", collection, image, "--box", box, "-k", "10"])]
+        search, again = [image, "--box", box, "-k", "10"], []
+        if not self.has_truth:
+            search.append("--frame")
+            if len(self.engine) > SearchOptions.depth:
+                again = ["--depth", str(len(self.engine))]
+        rows = [("Search again", ["search", collection, *search, *again])]
         if self.has_truth:
             truth = str(here / "gt.json")
             rows += [
@@ -181,13 +186,13 @@ class Demo:
                     ["evaluate", collection, truth, "--queries", "box", "--per-query"],
                 ),
                 ("Try your own pictures", ["demo", "YOUR_FOLDER", *how]),
-                ("Index them all", ["index", "YOUR_FOLDER", "yours.blcf", *how]),
+                ("Index them all", ["index", "yours.blcf", "YOUR_FOLDER", *how]),
             ]
         else:
             whole = f"{Path(str(self.source)).stem or 'pictures'}.blcf"
             rows += [
-                ("Index all pictures", ["index", str(self.source), whole, *how]),
-                ("Search in all of them", ["search", whole, image, "--box", box, "-k", "10"]),
+                ("Index all pictures", ["index", whole, str(self.source), *how]),
+                ("Search in all of them", ["search", whole, *search]),
             ]
         return [(what, [*program, *words]) for what, words in rows]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blcf.demo.choosing import choose_queries
-from blcf.demo.drawing import Thumbnails, draw_results
+from blcf.demo.drawing import draw_results
 from blcf.demo.folder import demo_folder
 from blcf.demo.page import write_page
 from blcf.demo.photographs import LIBRARIES, find_photographs
@@ -19,6 +19,7 @@ from blcf.demo.scenes import compose
 from blcf.engine import SearchEngine, Settings
 from blcf.errors import InvalidInput
 from blcf.images import ImageList, display_name, find_images
+from blcf.images.thumbnails import Thumbnails
 from blcf.storage import write_json
 
 __all__ = ["run_demo"]
@@ -169,15 +170,25 @@ def _search_own(
     )
     logger.info("choosing boxes")
     for image_id, box in choose_queries(engine, N_QUERIES):
-        name, image = engine.collection.name(image_id), engine.collection.image_path(image_id)
-        demo.results.append(_search(engine, name, image, box, None, {}))
+        name = engine.collection.name(image_id)
+        demo.results.append(_search(engine, name, None, box, None, {}))
     return demo
 
 
 def _search(
-    engine: SearchEngine, name: str, image: Path, box: Any, truth: Any, sizes: Any
+    engine: SearchEngine, name: str, image: Path | None, box: Any, truth: Any, sizes: Any
 ) -> DemoResult:
+    """Search with a picture file; without one with the picture of the collection of that name.
+
+    Such a picture is looked at as it was indexed, in one size: it finds itself, with score 1. All
+    pictures are reranked, the picture itself wherever the first stage ranks it.
+    """
     logger.info("searching %s", display_name(name))
-    start = time.perf_counter()
-    hits = engine.search(image, box=box, k=len(engine))
+    start, options = time.perf_counter(), {"box": box, "k": len(engine)}
+    if image is None:
+        (image_id,) = engine.collection.find([name]).tolist()
+        image = engine.collection.image_path(image_id)
+        hits = engine.search(frame=name, depth=len(engine), **options)
+    else:
+        hits = engine.search(image, **options)
     return DemoResult(name, image, box, hits, truth, sizes, time.perf_counter() - start)

@@ -1,15 +1,21 @@
-"""What a collection is, as plain values: sizes, words, the balance of its posting lists."""
+"""What a collection is, as plain values: its pictures, sizes, words, posting lists."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blcf.collection import Collection
+from blcf.collection.skipped import read_skipped
+
 if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
 
-__all__ = ["collection_facts", "short_facts"]
+__all__ = ["ListedPicture", "collection_facts", "list_pictures", "short_facts"]
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
@@ -74,3 +80,47 @@ def collection_facts(engine: SearchEngine) -> dict[str, Any]:
         "settings": manifest["settings"],
         "model": manifest["model"],
     }
+
+
+@dataclass(frozen=True)
+class ListedPicture:
+    """A picture that a collection knows.
+
+    Attributes
+    ----------
+    name : in the collection
+    width, height : of the original, pixels; None where it was never read
+    state : "live"; "removed", its space not given back yet; "skipped", it could not be read
+    reason : why it was skipped
+    path : where it was
+    """
+
+    name: str
+    width: int | None
+    height: int | None
+    state: str
+    reason: str
+    path: str
+
+
+def list_pictures(collection: Collection) -> Iterator[ListedPicture]:
+    """The live pictures in order of insertion, then the removed, then the skipped ones.
+
+    A picture that was replaced is live; one that could not be read again is live and skipped.
+    """
+    roots, removed = collection.manifest["roots"], {}
+    for segment in collection.segments:
+        live = np.ones(segment.n_images, dtype=bool) if segment.live is None else segment.live
+        for position, name in enumerate(segment.names[:]):
+            width, height = (int(side) for side in segment.sizes[position])
+            root_id = int(segment.root_ids[position])
+            path = os.path.join(roots[root_id], name) if 0 <= root_id < len(roots) else ""
+            if live[position]:
+                yield ListedPicture(name, width, height, "live", "", path)
+            else:
+                removed[name] = ListedPicture(name, width, height, "removed", "", path)
+    for one, image_id in zip(removed.values(), collection.find(list(removed))):
+        if image_id < 0:
+            yield one
+    for row in read_skipped(collection.path / "errors.jsonl"):
+        yield ListedPicture(row["name"], None, None, "skipped", row["reason"], row["path"])

@@ -93,7 +93,7 @@ def evaluate(
     whole = [replace(one, k=n_images) for one in options]
     rows: list[dict[str, list[QueryResult]]] = [{mode: [] for mode in modes} for _ in options]
     skipped: dict[str, str] = {}
-    for query in tqdm(asked, desc="evaluating", unit="query", disable=not progress):
+    for query in tqdm(asked, desc="evaluating queries", unit=" query", disable=not progress):
         mine = [mode for mode in modes if mode == "GS" or _has_region(query)]
         looks = _read(query, mine, skipped)
         described: dict[tuple, dict[str, list[Query]]] = {}

@@ -59,6 +59,8 @@ def explain(
         weighting = searcher.bag_of_words.weighting
         weights = eighths(spatial_weights(weighting, words.shape, norms))
         evidence = region(_looked_at(vector, index, approximate), weights, None)
+    elif found.weights is not None:
+        evidence = region(vector, found.weights, None)
     else:
         weights = spatial_weights(searcher.bag_of_windows.weighting, words.shape, norms)
         if parts is None:

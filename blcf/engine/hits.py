@@ -18,6 +18,7 @@ from blcf.engine.queries import Asked, Shown
 from blcf.engine.searching import Answer, Searcher
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import as_image, display_name
+from blcf.images.thumbnails import Thumbnails
 from blcf.records import Evidence, Hit, Query, Ranking
 
 if TYPE_CHECKING:
@@ -119,7 +120,11 @@ class Hits(Ranking):
         return hits_html(self)
 
     def plot(
-        self, path: str | os.PathLike[str] | None = None, n_hits: int = 9
+        self,
+        path: str | os.PathLike[str] | None = None,
+        n_hits: int = 9,
+        *,
+        thumbnails: Thumbnails | None = None,
     ) -> ShownFigure:
         """Draw the query with its box and the best hits with boxes and scores.
 
@@ -127,6 +132,7 @@ class Hits(Ranking):
         ----------
         path : where to write the picture (its ending names the format), optional
         n_hits : how many hits
+        thumbnails : small versions of pictures that were made before, optional
 
         Returns
         -------
@@ -135,11 +141,21 @@ class Hits(Ranking):
         with needs("matplotlib", "Drawing"):
             from blcf.visualization import plot_ranking
 
+        # Small ones: a hundred photographs as they are do not fit into memory.
+        thumbnails = Thumbnails() if thumbnails is None else thumbnails
+        query, small = thumbnails[self.query], [thumbnails[one] for one in self.paths[:n_hits]]
         hits = [
-            Hit(display_name(hit.name), hit.score, hit.box, hit.boxes) for hit in self[:n_hits]
+            Hit(display_name(hit.name), hit.score, one.scaled(hit.box), one.scaled(hit.boxes))
+            for hit, one in zip(self[:n_hits], small)
         ]
-        pictures = [_picture(path) for path in self.paths[:n_hits]]
-        return plot_ranking(_picture(self.query), self.query_box, hits, pictures, path=path)
+        pictures = [one.picture for one in small]
+        box = query.scaled(self.query_box)
+        return plot_ranking(query.picture, box, hits, pictures, path=path)
+
+    def picture_evidence(self, row: int = 0) -> Evidence:
+        """`Hit.evidence` with the query's pictures for examples, whatever sizes they came in."""
+        n_views = [len(query.views) for query in self.asked.queries]
+        return _by_picture(self[row].evidence(), n_views)
 
     def plot_evidence(
         self,
@@ -169,14 +185,13 @@ class Hits(Ranking):
 
         if not -len(self) <= row < len(self):
             raise InvalidInput(f"Expected a hit from 0 to {len(self) - 1}, got {row}.")
-        hit, queries = self[row], self.asked.queries
-        evidence = _by_picture(hit.evidence(), [len(query.views) for query in queries])
+        hit = self[row]
         return plot_evidence(
             [_picture(picture) for picture in self.asked.pictures],
-            [query.box for query in queries],
+            [query.box for query in self.asked.queries],
             _picture(self.paths[row]),
             hit.box,
-            evidence,
+            self.picture_evidence(row),
             name=display_name(hit.name),
             n_lines=n_lines,
             path=path,

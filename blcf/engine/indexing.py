@@ -64,7 +64,8 @@ def names_to_index(collection: Collection, images: ImageList, replace: bool) -> 
         if there.parent != path.parent and _is_another(there, path):
             raise InvalidInput(
                 f"The collection already holds {display_name(name)!r}, from {there}, and {path} "
-                "would get the same name. Index their common parent folder instead."
+                "would get the same name. Index their common parent folder instead, or name a "
+                "folder above them that names are relative to (root, --root)."
             )
         if replace:
             wanted.add(name)

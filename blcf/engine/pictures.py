@@ -128,7 +128,11 @@ def stream_pictures(
     )
     behind = read_ahead(computed, partial(_encode, encode), n_workers=1, ahead=1)
     bar = tqdm(
-        total=len(names), desc=description, unit="image", disable=not progress, mininterval=0.5
+        total=len(names),
+        desc=f"{description} pictures",
+        unit=" picture",
+        disable=not progress,
+        mininterval=0.5,
     )
     done: dict[int, tuple[Size, T | UnreadableImage]] = {}
     n_given = 0

@@ -186,4 +186,5 @@ def _describe_frame(engine: Searches, example: Example) -> tuple[Query, Path]:
     region = example.region.on(size)
     words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
     view = make_view(bag_of_parts(engine), words, norms, region, size)
-    return Query((view,), size, region.bounds(size)), collection.image_path(image_id)
+    query = Query((view,), size, region.bounds(size), frame=name)
+    return query, collection.image_path(image_id)

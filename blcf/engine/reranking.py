@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags.weighting import dequantise_norms, spatial_weights
-from blcf.boxes import cells_to_boxes, iou, nearest_cells
+from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
 from blcf.collection.snapshot import Snapshot
 from blcf.engine.options import SearchOptions
 from blcf.expansion import joint_query
@@ -35,6 +35,8 @@ class Found:
     is_whole : whether the score is that of the whole image, which is larger than the window's
     boxes : float32 (n, 4), xyxy, pixels: where the object is, the best first
     inliers : the transform whose inliers the score counts as well, and the example it is from
+    weights : float32 (h, w), what each cell counts where the score is not a window's but that of
+        the query's own region
     """
 
     score: float
@@ -42,6 +44,7 @@ class Found:
     is_whole: bool
     boxes: np.ndarray
     inliers: tuple[Verified, int] | None = None
+    weights: np.ndarray | None = None
 
     @property
     def n_inliers(self) -> int:
@@ -87,6 +90,7 @@ class Reranker:
             pyramid=options.pyramid,
         )
         self._parts = self._quarters() if options.pyramid else None
+        self._own = self._own_regions()
         self._images: dict[int, _Image] = {}
         self._voted: dict[int, np.ndarray] = {}  # boxes by image: the same for every vector
         self._verified: dict[int, tuple[Verified, int]] = {}
@@ -164,12 +168,37 @@ class Reranker:
                 cells = nearest_cells(boxes[0], size, words.shape)
                 score = self._local_search.score_of_window(dense, words, cells, weights=weights)
             is_whole = options.keep_whole and whole_score > score
-            score = whole_score if is_whole else score
-            if options.verify != "inliers":
-                yield Found(score, cells, is_whole, boxes)
-            else:
-                n_inliers = transforms[row][0].n_inliers
-                yield Found(score + n_inliers, cells, is_whole, boxes, transforms[row])
+            found = Found(whole_score if is_whole else score, cells, is_whole, boxes)
+            if image_id in self._own:
+                found = self._or_own(image_id, vector, found)
+            if options.verify == "inliers":
+                score = found.score + transforms[row][0].n_inliers
+                found = replace(found, score=score, inliers=transforms[row])
+            yield found
+
+    def _own_regions(self) -> dict[int, Query]:
+        """{image: query} of the examples that are images of the collection."""
+        frames = [one for one in self._queries if one.frame is not None]
+        ids = self._collection.find([str(one.frame) for one in frames]).tolist()
+        return dict(zip(ids, frames))
+
+    def _or_own(self, image_id: int, vector: sp.csr_matrix, found: Found) -> Found:
+        """What was found in the image of a query, or the query's own region if that is better.
+
+        Of one example its cosine is 1. Votes and grid come near a box and miss it by some cells: of
+        117 boxes in scenes of `blcf demo` the votes gave .94 in the mean, .57 at worst, and five of
+        the images did not come first.
+        """
+        query = self._own[image_id]
+        length = float(np.linalg.norm(vector.data))
+        product = float((vector @ self._index.weigh(query.bag).T).sum())  # of a unit vector
+        score = product / length if length else 0.0
+        if score <= found.score:
+            return found
+        words, size, _ = self._image(image_id)
+        box = np.array((0, 0, *size), np.float32) if query.box is None else query.box
+        cells, boxes = box_to_cells(box, size, words.shape), _first(box, found.boxes)
+        return Found(score, cells, False, boxes, weights=query.views[0].weights)
 
     def _vote(self, ids: list[int]) -> None:
         """Find the boxes of images that were not looked at yet."""

@@ -72,11 +72,11 @@ def learn_model(
         )
     vocabulary = Vocabulary(n_words, random_state=settings.random_state, device=extractor.device)
     with tqdm(
-        total=vocabulary.max_iter, desc="k-means", unit="iteration", disable=not progress
+        total=vocabulary.max_iter, desc="k-means", unit=" iteration", disable=not progress
     ) as bar:
 
         def report(iteration: int, inertia: float) -> None:
-            bar.set_postfix(inertia=f"{inertia:.4f}", refresh=False)
+            bar.set_postfix_str(f"mean squared distance {inertia:.4f}", refresh=False)
             bar.update(iteration + 1 - bar.n)
 
         vocabulary.fit(features, report, checkpoint=folder / "k-means.h5")

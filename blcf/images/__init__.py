@@ -1,6 +1,7 @@
 """Where pictures come from: finding files, reading them as RGB arrays, reading ahead.
 
-- `find_images` (folder.py) lists pictures and gives each its name in a collection;
+- `find_images` (folder.py) lists pictures and gives each its name in a collection, from a folder
+  or a list (lists.py); `join_lists` (joining.py) makes one list of several;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
   modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side;
 - `as_image` (pixels.py) takes a picture of any form: path, bytes, Pillow's, array;
@@ -11,7 +12,8 @@
 Files go in and arrays come out; nothing here knows a network or a collection.
 """
 
-from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images
+from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images, find_listed
+from blcf.images.joining import join_lists
 from blcf.images.masks import read_mask
 from blcf.images.names import display_name
 from blcf.images.pixels import ImageLike, as_image, check_image
@@ -26,6 +28,8 @@ __all__ = [
     "check_image",
     "display_name",
     "find_images",
+    "find_listed",
+    "join_lists",
     "read_ahead",
     "read_image",
     "read_mask",

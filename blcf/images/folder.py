@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blcf.errors import InvalidInput
+from blcf.images.lists import parse_list, read_list, why
 from blcf.images.names import absolute_path, common_folder, display_name, name_below
 
-__all__ = ["IMAGE_SUFFIXES", "ImageList", "find_images"]
+__all__ = ["IMAGE_SUFFIXES", "ImageList", "find_images", "find_listed"]
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -34,7 +35,10 @@ IMAGE_SUFFIXES = (
 )
 """Endings of the files that are taken for pictures, in lower case."""
 
-_LIST_PROBE_BYTES = 8192  # enough to meet a NUL byte in any video, archive or picture
+_EXPECTED = (
+    f"a folder, a picture ({', '.join(IMAGE_SUFFIXES)}) or a list of pictures in UTF-8, one path "
+    "per line"
+)
 
 
 @dataclass(frozen=True)
@@ -139,14 +143,32 @@ def find_images(
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         raise InvalidInput(
             f"{display_name(path)}: expected a folder, a list file or a picture; "
-            f"{_why(error)}. Check the path."
+            f"{why(error)}. Check the path."
         ) from error
     if os.path.isdir(path):
         return _folder(path, root_folder)
     folder = os.path.dirname(path)
     if _has_image_suffix(path):
         return _series([path], folder, root_folder, folder, path)
-    return _series(_read_list(path), folder, root_folder, folder, path)
+    return _series(read_list(path, _EXPECTED), folder, root_folder, folder, path)
+
+
+def find_listed(data: bytes, root: str | os.PathLike[str] | None = None) -> ImageList:
+    """The pictures of a list that comes through a pipe, as of a list file in the current folder.
+
+    Parameters
+    ----------
+    data : the list, see `find_images`
+    root : as of `find_images`
+
+    Raises
+    ------
+    InvalidInput
+        If the list is not text, or holds no path.
+    """
+    root_folder, here = None if root is None else _root_folder(root), os.getcwd()
+    paths = parse_list(data, "standard input", "a list of pictures in UTF-8, one path per line")
+    return _series(paths, here, root_folder, here, "standard input")
 
 
 def _folder(top: str, root: str | None) -> ImageList:
@@ -194,10 +216,10 @@ def _walk(top: str) -> tuple[list[str], list[tuple[str, str]], int]:
         except OSError as error:
             if not here:
                 raise InvalidInput(
-                    f"{display_name(top)}: the folder cannot be read; {_why(error)}. "
+                    f"{display_name(top)}: the folder cannot be read; {why(error)}. "
                     "Check its permissions."
                 ) from error
-            problems.append((here, f"the folder cannot be read; {_why(error)}"))
+            problems.append((here, f"the folder cannot be read; {why(error)}"))
             continue
         for entry in entries:
             if entry.name.startswith("."):
@@ -215,7 +237,7 @@ def _walk(top: str) -> tuple[list[str], list[tuple[str, str]], int]:
                 else:
                     n_other += 1  # a pipe or a device: opening it could wait for ever
             except OSError as error:  # a link to itself, a disk that fails
-                problems.append((name, _why(error)))
+                problems.append((name, why(error)))
     return sorted(names), sorted(problems), n_other
 
 
@@ -245,29 +267,6 @@ def _series(
     return ImageList(Path(root), list(names))
 
 
-def _read_list(path: str) -> list[str]:
-    """Read the paths of a list file; the lines that hold none are left out."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_LIST_PROBE_BYTES)
-            if b"\0" not in data:
-                data += file.read()
-    except OSError as error:
-        raise InvalidInput(
-            f"{display_name(path)}: the list of pictures cannot be read; {_why(error)}."
-        ) from error
-    if b"\0" in data:
-        raise InvalidInput(
-            f"{display_name(path)}: expected a folder, a picture ({', '.join(IMAGE_SUFFIXES)}) or "
-            "a list of pictures in UTF-8, one path per line; got a binary file (or UTF-16 text)."
-        )
-    # surrogateescape: a name that is not UTF-8 means the same file here as in a folder.
-    text = data.decode("utf-8-sig", errors="surrogateescape")
-    # Not splitlines(), which also splits at U+2028 and others that a file name may contain.
-    lines = (line.rstrip(" \t\r") for line in text.split("\n"))
-    return [line for line in lines if line and not line.startswith("#")]
-
-
 def _root_folder(root: str | os.PathLike[str]) -> str:
     folder = absolute_path(_as_text(root), os.getcwd())
     if not os.path.isdir(folder):
@@ -291,11 +290,3 @@ def _outside(path: str, root: str) -> InvalidInput:
         f"{display_name(path)}: expected a path inside {display_name(root)}. "
         "Give a `root` that holds every picture, or none."
     )
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return "there is no such file or folder"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[0].lower() + error.strerror[1:]
-    return str(error)

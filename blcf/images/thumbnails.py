@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,10 @@ from blcf.errors import UnreadableImage
 from blcf.images.pixels import ImageLike, as_image
 from blcf.images.reading import resize_image
 
-__all__ = ["Thumbnail"]
+__all__ = ["Thumbnail", "Thumbnails"]
+
+SIDE = 400  # pixels: sharp where a picture is about 250 wide, on a page or in a drawing
+KEPT = 512  # of 400 x 300 pixels: 180 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +76,29 @@ class Thumbnail:
         file = io.BytesIO()
         Image.fromarray(self.picture).save(file, "JPEG", quality=82, subsampling=0)
         return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+class Thumbnails:
+    """Small versions of pictures; those of the last files are kept.
+
+    Parameters
+    ----------
+    side : the longer side at most, pixels
+    """
+
+    def __init__(self, side: int = SIDE) -> None:
+        self.side = side
+        self._made: OrderedDict[Path, Thumbnail] = OrderedDict()
+
+    def __getitem__(self, source: ImageLike | None) -> Thumbnail:
+        """That of a picture of any form; None: there is none."""
+        if source is None:
+            return Thumbnail("the query has none", (4, 3))
+        if not isinstance(source, Path):
+            return Thumbnail.of(source, self.side)
+        if source not in self._made:
+            self._made[source] = Thumbnail.of(source, self.side)
+            if len(self._made) > KEPT:
+                self._made.popitem(last=False)
+        self._made.move_to_end(source)
+        return self._made[source]

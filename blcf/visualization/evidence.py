@@ -12,6 +12,7 @@ from matplotlib.patches import ConnectionPatch
 from matplotlib.patheffects import Normal, Stroke
 
 from blcf.errors import InvalidInput
+from blcf.matches import middles, share_text, strongest_pairs, summary
 from blcf.records import Evidence
 from blcf.visualization.figures import ShownFigure, save_figure
 from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR, draw_picture, shorten
@@ -70,8 +71,7 @@ def draw_matches(
 ) -> np.ndarray:
     """Join the pairs of cells that add the most to the score by lines; thick ones add more.
 
-    A cell has one line at most: the words of an upsampled map fill squares of cells, whose pairs
-    would draw the same line sixteen times.
+    A cell has one line at most, see `blcf.matches.strongest_pairs`.
 
     Parameters
     ----------
@@ -91,20 +91,15 @@ def draw_matches(
     if n_lines < 0:
         raise InvalidInput(f"Expected n_lines of 0 or more, got {n_lines}.")
     drawn = [number for number, axes in enumerate(query_axes) if axes is not None]
-    rows = np.flatnonzero((evidence.contributions > 0) & np.isin(evidence.query_cells[:, 0], drawn))
-    for cells in (evidence.image_cells, evidence.query_cells):
-        numbers = cells[rows] @ (2 ** (20 * np.arange(cells.shape[1])))  # one figure per cell
-        _, firsts = np.unique(numbers, return_index=True)
-        rows = rows[np.sort(firsts)]
-    rows = rows[:n_lines]
+    rows = strongest_pairs(evidence, drawn, n_lines)
     figure = image_axes.figure
-    ends = _middles(evidence.image_cells[rows], image_size, evidence.image_shape)
+    ends = _places(evidence.image_cells[rows], image_size, evidence.image_shape)
     strongest = evidence.contributions[rows].max(initial=0)
     for rank in reversed(range(rows.size)):  # the strongest on top
         row, end, colour = rows[rank], ends[rank], _LINES[rank % len(_LINES)]
         number, *cell = evidence.query_cells[row]
         axes, size = query_axes[number], query_sizes[number]
-        start = _middles(np.array([cell]), size, evidence.query_shapes[number])[0]
+        start = _places(np.array([cell]), size, evidence.query_shapes[number])[0]
         width = 0.6 + 1.6 * evidence.contributions[row] / strongest
         line = ConnectionPatch(
             start,
@@ -125,9 +120,9 @@ def draw_matches(
     return rows
 
 
-def _middles(cells: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
-    """Middles of cells where a picture shows them: float64 (n, 2); its first pixel is around 0."""
-    return (cells + 0.5) * np.array(size) / np.array(shape[::-1]) - 0.5
+def _places(cells: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
+    """Middles of cells where matplotlib shows them: its first pixel is around 0."""
+    return middles(cells, size, shape) - 0.5
 
 
 def plot_evidence(
@@ -184,7 +179,7 @@ def plot_evidence(
     for number, (axes, picture, heat) in enumerate(zip(query_axes, queries, heats)):
         title = "query"
         if len(queries) > 1:
-            title = f"example {number + 1}{_share(heat.sum(), score, ': {}')}"
+            title = f"example {number + 1}{share_text(heat.sum(), score, ': {}')}"
         _draw(axes, picture, query_boxes[number], title, QUERY_COLOUR, heat, most)
     title = f"{score:.3f}  {shorten(name)}"
     _draw(image_axes, image, box, title, HIT_COLOUR, evidence.image_heat(), None)
@@ -193,14 +188,15 @@ def plot_evidence(
         seen = [None if isinstance(one, str) else axes for axes, one in zip(query_axes, queries)]
         sizes = [_size(one) for one in queries]
         rows = draw_matches(seen, sizes, image_axes, _size(image), evidence, n_lines=n_lines)
-    figure.suptitle(_summary(evidence, rows, box, image), fontsize=9, color="#555555")
+    shown_size = None if isinstance(image, str) else _size(image)
+    says = summary(evidence, rows, box, shown_size)
+    figure.suptitle(says, fontsize=9, color="#555555")
     if path is not None:
         save_figure(figure, path, dpi=110)
     return figure
 
 
 def _draw(axes: Axes, picture, box, title: str, colour: str, heat, most) -> None:
-    axes.set_axis_off()
     if isinstance(picture, str):
         draw_picture(axes, picture, box, title, colour)
     else:
@@ -212,31 +208,6 @@ def _pale(picture: np.ndarray) -> np.ndarray:
     """A picture almost grey and lighter: on a red logo as it is no heat was seen."""
     grey = picture.mean(axis=2, keepdims=True)
     return (0.15 * picture + 0.55 * grey + 0.3 * 255).astype(np.uint8)
-
-
-def _summary(evidence: Evidence, rows: np.ndarray, box, image) -> str:
-    """How much there is to see, and the shares of the score."""
-    score, contributions = evidence.score, evidence.contributions
-    elsewhere = evidence.query_cells[:, 0] < 0
-    parts = [f"{np.unique(evidence.words[~elsewhere]).size} words in common"]
-    joined = np.isin(evidence.words, evidence.words[rows])
-    if rows.size:
-        share = _share(contributions[joined].sum(), score, " ({} of the score)")
-        parts.append(f"{np.unique(evidence.words[rows]).size} joined by lines{share}")
-    if box is not None and not isinstance(image, str):
-        x, y = _middles(evidence.image_cells, _size(image), evidence.image_shape).T
-        x1, y1, x2, y2 = (float(edge) for edge in box)
-        inside = (x1 <= x) & (x < x2) & (y1 <= y) & (y < y2)
-        parts.append(_share(contributions[inside].sum(), score, "{} in the box"))
-    if elsewhere.any():
-        share = _share(contributions[elsewhere].sum(), score, "{} by ")
-        parts.append(f"{share}words that no example shows")
-    return "; ".join(part for part in parts if part)
-
-
-def _share(part: float, score: float, text: str) -> str:
-    """A share of a score within a text; nothing where the score has none."""
-    return text.format(f"{part / score:.0%}") if score > 0 else ""
 
 
 def _size(picture: np.ndarray | str) -> tuple[int, int]:

@@ -143,11 +143,11 @@ def _draw(axes: Axes, cell: FailurePicture | str) -> None:
         axes.text(0.5, 0.5, cell, ha="center", va="center", fontsize=9, parse_math=False)
         return
     box_colour = QUERY_COLOUR if cell.truth is None else HIT_COLOUR
-    frame = "none" if cell.truth is None else COLOURS[cell.truth]
     draw_picture(axes, cell.picture, cell.box, "", box_colour)
     title = "\n".join(shorten(line, _LETTERS) for line in cell.title.split("\n")[:2])
-    colour = "black" if cell.truth is None else frame
+    colour = "black" if cell.truth is None else COLOURS[cell.truth]
     axes.set_title(title, fontsize=8, color=colour, parse_math=False)
-    axes.set(xticks=[], yticks=[], anchor="N")
-    for spine in axes.spines.values():
-        spine.set(edgecolor=frame, linewidth=3.5)
+    axes.set_anchor("N")
+    if cell.truth is not None:
+        for spine in axes.spines.values():
+            spine.set(edgecolor=colour, linewidth=3.5)

@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from blcf.errors import InvalidInput, StorageError
+from blcf.errors import InvalidInput
+from blcf.storage import replace_file
 
 __all__ = ["ShownFigure", "check_picture_path", "save_figure"]
 
@@ -60,11 +62,11 @@ def check_picture_path(path: str | os.PathLike[str]) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 80) -> None:
-    """Write a figure; its ending names the format."""
+    """Write a figure, whole or not at all; its ending names the format."""
+    ending = os.path.splitext(path)[1].lstrip(".").lower()
     try:
-        figure.savefig(path, dpi=dpi)
-    except OSError as error:
-        raise StorageError(f"Could not write {path}: {error.strerror or error}.") from error
+        with replace_file(Path(path)) as temporary:
+            figure.savefig(temporary, dpi=dpi, format=ending or None)
     except ValueError as error:  # matplotlib lists the formats it knows
         raise InvalidInput(f"Could not write {path}: {error}") from error
 

@@ -21,7 +21,7 @@ def place(tmp_path_factory):
         network = torchvision.models.squeezenet1_1(weights=None)
     torch.save(network.state_dict(), folder / "weights.pth")
     status = main(
-        ["index", str(folder / "frames"), str(folder / "c.blcf"), "--quiet"]
+        ["index", str(folder / "c.blcf"), str(folder / "frames"), "--quiet"]
         + ["--network", "squeezenet1_1", "--weights", str(folder / "weights.pth")]
         + ["--side", "128", "--words", "20"]
     )

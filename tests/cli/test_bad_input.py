@@ -13,6 +13,7 @@ import tiles
 
 from blcf.cli import main
 from blcf.collection import Collection
+from blcf.errors import FormatError
 
 MISTAKES = {
     "box outside": (["search", "C", "Q", "--box", "500,500,600,600"], "lies outside"),
@@ -20,8 +21,8 @@ MISTAKES = {
     "box empty": (["search", "C", "Q", "--box", "10,10,10,90"], "empty or reversed"),
     "box not a number": (["search", "C", "Q", "--box", "nan,0,10,10"], "finite numbers"),
     "box that begins with a minus": (["search", "C", "Q", "--box", "-9,-9,-1,-1"], "outside"),
-    "seed below 0": (["index", "frames", "new", "--seed", "-1"], "random_state to be 0 or more"),
-    "much interpolation": (["index", "frames", "new", "--upsample", "999"], "upsample to be from"),
+    "seed below 0": (["index", "new", "frames", "--seed", "-1"], "random_state to be 0 or more"),
+    "much interpolation": (["index", "new", "frames", "--upsample", "999"], "upsample to be from"),
     "huge query side": (["search", "C", "Q", "--query-side", "99999"], "query_side to be from"),
     "plot into nowhere": (["search", "C", "Q", "--plot", "no/where.png"], "no folder that can"),
     "polygon of words": (["search", "C", "Q", "--polygon", "a,b,c,d,e,f"], "X1,Y1,X2,Y2,X3,Y3,..."),
@@ -88,39 +89,39 @@ MISTAKES = {
     "plot of no format": (["search", "C", "Q", "--plot", "hits.xyz"], "xyz"),
     "no collection": (["search", "nowhere", "Q"], "No collection at"),
     "no collection, info": (["info", "frames"], "no manifest.json"),
-    "no frames": (["index", "nowhere", "new"], "nowhere"),
-    "empty folder": (["index", "empty", "new"], "empty"),
-    "no pictures": (["index", "words", "new"], ".jpg"),
-    "unknown network": (["index", "frames", "new", "--network", "vg16"], "did you mean vgg16"),
+    "no frames": (["index", "new", "nowhere"], "nowhere"),
+    "empty folder": (["index", "new", "empty"], "empty"),
+    "no pictures": (["index", "new", "words"], ".jpg"),
+    "unknown network": (["index", "new", "frames", "--network", "vg16"], "did you mean vgg16"),
     "unknown layer": (
-        ["index", "frames", "new", "--network", "squeezenet1_1", "--layer", "fire99"]
+        ["index", "new", "frames", "--network", "squeezenet1_1", "--layer", "fire99"]
         + ["--weights", "weights.pth"],
         "Near: fire9",
     ),
     "weights of another": (
-        ["index", "frames", "new", "--network", "alexnet", "--weights", "weights.pth"],
+        ["index", "new", "frames", "--network", "alexnet", "--weights", "weights.pth"],
         "do not fit",
     ),
     "weights that are none": (
-        ["index", "frames", "new", "--network", "alexnet", "--weights", "gt.json"],
+        ["index", "new", "frames", "--network", "alexnet", "--weights", "gt.json"],
         "no file of tensors",
     ),
     "no weights": (
-        ["index", "frames", "new", "--network", "alexnet", "--weights", "nowhere.pth"],
+        ["index", "new", "frames", "--network", "alexnet", "--weights", "nowhere.pth"],
         "No weights file",
     ),
     "more words than features": (
-        ["index", "frames", "new", "--network", "squeezenet1_1", "--weights", "weights.pth"]
+        ["index", "new", "frames", "--network", "squeezenet1_1", "--weights", "weights.pth"]
         + ["--side", "64", "--words", "9000"],
         "Ask for fewer words",
     ),
     "only bad pictures": (
-        ["index", "bad", "new", "--network", "squeezenet1_1", "--weights", "weights.pth"],
+        ["index", "new", "bad", "--network", "squeezenet1_1", "--weights", "weights.pth"],
         "None of 1 pictures",
     ),
-    "other settings": (["index", "frames", "C", "--side", "200"], "was made with side 128"),
-    "bad side": (["index", "frames", "new", "--side", "3"], "side"),
-    "bad words": (["index", "frames", "new", "--words", "-5"], "n_words"),
+    "other settings": (["index", "C", "frames", "--side", "200"], "was made with side 128"),
+    "bad side": (["index", "new", "frames", "--side", "3"], "side"),
+    "bad words": (["index", "new", "frames", "--words", "-5"], "n_words"),
     "into a folder of pictures": (
         ["index", "frames", "frames", "--network", "squeezenet1_1", "--weights", "weights.pth"],
         "not an empty folder",
@@ -212,6 +213,28 @@ def test_damaged_collections(place, call, tmp_path, damage, message):
     status, out, err = call("search", tmp_path / "c.blcf", image)
     assert status == 2 and message in err and out == ""
     assert len(err.strip().splitlines()) == 1
+    command = f"`blcf check {tmp_path / 'c.blcf'} --repair`"
+    assert (command in err) == (damage is not damage_version), "another version is no damage"
+
+
+def test_damage_that_is_met_later_says_what_to_type_too(place, call, monkeypatch):
+    """Words and names are read when a search needs them; their messages name no collection."""
+
+    def damaged(*arguments):
+        raise FormatError("Image 3 holds odd words. Run `blcf check` on the collection.")
+
+    monkeypatch.setattr("blcf.collection.snapshot.Snapshot.words", damaged)
+    status, _, err = call("search", place / "c.blcf", "été 1/03.png", "--frame")
+    assert status == 2 and err == (
+        f"blcf: Image 3 holds odd words. `blcf check {place / 'c.blcf'} --repair` "
+        "says what is damaged and repairs what it can.\n"
+    )
+
+
+def test_damage_of_another_file_is_not_the_collection_s(place, call, tmp_path):
+    (tmp_path / "gt.json").write_text("{")
+    status, _, err = call("evaluate", place / "c.blcf", tmp_path / "gt.json")
+    assert status == 2 and "--repair" not in err
 
 
 FULL = """
@@ -232,7 +255,7 @@ def test_disk_full(place, tmp_path, limit):
     """A file that cannot be written: one sentence, and what was committed is there."""
     shutil.copytree(place / "c.blcf", tmp_path / "c.blcf")
     tiles.save(tmp_path / "more" / "new.png", np.full((8, 8), 5))
-    arguments = ["index", tmp_path / "more", tmp_path / "c.blcf", "--quiet"]
+    arguments = ["index", tmp_path / "c.blcf", tmp_path / "more", "--quiet"]
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(limit), *map(str, arguments)],
         capture_output=True,
@@ -250,7 +273,7 @@ def test_disk_full(place, tmp_path, limit):
 
 def test_a_mistake_on_resuming_keeps_what_is_there(place, call, tmp_path, monkeypatch):
     """A device that cannot be used is no reason to drop the training sample."""
-    command = ["index", place / "frames", tmp_path / "c.blcf", "--quiet", "--words", 20]
+    command = ["index", tmp_path / "c.blcf", place / "frames", "--quiet", "--words", 20]
     command += ["--network", "squeezenet1_1", "--weights", place / "weights.pth", "--side", 128]
     monkeypatch.setattr("blcf.vocabulary.Vocabulary.fit", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -265,7 +288,7 @@ def test_a_mistake_on_resuming_keeps_what_is_there(place, call, tmp_path, monkey
 
 def test_disk_full_at_the_first_index(place, tmp_path):
     """The same command, run again with room, makes the collection."""
-    command = ["index", place / "frames", tmp_path / "c.blcf", "--quiet", "--words", "20"]
+    command = ["index", tmp_path / "c.blcf", place / "frames", "--quiet", "--words", "20"]
     command += ["--network", "squeezenet1_1", "--weights", place / "weights.pth", "--side", "128"]
     for limit in (10, 3_000):
         done = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -13,7 +14,7 @@ from blcf import SearchEngine
 
 @pytest.fixture
 def copy(place, tmp_path):
-    """A copy of the collection, and of its pictures."""
+    """A copy of the collection."""
     shutil.copytree(place / "c.blcf", tmp_path / "c.blcf")
     return tmp_path / "c.blcf"
 
@@ -42,9 +43,9 @@ def test_remove_compact_and_info(place, copy, call):
     assert 0 < facts["words_used"] <= 20 and facts["imbalance"] >= 1
     assert list(facts["list_lengths"])[-1] == "100%"
     status, out, _ = call("compact", copy)
-    assert status == 0 and "bytes before" in out
+    assert status == 0 and re.search(r": [\d.]+ KB before, [\d.]+ KB after$", out.strip())
     status, out, _ = call("info", copy)
-    assert "n_removed            0" in out and "n_images             10" in out
+    assert re.search(r"^pictures +10$", out, re.MULTILINE)
 
 
 def test_remove_a_list(copy, call, tmp_path, monkeypatch):
@@ -72,7 +73,7 @@ def test_remove_what_is_not_there(copy, call, arguments, message):
 
 def test_check_a_sound_collection(copy, call):
     status, out, _ = call("check", copy)
-    assert status == 0 and out.endswith("sound, 12 pictures in 1 segments\n")
+    assert status == 0 and out.endswith("sound, 12 pictures in 1 segment\n")
     status, out, _ = call("check", copy, "--json")
     assert json.loads(out)["damages"] == []
 
@@ -85,6 +86,7 @@ def test_check_repair_and_add_again(place, copy, call):
     status, out, _ = call("check", copy)
     assert status == 3 and "damaged: segments/00000001.h5 (12 pictures)" in out
     assert "été 1/07.png" in out and "DAMAGED, 0 pictures in 0 segments" in out
+    assert out.endswith(f"to repair it: blcf check {copy} --repair\n")
     status, out, _ = call("check", copy, "--repair")
     assert status == 3 and "repaired, 0 pictures" in out
     listed = copy / "damaged" / "00000001.txt"

@@ -17,7 +17,7 @@ KEPT = "; what was committed is kept"
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["index", "frames", "c.blcf"], f"{KEPT}, the same command continues"),
+        (["index", "c.blcf", "frames"], f"{KEPT}, the same command continues"),
         (["add", "c.blcf", "frames"], f"{KEPT}, the same command continues"),
         (["remove", "c.blcf", "été 1/00.png"], KEPT),
         (["compact", "c.blcf"], KEPT),

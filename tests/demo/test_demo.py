@@ -73,6 +73,19 @@ def test_own_pictures(tile_demo, own, tmp_path):
         tile_demo(own, own)
 
 
+def test_a_picture_finds_itself_first_with_score_1(tile_demo, own, tmp_path):
+    """As the page says; not by five sizes, whose mean is nobody's."""
+    demo = tile_demo(tmp_path / "out", own, idf=False)
+    assert demo.results
+    for one in demo.results:
+        assert one.hits.names[0] == one.name and one.hits.paths[0] == one.image
+        assert one.hits.scores[0] == pytest.approx(1, abs=1e-6)
+        np.testing.assert_allclose(one.hits[0].box, one.box, atol=16)
+    assert "it finds itself first, with score 1" in demo.page.read_text("utf-8").replace("\n", " ")
+    again, *_ = demo.next_commands()
+    assert again[1][-1] == "--frame", "what is typed next finds the same"
+
+
 def test_many_pictures_are_thinned_out(tile_demo, own, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "MOST_PICTURES", 5)
     demo = tile_demo(tmp_path / "out", own)

@@ -10,6 +10,7 @@ from PIL import Image
 from blcf.errors import InvalidInput, StorageError
 from blcf.visualization import Failure, FailurePicture, plot_failures
 from blcf.visualization.failures import COLOURS, MAX_ROWS
+from blcf.visualization.ranking import FRAME as THIN
 from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR
 
 
@@ -37,7 +38,7 @@ def test_a_row_is_the_query_its_hits_and_what_was_missed():
     expected = [QUERY, *HITS, MISSED]
     assert [axes.get_title() for axes in figure.axes] == [one.title for one in expected]
     assert [frame(axes) for axes in figure.axes] == [
-        "" if one.truth is None else COLOURS[one.truth] for one in expected
+        THIN if one.truth is None else COLOURS[one.truth] for one in expected
     ]
     for axes, one in zip(figure.axes, expected):
         np.testing.assert_array_equal(axes.images[0].get_array(), one.picture)

@@ -83,13 +83,30 @@ def test_the_whole_picture_as_a_query_has_no_box(hits: list[Hit]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_hits", "n_axes"), [(0, 1), (3, 4), (4, 5), (5, 10), (9, 10), (10, 15)]
+    ("n_hits", "n_columns", "n_rows"),
+    [(0, 1, 1), (3, 4, 1), (4, 5, 1), (5, 5, 2), (14, 5, 3), (15, 10, 2), (100, 10, 11)],
 )
-def test_the_grid(n_hits: int, n_axes: int) -> None:
+def test_the_grid(n_hits: int, n_columns: int, n_rows: int) -> None:
     hits = [Hit(f"{i}.jpg", 0.5) for i in range(n_hits)]
     figure = plot_ranking(picture(), None, hits, [picture()] * n_hits)
-    assert len(figure.axes) == n_axes and len(drawn(figure)) == n_hits + 1
-    assert not any(axes.axison for axes in figure.axes)
+    assert len(figure.axes) == len(drawn(figure)) == n_hits + 1
+    places = [axes.get_position() for axes in figure.axes]
+    assert len({round(place.x0, 6) for place in places}) == n_columns
+    assert len({round(place.y0, 6) for place in places}) == n_rows
+    order = [(-round(place.y0, 6), place.x0) for place in places]
+    assert order == sorted(order), "row by row"
+    assert min(place.x0 for place in places) > 0 and max(place.y1 for place in places) < 1
+
+
+def test_a_white_picture_has_a_frame(tmp_path: Path) -> None:
+    """On white paper nothing else says where it ends."""
+    path = tmp_path / "out.png"
+    white = np.full((30, 40, 3), 255, dtype=np.uint8)
+    figure = plot_ranking(white, None, [Hit("a.jpg", 0.5)], [white], path=path)
+    assert not any(axes.get_xticks().size or axes.get_yticks().size for axes in figure.axes)
+    pixels = np.asarray(Image.open(path).convert("L"))
+    drawn = (pixels < 200).mean(axis=0)  # of each column of pixels
+    assert (drawn > 0.5).sum() >= 4, "two upright edges of each picture"
 
 
 def test_a_missing_picture_shows_its_reason(hits: list[Hit], tmp_path: Path) -> None:

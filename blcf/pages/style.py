@@ -32,7 +32,7 @@ th, td { padding: .4rem 1rem; text-align: right; border-bottom: 1px solid var(--
   font-variant-numeric: tabular-nums; }
 th:first-child { text-align: left; }
 .row { display: grid; grid-template-columns: 280px 1fr; gap: 1.5rem; align-items: start; }
-.row > figure { position: sticky; top: 1rem; }
+.row > .queries { position: sticky; top: 1rem; display: grid; gap: .75rem; }
 .row ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
@@ -40,6 +40,7 @@ figure { margin: 0; background: var(--card); border: 1px solid var(--line); bord
 figure.asked { border: 2px solid var(--asked); height: auto; }
 li { margin: 0; }
 ul li { margin-bottom: .35rem; }
+ul.all { columns: 18rem; max-width: none; overflow-wrap: anywhere; }
 li.wrong figure { border-style: dashed; }
 figcaption { display: flex; flex-direction: column; gap: .2rem; padding: .55rem .75rem .7rem;
   font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -48,6 +49,7 @@ svg { display: block; width: 100%; height: auto; overflow: hidden; }
 ol svg { aspect-ratio: 1; background: var(--line); }
 .none { padding: 1rem; color: var(--soft); }
 rect { fill: none; stroke-width: 3; vector-effect: non-scaling-stroke; }
+rect.frame { stroke: #8c8c8c; stroke-width: 1; }
 rect.under { stroke: #fff; stroke-width: 5.5; stroke-dasharray: none; }
 rect.asked { stroke: var(--asked); }
 rect.found { stroke: var(--found); }
@@ -61,11 +63,27 @@ b.truth { border: 2px dashed currentColor; }
 .score { display: block; height: 5px; border-radius: 3px; background: var(--line); }
 .score i { display: block; height: 100%; border-radius: 3px; background: var(--found); }
 li.wrong .score i { background: var(--soft); }
+figure > a, figcaption a { text-decoration: none; }
+figcaption a:hover, figcaption a:focus { text-decoration: underline; }
+details { padding: 0 .75rem .7rem; font-size: .9rem; }
+summary { cursor: pointer; color: var(--soft); width: max-content; }
+summary:hover, summary:focus { text-decoration: underline; }
+details p { margin: .4rem 0 0; color: var(--soft); }
+details svg { aspect-ratio: auto; background: none; max-width: 984px; }
+.pale { filter: grayscale(85%) brightness(1.1) contrast(70%); }
+path { fill: none; stroke-linecap: round; }
+path.under { stroke: #fff; }
+path.line0 { stroke: #009e73; } path.line1 { stroke: #56b4e9; } path.line2 { stroke: #cc79a7; }
+li:has(details[open]) { grid-column: 1 / -1; }
+li:has(details[open]) figure { display: grid; grid-template: auto 1fr / 190px 1fr; }
+li:has(details[open]) details { grid-column: 2; grid-row: 1 / span 2; padding-top: .55rem; }
 pre { margin: .25rem 0 1rem; padding: .7rem 1rem; background: var(--card); overflow-x: auto;
   border: 1px solid var(--line); border-radius: 8px; user-select: all; }
 code { font: .9rem/1.45 ui-monospace, Menlo, Consolas, monospace; }
 .next dd { margin: 0; }
 @media (max-width: 760px) { .row { grid-template-columns: 1fr; }
-  .row > figure { position: static; max-width: 320px; } }
+  .row > .queries { position: static; max-width: 320px; } }
+@media (max-width: 600px) { li:has(details[open]) figure { display: block; }
+  li:has(details[open]) details { grid-column: 1; grid-row: auto; } }
 @media print { .row { grid-template-columns: 200px 1fr; } li { break-inside: avoid; } }
 """

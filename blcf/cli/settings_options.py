@@ -1,0 +1,64 @@
+"""The options of a new collection: every field of `Settings` by its name."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from blcf.bags.weighting import WEIGHTINGS
+from blcf.cli.search_options import add_device
+from blcf.cli.values import integer_or
+from blcf.engine.generic import FEWEST_TO_LEARN
+from blcf.engine.settings import VOCABULARIES, Settings
+
+__all__ = ["add_settings"]
+
+
+def add_settings(command: Any) -> None:
+    """Every field of `Settings`, and what the network runs on."""
+    default, add = Settings(), command.add_argument
+    add(
+        "--network",
+        help=f"{default.network} (the default: small, in the package), or one of torchvision's: "
+        "vgg16 is the paper's",
+    )
+    add("--layer", help="layer: a node name, or the paper's (default: the network's, stride 16)")
+    add(
+        "--weights",
+        metavar="FILE",
+        help="state dict (default: the package's, or torchvision downloads its own)",
+    )
+    add("--side", type=int, help=f"longer side in pixels (default: {default.side})")
+    add("--upsample", type=int, help=f"interpolation of the maps (default: {default.upsample})")
+    add(
+        "--components",
+        dest="n_components",
+        type=integer_or("all", None),
+        help=f"of the whitening, or all (default: {default.n_components})",
+    )
+    add(
+        "--words",
+        dest="n_words",
+        type=integer_or("auto", "auto"),
+        help="size of the vocabulary, or auto: 25,000, fewer for small collections (default: auto)",
+    )
+    add(
+        "--vocabulary",
+        choices=VOCABULARIES,
+        help="own: learned from the pictures; generic: the package's, at once; auto: generic for "
+        f"fewer than {FEWEST_TO_LEARN} pictures (default: {default.vocabulary})",
+    )
+    add(
+        "--weighting",
+        choices=WEIGHTINGS,
+        help=f"spatial weights of the pictures (default: {default.weighting})",
+    )
+    for name, meaning in (("idf", "inverse document frequencies"), ("sqrt", "roots of counts")):
+        shown = "on" if getattr(default, name) else "off"
+        add(
+            f"--{name}",
+            action=argparse.BooleanOptionalAction,
+            help=f"{meaning} (default: {shown})",
+        )
+    add("--seed", dest="random_state", type=int, help=f"default: {default.random_state}")
+    add_device(command)

@@ -1,0 +1,56 @@
+"""FRAMES of a command: folders, list files, pictures, and a list through a pipe; as one list."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from blcf.collection import Collection
+from blcf.collection.manifest import BACKUP, MANIFEST
+from blcf.errors import CollectionExists, InvalidInput
+from blcf.images import ImageList, display_name, find_images, find_listed, join_lists
+
+__all__ = ["check_order", "find_frames"]
+
+_PIPE = "-"
+
+
+def find_frames(options: argparse.Namespace) -> ImageList:
+    """The pictures of all FRAMES, with the names that they have in a collection."""
+    if options.frames.count(_PIPE) > 1:
+        raise InvalidInput(f"Expected {_PIPE}, a list on standard input, once among FRAMES.")
+    root = getattr(options, "root", None)
+    return join_lists(
+        [
+            find_listed(sys.stdin.buffer.read(), root) if one == _PIPE else find_images(one, root)
+            for one in options.frames
+        ]
+    )
+
+
+def check_order(options: argparse.Namespace, command: str) -> None:
+    """Raise `InvalidInput` for FRAMES before COLLECTION, before anything is read or made."""
+    first, last = options.collection, options.frames[-1]
+    if last == _PIPE or _is_collection(first) or _is_free(first):
+        return
+    if _is_collection(last) or not Path(last).exists():
+        words = ["blcf", command, last, first, *options.frames[:-1]]
+        raise InvalidInput(
+            f"COLLECTION comes first, and {display_name(first)} is none: "
+            f"{display_name(shlex.join(words))}"
+        )
+
+
+def _is_collection(path: str) -> bool:
+    return any((Path(path) / name).exists() for name in (MANIFEST, BACKUP))
+
+
+def _is_free(path: str) -> bool:
+    """Whether a collection can be made there."""
+    try:
+        Collection.check_free(path)
+    except CollectionExists:
+        return False
+    return True
