@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from blcf.collection.check_report import CheckReport, Damage, Unreadable
-from blcf.collection.findings import inspect
+from blcf.collection.findings import UnreadableManifest, inspect
 from blcf.collection.lock import writer_lock
 from blcf.collection.manifest import BACKUP, MANIFEST
 from blcf.collection.repairing import repair_collection
@@ -41,7 +41,7 @@ def check_collection(path: str | os.PathLike[str], *, repair: bool = False) -> C
     ------
     CollectionNotFound, FormatError, CollectionLocked, StorageError
         FormatError: another version, or the manifest and its copy are both damaged, or a folder of
-        the collection is a link. StorageError: the manifest cannot be read.
+        the collection is a link.
     """
     folder = Path(path)
     with reading(folder):
@@ -51,11 +51,14 @@ def check_collection(path: str | os.PathLike[str], *, repair: bool = False) -> C
             f"No collection at {folder}: it holds neither {MANIFEST} nor {BACKUP}, its copy. "
             "There is nothing to check, nor to restore from."
         )
-    if repair:
-        with writer_lock(folder):
-            return repair_collection(folder, inspect(folder))
-    for _ in range(ATTEMPTS):
-        findings = inspect(folder)
-        if findings.report.is_sound or findings.is_current():
-            break
-    return findings.report
+    try:
+        if repair:
+            with writer_lock(folder):
+                return repair_collection(folder, inspect(folder))
+        for _ in range(ATTEMPTS):
+            findings = inspect(folder)
+            if findings.report.is_sound or findings.is_current():
+                break
+        return findings.report
+    except UnreadableManifest as error:  # nothing is known then
+        return CheckReport(0, 0, [], [], unreadable=[Unreadable(MANIFEST, str(error))])

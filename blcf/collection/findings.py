@@ -29,7 +29,11 @@ from blcf.collection.skipped import SKIPPED, read_skipped
 from blcf.errors import BlcfError, FormatError, StorageError
 from blcf.storage import Member, Place, file_digest, reading
 
-__all__ = ["Findings", "inspect"]
+__all__ = ["Findings", "UnreadableManifest", "inspect"]
+
+
+class UnreadableManifest(StorageError):
+    """The manifest cannot be read."""
 
 
 @dataclass(eq=False)
@@ -82,12 +86,17 @@ def inspect(folder: Path) -> Findings:
     """Verify all files of a collection; errors as `check_collection`."""
     findings = _read_manifest(folder)
     segments = Member(folder, "segments")
-    with reading(segments):
-        segments.check("a folder")
+    try:
+        with reading(segments):
+            segments.check("a folder")
+            found = segments.names()
+    except StorageError as error:
+        findings.unreadable.append(Unreadable("segments", str(error)))
+        found = []
     _inspect_segments(findings)
     _inspect_names(findings)
     _inspect_others(findings)
-    _inspect_leftovers(findings)
+    _inspect_leftovers(findings, found)
     return findings
 
 
@@ -107,7 +116,7 @@ def _read_manifest(folder: Path) -> Findings:
                 damages.append(Damage(name, str(error)))
         except StorageError as error:
             if name == MANIFEST:  # its copy may be older: it takes the place of damage only
-                raise
+                raise UnreadableManifest(str(error)) from error
             unreadable.append(Unreadable(name, str(error)))
     if not found:
         raise FormatError(
@@ -255,10 +264,9 @@ def _read_statistics(path: Member) -> None:
         read_statistics(path.folder)
 
 
-def _inspect_leftovers(findings: Findings) -> None:
+def _inspect_leftovers(findings: Findings, in_segments: list[str]) -> None:
     folder, named = Member(findings.folder, "segments"), segment_files(findings.manifest)
-    with reading(folder):
-        found = [name for name in folder.names() if name not in named]
+    found = [name for name in in_segments if name not in named]
     if findings.is_restored:
         # Perhaps committed after the copy was written; the next writer would delete them.
         for file in filter(is_segment_file, list(found)):

@@ -141,13 +141,7 @@ class Snapshot:
     def size(self, image_id: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""
         segment, position = self._place(image_id)
-        width, height = segment.sizes[position].tolist()
-        if width < 1 or height < 1:
-            raise FormatError(
-                f"{segment.path} is damaged: image {position} is {width} x {height} pixels. Run "
-                "`blcf check` on the collection."
-            )
-        return width, height
+        return segment.size_of(position)
 
     def words(self, image_id: int) -> np.ndarray:
         """The assignment map of an image: uint16 or int32 (h, w)."""
@@ -165,7 +159,7 @@ class Snapshot:
         return self._root(segment, position)
 
     def _root(self, segment: Segment, position: int) -> str:
-        root_id, roots = int(segment.root_ids[position]), self.manifest["roots"]
+        root_id, roots = segment.root_id_of(position), self.manifest["roots"]
         if not 0 <= root_id < len(roots):
             raise FormatError(
                 f"{segment.path} is damaged: image {position} is of a folder that the manifest "
@@ -189,7 +183,8 @@ class Snapshot:
         n_roots = len(self.manifest["roots"])
         counts = np.zeros(n_roots, dtype=np.int64)
         for segment in self.segments:
-            ids = segment.root_ids if segment.live is None else segment.root_ids[segment.live]
+            ids = segment.all_root_ids()
+            ids = ids if segment.live is None else ids[segment.live]
             counts += np.bincount(ids[(ids >= 0) & (ids < n_roots)], minlength=n_roots)
         found: dict[str, int] = {}
         for root, count in zip(self.manifest["roots"], counts):
@@ -201,7 +196,7 @@ class Snapshot:
         """Names of the images of a root, in order of insertion."""
         root_ids = [i for i, one in enumerate(self.manifest["roots"]) if one == root]
         for segment in self.segments:
-            wanted = np.isin(segment.root_ids, root_ids)
+            wanted = np.isin(segment.all_root_ids(), root_ids)
             if segment.live is not None:
                 wanted &= segment.live
             for position in np.flatnonzero(wanted):

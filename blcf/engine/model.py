@@ -23,6 +23,17 @@ __all__ = ["Model", "write_model"]
 
 KIND, FORMAT_VERSION = "model", 1
 
+# What a manifest says of the extractor and of what was learned.
+_EXTRACTOR: dict[str, type] = {
+    **dict.fromkeys(("network", "layer", "node", "weights", "weights_digest"), str),
+    **dict.fromkeys(("n_channels", "side"), int),
+    **dict.fromkeys(("mean", "std"), list),
+}
+_LEARNED: dict[str, type] = {
+    **dict.fromkeys(("n_words", "n_components"), int),
+    **dict.fromkeys(("whitening_digest", "vocabulary_digest"), str),
+}
+
 # What of an extractor must be the same for its features to mean the same words.
 _IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
 
@@ -37,6 +48,11 @@ class Model:
     weights : where the weights are now, if their file has moved
     device, dtype : of the network, see `blcf.ConvFeatures`
     extractor : the network, if it is loaded already
+
+    Raises
+    ------
+    FormatError
+        The manifest says of network, settings or vocabulary what none of ours does.
     """
 
     def __init__(
@@ -50,7 +66,7 @@ class Model:
         extractor: ConvFeatures | None = None,
     ):
         self.collection = collection
-        self.settings = Settings.from_dict(collection.manifest["settings"])
+        self.settings = _read_settings(collection)
         self._network = network
         self._weights = weights
         self._device = device
@@ -137,6 +153,7 @@ class Model:
             with open_h5(path, KIND, FORMAT_VERSION) as file:
                 centroids = file.group("vocabulary").array("centroids").copy()
             self._check(path, array_digest(centroids), self.entry["vocabulary_digest"])
+            self._check_shape(path, centroids)
             self._centroids = centroids
         return self._centroids
 
@@ -147,6 +164,14 @@ class Model:
                 f"{path.name} holds {found}. Restore both from the same copy."
             )
 
+    def _check_shape(self, path: Place, centroids: np.ndarray) -> None:
+        listed = self.entry["n_words"], self.entry["n_components"]
+        if (centroids.dtype, centroids.shape) != (np.float32, listed):
+            raise FormatError(
+                f"{path} is damaged: expected {listed[0]} words of {listed[1]} components, got "
+                f"shape {centroids.shape}. Restore it from a copy, or index again."
+            )
+
     def _parts(self) -> tuple[Whitening, Vocabulary]:
         if self._learned is None:
             entry = self.entry
@@ -154,6 +179,10 @@ class Model:
             whitening, vocabulary = _read_model(path, self._device)
             found = f"{whitening.digest_} {vocabulary.digest_}"
             self._check(path, found, f"{entry['whitening_digest']} {entry['vocabulary_digest']}")
+            self._check_shape(path, vocabulary.centroids_)
+            n_channels = self.collection.manifest["extractor"]["n_channels"]
+            if whitening.projection_.shape != (n_channels, entry["n_components"]):
+                raise FormatError(f"{path} is damaged: its whitening is of other channels.")
             self._learned = whitening, vocabulary
         return self._learned
 
@@ -173,6 +202,25 @@ class Model:
             feature_maps, upsample=self.settings.upsample, whitening=self.whitening
         )
         return list(zip(words, norms))
+
+
+def _read_settings(collection: Collection) -> Settings:
+    """The settings of a manifest, once all that it says for the engine has the right form."""
+    manifest = collection.manifest
+    for key, kinds in (("extractor", _EXTRACTOR), ("model", _LEARNED)):
+        wrong = [one for one, kind in kinds.items() if type((manifest[key] or {}).get(one)) != kind]
+        if wrong and manifest[key] is not None:
+            raise FormatError(
+                f"The manifest of {collection.path} says no {', '.join(wrong)} of its {key} that "
+                "can be used. Restore it from a copy, or index again."
+            )
+    try:
+        return Settings.from_dict(manifest["settings"])
+    except InvalidInput as error:
+        raise FormatError(
+            f"The settings of {collection.path} are none of ours. {error} Restore its manifest "
+            "from a copy, or index again."
+        ) from error
 
 
 def write_model(path: Place, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:

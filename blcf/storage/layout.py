@@ -57,6 +57,16 @@ class StoredGroup:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted([*self._arrays, *self._groups]))
 
+    @property
+    def array_names(self) -> list[str]:
+        """Names of the arrays in this group, sorted."""
+        return sorted(self._arrays)
+
+    @property
+    def group_names(self) -> list[str]:
+        """Names of the groups in this one, sorted."""
+        return sorted(self._groups)
+
     def __contains__(self, name: str) -> bool:
         return name in self._arrays or name in self._groups
 
