@@ -15,7 +15,7 @@ from blcf.collection.check_report import CheckReport, Damage
 from blcf.collection.deletions import pack_removed
 from blcf.collection.findings import Findings
 from blcf.collection.kept_statistics import STATISTICS
-from blcf.collection.manifest import BACKUP, copy_manifest, names_file, swap_manifest
+from blcf.collection.manifest import BACKUP, MANIFEST, copy_manifest, names_file, swap_manifest
 from blcf.collection.names_copy import write_names
 from blcf.collection.skipped import SKIPPED
 from blcf.errors import StorageError
@@ -42,6 +42,9 @@ def repair_collection(folder: Path, findings: Findings) -> CheckReport:
             file: _set_aside(damaged, segments / file, damage)
             for file, damage in findings.lost.items()
         }
+        for name in (MANIFEST, BACKUP):  # no file can take the place of a folder
+            if Member(folder, name).kind() == "a folder":
+                _move(Member(folder, name), damaged)
         manifest = swap_manifest(folder, _repaired_manifest(folder, findings))
         if not copy_manifest(folder, manifest):
             raise StorageError(f"Could not write {folder / BACKUP}: free some space, repair again.")

@@ -19,7 +19,7 @@ __all__ = ["SKIPPED", "read_skipped", "record_skipped", "skipped_and_gone"]
 SKIPPED = "errors.jsonl"
 KEYS = ("name", "reason", "path")
 
-MOST_BYTES, LONGEST_ROW = 256 << 20, 1 << 20
+MOST_BYTES, LONGEST_ROW = 64 << 20, 1 << 20
 
 
 def read_skipped(path: Member) -> list[dict[str, str]]:

@@ -23,7 +23,8 @@ def collection_facts(engine: SearchEngine) -> dict[str, Any]:
     """
     collection = engine.collection
     manifest, segments = collection.manifest, collection.segments
-    files = [path for path in collection.path.rglob("*") if path.is_file()]
+    every = collection.path.rglob("*")
+    files = [path for path in every if path.is_file() and not path.is_symlink()]
     n_bytes, n_images = sum(path.stat().st_size for path in files), len(engine)
     facts = {
         "path": str(collection.path),

@@ -218,8 +218,8 @@ def _read_settings(collection: Collection) -> Settings:
         return Settings.from_dict(manifest["settings"])
     except InvalidInput as error:
         raise FormatError(
-            f"The settings of {collection.path} are none of ours. {error} Restore its manifest "
-            "from a copy, or index again."
+            f"The settings of {collection.path} are none of ours. {str(error)[:300]} Restore its "
+            "manifest from a copy, or index again."
         ) from error
 
 

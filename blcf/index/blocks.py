@@ -15,7 +15,7 @@ from blcf.errors import FormatError
 from blcf.kernels.blocks import BLOCK, sum_blocks, verify_blocks
 from blcf.storage import Place, StoredGroup, write_dataset
 
-__all__ = ["SUMS", "Blocks", "read_blocks", "write_sums"]
+__all__ = ["SUMS", "Blocks", "read_blocks", "sums_of", "write_sums"]
 
 SUMS = "sums"
 
@@ -70,19 +70,24 @@ class Blocks:
 
 
 def write_sums(file: h5py.File) -> None:
-    """Add the check sums of all arrays that a file holds: one more array, in order of names."""
+    """Add the check sums of all arrays that a file holds."""
+    write_dataset(file, SUMS, sums_of(file))
+
+
+def sums_of(file: h5py.File) -> np.ndarray:
+    """Check sums of all arrays of a file, in order of their names: uint64 (n_blocks,)."""
     arrays: dict[str, np.ndarray] = {}
 
     def take(name: str, member: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(member, h5py.Dataset):
+        if isinstance(member, h5py.Dataset) and name != SUMS:
             arrays[name] = member[()]
 
     file.visititems(take)
-    sums = []
+    sums = [np.empty(0, dtype=np.uint64)]
     for _, array in sorted(arrays.items()):
         sums.append(np.empty(_n_blocks(array), dtype=np.uint64))
         sum_blocks(*_split(array), sums[-1])
-    write_dataset(file, SUMS, np.concatenate(sums))
+    return np.concatenate(sums)
 
 
 def read_blocks(file: StoredGroup) -> dict[str, Blocks]:

@@ -142,15 +142,16 @@ def read_json(path: Place) -> Any:
         ) from error
 
 
-def read_text(path: Place, at_most: int = LARGEST_TEXT) -> str:
+def read_text(path: Place, at_most: int | None = None) -> str:
     """The content of a text file in UTF-8, new lines as they are.
 
     Raises
     ------
     FormatError, StorageError
-        No plain file, or one of more than `at_most` bytes; cannot be read.
+        No plain file, or one of more than `at_most` bytes (None: 16 MB); cannot be read.
     UnicodeDecodeError
     """
+    at_most = at_most or LARGEST_TEXT
     with reading(path), open_plain(path) as file:
         content = file.read(at_most + 1)
     if len(content) > at_most:
@@ -188,18 +189,25 @@ def array_digest(array: np.ndarray) -> str:
     return digest.hexdigest()[:16]
 
 
-def file_digest(path: Place) -> dict[str, Any]:
+def file_digest(path: Place, at_most: int | None = None) -> dict[str, Any]:
     """What a manifest says of a file: ``bytes`` (int) and ``digest`` (hex, BLAKE2b of 16 bytes).
+
+    Parameters
+    ----------
+    at_most : bytes; a longer file is not read to its end, which may be far
 
     Raises
     ------
     FormatError
-        It is missing, or no plain file.
+        It is missing, no plain file, or too long.
     StorageError
         It cannot be read, which says nothing of what is in it.
     """
     digest, n_bytes = hashlib.blake2b(digest_size=16), 0
     with reading(path), missing_is_damage(path), open_plain(path) as file:
+        found = os.fstat(file.fileno()).st_size
+        if at_most is not None and found > at_most:
+            raise FormatError(f"{path} is damaged: expected {at_most} bytes, got {found}.")
         while chunk := file.read(1 << 20):
             digest.update(chunk)
             n_bytes += len(chunk)

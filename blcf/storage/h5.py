@@ -37,6 +37,7 @@ _SEAL = 16  # bytes of the digest behind a sealed file
 
 # The largest file of ours, a saved index of a million images, takes some 3,000 reads of a kilobyte.
 MOST_READS, MOST_BYTES = 100_000, 64 << 20
+MOST_OF_OTHER = 1 << 20  # bytes of a sealed file beside its arrays
 
 
 @contextmanager
@@ -128,6 +129,8 @@ def open_h5(
             f"{path} is damaged or cut short: expected {n_bytes} bytes, got {mapped.size}. "
             "Restore it from a copy, or run `blcf check` on the collection."
         )
+    if sealed and mapped.size > root.n_bytes + MOST_OF_OTHER:
+        raise FormatError(f"{path} is damaged: expected some {root.n_bytes} bytes.")
     if sealed and found[1] == version and mapped[-_SEAL:].tobytes() != _digest(mapped[:-_SEAL]):
         raise FormatError(f"{path} is damaged (its digest is of other bytes).")
     yield root

@@ -58,6 +58,12 @@ class StoredGroup:
         return iter(sorted([*self._arrays, *self._groups]))
 
     @property
+    def n_bytes(self) -> int:
+        """Bytes of all arrays in this group and in those below."""
+        own = sum(math.prod(one.shape) * one.dtype.itemsize for one in self._arrays.values())
+        return own + sum(group.n_bytes for group in self._groups.values())
+
+    @property
     def array_names(self) -> list[str]:
         """Names of the arrays in this group, sorted."""
         return sorted(self._arrays)

@@ -155,7 +155,7 @@ def test_a_closed_collection(collection):
         lambda: list(collection.names()),
         lambda: collection.find([name(0)]),
     ):
-        with pytest.raises(InvalidInput, match="some.blcf to be open, it was closed. Open it again"):
+        with pytest.raises(InvalidInput, match="some.blcf to be open, it was closed. Open it"):
             ask()
     collection.refresh()
     check(collection, LEFT, ranked=False)
