@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,8 @@ from made_up import DESCRIPTION, append, name
 
 from blcf.collection import Collection
 from blcf.errors import BlcfError
+from blcf.index.blocks import SUMS, write_sums
+from blcf.storage import file_digest
 
 DATASETS = ["names", "name_offsets", "name_hashes", "name_order", "root_ids", "sizes"]
 DATASETS += [f"maps/{name}" for name in ("shapes", "offsets", "marks", "cell_words", "norms")]
@@ -39,6 +42,16 @@ def flip(path, place):
     data = bytearray(path.read_bytes())
     data[place] ^= 0xFF
     path.write_bytes(data)
+
+
+@contextmanager
+def forged(path, entry):
+    """Change a segment as somebody could who makes check sums that fit its manifest's `entry`."""
+    with h5py.File(path, "r+") as file:
+        yield file
+        del file[SUMS]
+        write_sums(file)
+    entry.update(file_digest(path))
 
 
 def content_of(folder):

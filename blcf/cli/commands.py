@@ -147,7 +147,13 @@ def check(options: argparse.Namespace) -> int:
             print(f"  {display_name(name)}")
         if damage.listed:
             print(f"to add them again: blcf add {options.collection} {damage.listed}")
+    for one in report.unreadable:
+        print(f"unreadable: {one.file}: {display_name(one.reason)}")
+    if not report.has_copy:
+        print(f"{options.collection}: no copy of the manifest yet, the next `blcf add` makes it")
     state = "sound" if report.is_sound else "repaired" if report.repaired else "DAMAGED"
+    if report.unreadable:
+        state = "NOT READ WHOLE, and nothing was changed"
     held = f"{count(report.n_images, 'picture')} in {count(report.n_segments, 'segment')}"
     print(f"{options.collection}: {state}, {held}")
     if state == "DAMAGED" and not hasattr(options, "repair"):

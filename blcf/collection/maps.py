@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import h5py
 import numpy as np
 
 from blcf.errors import FormatError
+from blcf.index.blocks import Blocks
 from blcf.kernels.maps import pack_map, unpack_map
-from blcf.storage import read_dataset, write_dataset
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["Maps"]
 
-ARRAYS = ("shapes", "offsets", "mark_offsets", "word_offsets", "marks", "cell_words", "norms")
+SMALL = ("shapes", "offsets", "mark_offsets", "word_offsets")
+LARGE = ("marks", "cell_words", "norms")
+ARRAYS = (*SMALL, *LARGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class Maps:
     marks : uint8, four cells a byte
     cell_words : uint16 or int32, words of the cells that do not have a neighbour's
     norms : uint8 (n_cells,), quantised norms of the raw features
+    blocks : of the three large arrays, which lie in a file; nothing for maps in memory
     """
 
     shapes: np.ndarray
@@ -41,6 +45,7 @@ class Maps:
     marks: np.ndarray
     cell_words: np.ndarray
     norms: np.ndarray
+    blocks: Mapping[str, Blocks] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -103,8 +108,8 @@ class Maps:
         FormatError
             It cannot be unpacked; a sentence without the path.
         """
-        marks = self.marks[self.mark_offsets[position] : self.mark_offsets[position + 1]]
-        cell_words = self.cell_words[self.word_offsets[position] : self.word_offsets[position + 1]]
+        marks = self._of(position, "marks", self.marks, self.mark_offsets)
+        cell_words = self._of(position, "cell_words", self.cell_words, self.word_offsets)
         words = np.empty(tuple(self.shapes[position].tolist()), dtype=self.cell_words.dtype)
         if unpack_map(marks, cell_words, words) != cell_words.size:
             raise FormatError(f"The assignment map of image {position} cannot be unpacked.")
@@ -112,8 +117,14 @@ class Maps:
 
     def norms_of(self, position: int) -> np.ndarray:
         """The quantised norms of an image: uint8 (h, w)."""
-        first, last = self.offsets[position], self.offsets[position + 1]
-        return self.norms[first:last].reshape(self.shapes[position])
+        return self._of(position, "norms", self.norms, self.offsets).reshape(self.shapes[position])
+
+    def _of(self, position: int, name: str, array: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """What an array has of an image, verified with its first use."""
+        first, last = int(ends[position]), int(ends[position + 1])
+        if self.blocks:
+            self.blocks[name].touch_one(first, last)
+        return array[first:last]
 
     def check_form(self, n_images: int, n_words: int) -> None:
         """Raise `FormatError` unless the arrays fit each other; reads the small ones.
@@ -150,6 +161,8 @@ class Maps:
 
     def check(self, n_words: int) -> None:
         """Raise `FormatError` where a map is damaged; unpacks every one."""
+        for blocks in self.blocks.values():
+            blocks.touch_all()
         words = self.cell_words
         if words.size and not 0 <= words.min() <= words.max() < n_words:
             raise FormatError(f"Expected cells of {n_words} words, got others.")
@@ -162,9 +175,12 @@ class Maps:
             write_dataset(group, name, getattr(self, name))
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Maps:
-        """The maps of an HDF5 group, over its mapped file."""
-        return cls(*(read_dataset(group, name, mapped) for name in ARRAYS))
+    def read(cls, group: StoredGroup, blocks: Mapping[str, Blocks] | None = None) -> Maps:
+        """The maps of a stored group, over its mapped file; the small arrays are verified."""
+        arrays, blocks = {name: group.array(name) for name in ARRAYS}, blocks or {}
+        for name in SMALL if blocks else ():
+            blocks[name].touch_all()
+        return cls(**arrays, blocks={name: blocks[name] for name in LARGE if blocks})
 
 
 def _word_type(n_words: int) -> type:

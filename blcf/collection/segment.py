@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from blcf.collection.deletions import unpack_live
 from blcf.collection.maps import Maps
 from blcf.collection.names_copy import write_names
 from blcf.errors import FormatError, VocabularyMismatch
+from blcf.index.blocks import Blocks, read_blocks, write_sums
 from blcf.index.names import Names
 from blcf.index.postings import Postings
-from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
+from blcf.storage import Place, open_h5, write_dataset, write_h5
 
 __all__ = ["Batch", "Segment"]
 
@@ -68,15 +68,17 @@ class Segment:
     maps : `Maps`, assignment maps and norms
     postings : `Postings`
     live : bool (n_images,), which images are not removed, or None where all are live
+    blocks : of ``root_ids`` and ``sizes`` in the file; nothing of one of an earlier version
     """
 
-    path: Path
+    path: Place
     names: Names
     root_ids: np.ndarray
     sizes: np.ndarray
     maps: Maps
     postings: Postings
     live: np.ndarray | None = None
+    blocks: Mapping[str, Blocks] = field(default_factory=dict)
 
     @property
     def n_images(self) -> int:
@@ -101,7 +103,7 @@ class Segment:
 
     @classmethod
     def write(
-        cls, path: Path, batch: Batch, bags: sp.csr_matrix, vocabulary: str, root_id: int
+        cls, path: Place, batch: Batch, bags: sp.csr_matrix, vocabulary: str, root_id: int
     ) -> dict[str, Any]:
         """Write a batch; gives what the manifest says of the segment.
 
@@ -122,7 +124,7 @@ class Segment:
         return segment._write(vocabulary)
 
     @classmethod
-    def merge(cls, path: Path, parts: Sequence[Segment], vocabulary: str) -> dict[str, Any]:
+    def merge(cls, path: Place, parts: Sequence[Segment], vocabulary: str) -> dict[str, Any]:
         """Write the live images of some segments, one behind the other, as a new segment.
 
         Holds the images in memory: what is merged at once is bounded by `merging.LARGEST`.
@@ -147,6 +149,7 @@ class Segment:
                 write_dataset(file, name, getattr(self, name))
             self.maps.write(file.create_group("maps"))
             self.postings.write(file.create_group("postings"))
+            write_sums(file)
         return {
             "file": self.path.name,
             "n_images": self.n_images,
@@ -156,35 +159,31 @@ class Segment:
         }
 
     @classmethod
-    def read(cls, folder: Path, entry: dict[str, Any], vocabulary: str) -> Segment:
+    def read(cls, folder: Place, entry: dict[str, Any], vocabulary: str) -> Segment:
         """Open the segment of an entry of the manifest, made with the vocabulary of a digest.
 
         Raises
         ------
         FormatError, VocabularyMismatch, StorageError
-            What is checked is what a search needs to stay inside the arrays, not the digest,
-            which would read every byte (`blcf.collection.check_collection` does).
+            What is checked is what a search needs to stay inside the arrays. Of the rest a block
+            is verified when it is first used; `blcf.collection.check_collection` reads every byte.
         """
         path = folder / entry["file"]
-        with open_h5(path, KIND, FORMAT_VERSION) as file:
-            made = file.attrs["vocabulary"].decode("utf-8", "replace")
+        with open_h5(path, KIND, FORMAT_VERSION, n_bytes=entry["bytes"]) as file:
+            made = file.value("vocabulary", str)
             if made != vocabulary:
                 raise VocabularyMismatch(
                     f"Expected {path} to be made with vocabulary {vocabulary}, it was made with "
                     f"{made}. Restore the collection from a copy, or index again."
                 )
-            mapped = map_file(path)
+            blocks = read_blocks(file)
             segment = cls(
                 path,
-                Names.read(file, mapped),
-                maps=Maps.read(file["maps"], mapped),
-                postings=Postings.read(file["postings"], mapped),
-                **{name: read_dataset(file, name, mapped) for name in ARRAYS},
-            )
-        if mapped.size != entry["bytes"]:
-            raise FormatError(
-                f"{path} is damaged or cut short: expected {entry['bytes']} bytes, got "
-                f"{mapped.size}. Restore it from a copy, or run `blcf check` on the collection."
+                Names.read(file, blocks),
+                maps=Maps.read(file.group("maps"), _below("maps", blocks)),
+                postings=Postings.read(file.group("postings"), _below("postings", blocks)),
+                **{name: file.array(name) for name in ARRAYS},
+                blocks={name: blocks[name] for name in ARRAYS if blocks},
             )
         segment._check_form(entry["n_images"])
         return segment.marked(entry)
@@ -222,6 +221,10 @@ class Segment:
     def check(self, n_words: int, n_roots: int) -> None:
         """Raise `FormatError`, a sentence without the path, where anything is damaged."""
         self.names.check()
+        for blocks in self.blocks.values():
+            blocks.touch_all()
+        if (self.sizes < 1).any():
+            raise FormatError("Expected images of one pixel or more.")
         if self.root_ids.min() < 0 or self.root_ids.max() >= n_roots:
             raise FormatError(f"Expected folders 0 .. {n_roots - 1} of the manifest.")
         if self.postings.n_words != n_words:
@@ -252,3 +255,33 @@ class Segment:
     def norms_of(self, position: int) -> np.ndarray:
         """The quantised norms of an image: uint8 (h, w)."""
         return self.maps.norms_of(position)
+
+    def size_of(self, position: int) -> tuple[int, int]:
+        """Width and height of an original image, pixels."""
+        if self.blocks:
+            self.blocks["sizes"].touch_one(2 * position, 2 * position + 2)
+        width, height = self.sizes[position].tolist()
+        if width < 1 or height < 1:
+            raise FormatError(
+                f"{self.path} is damaged: image {position} is {width} x {height} pixels. Run "
+                "`blcf check` on the collection."
+            )
+        return width, height
+
+    def all_root_ids(self) -> np.ndarray:
+        """`root_ids`, verified."""
+        if self.blocks:
+            self.blocks["root_ids"].touch_all()
+        return self.root_ids
+
+    def root_id_of(self, position: int) -> int:
+        """Which root of the manifest the name of an image is relative to."""
+        if self.blocks:
+            self.blocks["root_ids"].touch_one(position, position + 1)
+        return int(self.root_ids[position])
+
+
+def _below(group: str, blocks: Mapping[str, Blocks]) -> dict[str, Blocks]:
+    """The blocks of the arrays of a group, by their names in it."""
+    start = f"{group}/"
+    return {name[len(start) :]: one for name, one in blocks.items() if name.startswith(start)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,66 +14,108 @@ from blcf.errors import FormatError, InvalidInput
 from blcf.index.names import Names, hash_names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
+from blcf.storage import Member
 
 __all__ = ["Snapshot"]
+
+Self = TypeVar("Self", bound="Snapshot")
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What is open: replaced as a whole, so that threads see one state or the next."""
+
+    manifest: dict[str, Any]
+    segments: list[Segment]
+    numbering: Numbering
 
 
 class Snapshot:
     """The images of a collection; `blcf.collection.Collection` adds where they come from.
 
     Images are numbered by insertion, 0 .. n_images - 1; a removed image has no number. What is
-    open stays usable while a writer merges and deletes the files.
+    open stays usable while a writer merges and deletes the files, until `close`. No file is held
+    open: they are mapped.
 
     Attributes
     ----------
     path : the folder
-    manifest : dict, see `blcf.collection.manifest`
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.manifest: dict[str, Any] = {}
-        self._held: tuple[list[Segment], Numbering] | None = ([], Numbering([]))
+        self._now: _Opened | None = None
 
-    def close(self) -> None:
-        """Give memory maps and file descriptors back; what is asked for later is an error."""
-        self._held = None
-
-    def _open(self) -> tuple[list[Segment], Numbering]:
-        if self._held is None:
+    @property
+    def _opened(self) -> _Opened:
+        if self._now is None:
             raise InvalidInput(
                 f"{self.path} was closed, and what was found in it before cannot be looked up any "
                 "more. Open it again with SearchEngine.open."
             )
-        return self._held
+        return self._now
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """See `blcf.collection.manifest`."""
+        return self._opened.manifest
 
     @property
     def segments(self) -> list[Segment]:
-        """The segments, in order of insertion."""
-        return self._open()[0]
+        """In order of insertion."""
+        return self._opened.segments
 
     @property
     def _numbering(self) -> Numbering:
-        return self._open()[1]
+        return self._opened.numbering
 
     def _take(self, manifest: dict[str, Any]) -> None:
         """Become the state of a manifest; segments that are open stay open."""
-        vocabulary = (manifest["model"] or {}).get("vocabulary_digest", "")
-        before = {
-            (entry["file"], entry["digest"]): (entry["deleted"], segment)
-            for entry, segment in zip(self.manifest.get("segments", []), self.segments)
-        }
+        model = manifest["model"] or {}
+        vocabulary, n_words = model.get("vocabulary_digest", ""), model.get("n_words")
+        before = {}
+        if self._now is not None:
+            before = {
+                (entry["file"], entry["digest"]): (entry["deleted"], segment)
+                for entry, segment in zip(self.manifest["segments"], self.segments)
+            }
         segments = []
         for entry in manifest["segments"]:
             deleted, segment = before.get((entry["file"], entry["digest"]), (None, None))
             if segment is None:
-                segment = Segment.read(self.path / "segments", entry, vocabulary)
+                segment = Segment.read(self.file("segments"), entry, vocabulary)
             elif deleted != entry["deleted"]:
                 segment = segment.marked(entry)
+            if n_words not in (None, segment.postings.n_words):
+                raise FormatError(
+                    f"{segment.path} is damaged: expected posting lists of {n_words} words, got "
+                    f"{segment.postings.n_words}. Run `blcf check` on the collection."
+                )
             segments.append(segment)
         numbering = Numbering([(segment.n_images, segment.live) for segment in segments])
-        # At once: a thread that copies this meanwhile gets the state before or after, no mixture.
-        vars(self).update(manifest=manifest, _held=(segments, numbering))
+        self._now = _Opened(manifest, segments, numbering)
+
+    def close(self) -> None:
+        """Let go of the segments; whatever is asked of the snapshot then is an `InvalidInput`.
+
+        Their maps go with the last array that lies over them: an index or hits that are still in
+        use stay usable. `Collection.refresh` opens the segments again.
+        """
+        self._now = None
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def file(self, name: str) -> Member:
+        """A file or folder of the collection."""
+        return Member(self.path, name)
+
+    def segment_file(self, number: int) -> Member:
+        """The file of a segment."""
+        return self.file(f"segments/{number:08d}.h5")
 
     @property
     def vocabulary_digest(self) -> str:
@@ -101,8 +144,7 @@ class Snapshot:
     def size(self, image_id: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""
         segment, position = self._place(image_id)
-        width, height = segment.sizes[position]
-        return int(width), int(height)
+        return segment.size_of(position)
 
     def words(self, image_id: int) -> np.ndarray:
         """The assignment map of an image: uint16 or int32 (h, w)."""
@@ -120,7 +162,7 @@ class Snapshot:
         return self._root(segment, position)
 
     def _root(self, segment: Segment, position: int) -> str:
-        root_id, roots = int(segment.root_ids[position]), self.manifest["roots"]
+        root_id, roots = segment.root_id_of(position), self.manifest["roots"]
         if not 0 <= root_id < len(roots):
             raise FormatError(
                 f"{segment.path} is damaged: image {position} is of a folder that the manifest "
@@ -144,7 +186,8 @@ class Snapshot:
         n_roots = len(self.manifest["roots"])
         counts = np.zeros(n_roots, dtype=np.int64)
         for segment in self.segments:
-            ids = segment.root_ids if segment.live is None else segment.root_ids[segment.live]
+            ids = segment.all_root_ids()
+            ids = ids if segment.live is None else ids[segment.live]
             counts += np.bincount(ids[(ids >= 0) & (ids < n_roots)], minlength=n_roots)
         found: dict[str, int] = {}
         for root, count in zip(self.manifest["roots"], counts):
@@ -156,7 +199,7 @@ class Snapshot:
         """Names of the images of a root, in order of insertion."""
         root_ids = [i for i, one in enumerate(self.manifest["roots"]) if one == root]
         for segment in self.segments:
-            wanted = np.isin(segment.root_ids, root_ids)
+            wanted = np.isin(segment.all_root_ids(), root_ids)
             if segment.live is not None:
                 wanted &= segment.live
             for position in np.flatnonzero(wanted):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from blcf.collection import TRAINING
 from blcf.engine.generic import read_generic, takes_generic
 from blcf.engine.indexing import AddReport, follow_moves, index_images, names_to_index
 from blcf.engine.kept_maps import KeptMaps
@@ -37,19 +35,18 @@ def add_images(
         follow_moves(collection, images)
         if names and not engine.model.is_learned:
             _learn(engine, images, progress)
-        training = collection.path / TRAINING
+        training = collection.training_folder()
         kept = KeptMaps(training) if training.is_dir() else None
         report = index_images(
             engine.model, engine.bag_of_words(), images, names, progress=progress, kept=kept
         )
-        shutil.rmtree(training, ignore_errors=True)
+        collection.drop_training()
         _keep_statistics(engine)
     return report
 
 
 def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
-    folder = engine.collection.path
-    training = folder / TRAINING
+    training = engine.collection.training_folder()
     extractor, settings = engine.model.extractor, engine.settings
     generic = takes_generic(extractor, settings, len(images))
     if generic:
@@ -57,7 +54,7 @@ def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
         learned = read_generic(extractor.device)
     else:
         learned = learn_model(extractor, images, settings, training, progress)
-    entry = write_model(folder / "model.h5", *learned)
+    entry = write_model(engine.collection.file("model.h5"), *learned)
     engine.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
     if training.is_dir():
         for path in training.iterdir():  # the feature maps are of use until they are indexed

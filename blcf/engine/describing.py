@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blcf.collection import Collection
-from blcf.collection.skipped import read_skipped
+from blcf.collection.skipped import SKIPPED, read_skipped
 
 if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
@@ -45,7 +45,8 @@ def collection_facts(engine: SearchEngine) -> dict[str, Any]:
     """
     collection = engine.collection
     manifest, segments = collection.manifest, collection.segments
-    files = [path for path in collection.path.rglob("*") if path.is_file()]
+    every = collection.path.rglob("*")
+    files = [path for path in every if path.is_file() and not path.is_symlink()]
     n_bytes, n_images = sum(path.stat().st_size for path in files), len(engine)
     facts = {
         "path": str(collection.path),
@@ -122,5 +123,5 @@ def list_pictures(collection: Collection) -> Iterator[ListedPicture]:
     for one, image_id in zip(removed.values(), collection.find(list(removed))):
         if image_id < 0:
             yield one
-    for row in read_skipped(collection.path / "errors.jsonl"):
+    for row in read_skipped(collection.file(SKIPPED)):
         yield ListedPicture(row["name"], None, None, "skipped", row["reason"], row["path"])

@@ -76,7 +76,7 @@ def _is_another(there: Path, path: Path) -> bool:
     """Whether two paths are two pictures; a picture that is gone is taken to have moved."""
     try:
         return not there.samefile(path)
-    except OSError:
+    except (OSError, ValueError):  # gone, or no name that a file can have
         return False
 
 

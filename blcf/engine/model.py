@@ -12,7 +12,7 @@ import numpy as np
 from blcf.collection import Collection
 from blcf.engine.settings import Settings
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
-from blcf.storage import array_digest, open_h5, write_h5
+from blcf.storage import Place, array_digest, open_h5, write_h5
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["Model", "write_model"]
 
 KIND, FORMAT_VERSION = "model", 1
+
+# What a manifest says of the extractor and of what was learned.
+_EXTRACTOR: dict[str, type] = {
+    **dict.fromkeys(("network", "layer", "node", "weights", "weights_digest"), str),
+    **dict.fromkeys(("n_channels", "side"), int),
+    **dict.fromkeys(("mean", "std"), list),
+}
+_LEARNED: dict[str, type] = {
+    **dict.fromkeys(("n_words", "n_components"), int),
+    **dict.fromkeys(("whitening_digest", "vocabulary_digest"), str),
+}
 
 # What of an extractor must be the same for its features to mean the same words.
 _IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
@@ -40,6 +51,11 @@ class Model:
     weights : where the weights are now, if their file has moved
     device, dtype : of the network, see `blcf.ConvFeatures`
     extractor : the network, if it is loaded already
+
+    Raises
+    ------
+    FormatError
+        The manifest says of network, settings or vocabulary what none of ours does.
     """
 
     def __init__(
@@ -53,7 +69,7 @@ class Model:
         extractor: ConvFeatures | None = None,
     ):
         self.collection = collection
-        self.settings = Settings.from_dict(collection.manifest["settings"])
+        self.settings = _read_settings(collection)
         self._network = network
         self._weights = weights
         self._device = device
@@ -142,29 +158,42 @@ class Model:
             if self._learned is not None:
                 return self.vocabulary.centroids_
             if self._centroids is None:
-                path = self.collection.path / self.entry["file"]
+                path = self.collection.file(self.entry["file"])
                 with open_h5(path, KIND, FORMAT_VERSION) as file:
-                    centroids = file["vocabulary"]["centroids"][:]
+                    centroids = file.group("vocabulary").array("centroids").copy()
                 self._check(path, array_digest(centroids), self.entry["vocabulary_digest"])
+                self._check_shape(path, centroids)
                 self._centroids = centroids
             return self._centroids
 
-    def _check(self, path: Path, found: str, listed: str) -> None:
+    def _check(self, path: Place, found: str, listed: str) -> None:
         if found != listed:
             raise FormatError(
                 f"{self.collection.path} lists whitening and vocabulary {listed}, "
                 f"{path.name} holds {found}. Restore both from the same copy."
             )
 
+    def _check_shape(self, path: Place, centroids: np.ndarray) -> None:
+        listed = self.entry["n_words"], self.entry["n_components"]
+        if (centroids.dtype, centroids.shape) != (np.float32, listed):
+            raise FormatError(
+                f"{path} is damaged: expected {listed[0]} words of {listed[1]} components, got "
+                f"shape {centroids.shape}. Restore it from a copy, or index again."
+            )
+
     def _parts(self) -> tuple[Whitening, Vocabulary]:
         with self._loading:
             if self._learned is None:
                 entry = self.entry
-                path = self.collection.path / entry["file"]
+                path = self.collection.file(entry["file"])
                 whitening, vocabulary = _read_model(path, self._device)
                 found = f"{whitening.digest_} {vocabulary.digest_}"
                 listed = f"{entry['whitening_digest']} {entry['vocabulary_digest']}"
                 self._check(path, found, listed)
+                self._check_shape(path, vocabulary.centroids_)
+                n_channels = self.collection.manifest["extractor"]["n_channels"]
+                if whitening.projection_.shape != (n_channels, entry["n_components"]):
+                    raise FormatError(f"{path} is damaged: its whitening is of other channels.")
                 self._learned = whitening, vocabulary
             return self._learned
 
@@ -186,7 +215,26 @@ class Model:
         return list(zip(words, norms))
 
 
-def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
+def _read_settings(collection: Collection) -> Settings:
+    """The settings of a manifest, once all that it says for the engine has the right form."""
+    manifest = collection.manifest
+    for key, kinds in (("extractor", _EXTRACTOR), ("model", _LEARNED)):
+        wrong = [one for one, kind in kinds.items() if type((manifest[key] or {}).get(one)) != kind]
+        if wrong and manifest[key] is not None:
+            raise FormatError(
+                f"The manifest of {collection.path} says no {', '.join(wrong)} of its {key} that "
+                "can be used. Restore it from a copy, or index again."
+            )
+    try:
+        return Settings.from_dict(manifest["settings"])
+    except InvalidInput as error:
+        raise FormatError(
+            f"The settings of {collection.path} are none of ours. {str(error)[:300]} Restore its "
+            "manifest from a copy, or index again."
+        ) from error
+
+
+def write_model(path: Place, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
     """Write the model file; gives what the manifest says of it."""
     with write_h5(path, KIND, FORMAT_VERSION) as file:
         whitening.write(file.create_group("whitening"))
@@ -200,9 +248,10 @@ def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dic
     }
 
 
-def _read_model(path: Path, device: str) -> tuple[Whitening, Vocabulary]:
+def _read_model(path: Place, device: str) -> tuple[Whitening, Vocabulary]:
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary
 
     with open_h5(path, KIND, FORMAT_VERSION) as file:
-        return Whitening.read(file["whitening"]), Vocabulary.read(file["vocabulary"], device)
+        whitening = Whitening.read(file.group("whitening"))
+        return whitening, Vocabulary.read(file.group("vocabulary"), device)

@@ -48,11 +48,11 @@ class _Sample:
         self._images = images
         self.n_done = self.n_cells = self.n_rows = self.n_channels = 0
         # Where there is none, or a damaged one, it is drawn again.
-        with suppress(BlcfError, AttributeError, KeyError, TypeError, ValueError):
+        with suppress(BlcfError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
             facts = read_json(self._facts)
             counts = [int(facts[name]) for name in ("n_done", "n_cells", "n_rows", "n_channels")]
             n_bytes = 2 * counts[2] * counts[3]
-            if facts["images"] == images and _size(self._rows) >= n_bytes:
+            if facts["images"] == images and min(counts) >= 0 <= _size(self._rows) - n_bytes:
                 self.n_done, self.n_cells, self.n_rows, self.n_channels = counts
                 logger.info("resuming the training of an interrupted run")
         with refusals(self._rows):

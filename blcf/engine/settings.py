@@ -7,6 +7,7 @@ from typing import Any
 
 from blcf.bags.weighting import check_weighting
 from blcf.engine.checks import SIDES, check_bool, check_choice, check_integer
+from blcf.errors import InvalidInput
 
 __all__ = ["VOCABULARIES", "Settings"]
 
@@ -48,6 +49,10 @@ class Settings:
     random_state: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("network", "layer", "weights"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name == "network"):
+                raise InvalidInput(f"Expected {name} to be a name, got {value!r}.")
         check_weighting(self.weighting)
         if self.n_components is not None:
             check_integer("n_components", self.n_components, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import overload
 
@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 
 from blcf.errors import FormatError
-from blcf.storage import read_dataset, write_dataset
+from blcf.index.blocks import Blocks
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["Names", "hash_names"]
 
@@ -24,6 +25,7 @@ class Names(Sequence[str]):
 
     ``hashes`` (uint64, ascending) and ``order`` (int32, the position of each hash's name) find
     names among millions without a dictionary in memory; they are made when they are first needed.
+    ``blocks`` verify the arrays of a file, by their names there.
     """
 
     def __init__(
@@ -32,11 +34,14 @@ class Names(Sequence[str]):
         offsets: np.ndarray,
         hashes: np.ndarray | None = None,
         order: np.ndarray | None = None,
+        blocks: Mapping[str, Blocks] | None = None,
     ):
         self._blob = blob
         self._offsets = offsets
         self._hashes = hashes
         self._order = order
+        self._blocks = blocks or {}
+        self._seen = np.zeros(len(self), dtype=bool)  # names that were verified
 
     @classmethod
     def from_list(cls, names: Sequence[str]) -> Names:
@@ -65,6 +70,8 @@ class Names(Sequence[str]):
     def take(self, positions: Sequence[int] | np.ndarray) -> list[str]:
         """The names at some positions, 0 .. n - 1."""
         places = np.asarray(positions, dtype=np.int64)
+        if self._blocks:
+            self._verify(places)
         firsts, lasts = self._offsets[places].tolist(), self._offsets[places + 1].tolist()
         blob = self._blob.data
         try:
@@ -74,6 +81,14 @@ class Names(Sequence[str]):
                 f"A name of the index is damaged ({error.reason}). Run `blcf check` on the "
                 "collection, or index again."
             ) from error
+
+    def _verify(self, places: np.ndarray) -> None:
+        """Raise `FormatError` where names are not as they were written."""
+        fresh = places[~self._seen[places]]
+        if fresh.size:
+            self._blocks["name_offsets"].touch(fresh, fresh + 2)
+            self._blocks["names"].touch(self._offsets[fresh], self._offsets[fresh + 1])
+            self._seen[fresh] = True
 
     def find(
         self, wanted: Sequence[str], asked: np.ndarray | None = None
@@ -110,6 +125,9 @@ class Names(Sequence[str]):
             hashes = hash_names(self[:])
             order = np.argsort(hashes, kind="stable").astype(np.int32)
             self._hashes, self._order = hashes[order], order
+        for name in ("name_hashes", "name_order"):
+            if name in self._blocks:
+                self._blocks[name].touch_all()
         return self._hashes, self._order
 
     @property
@@ -122,6 +140,8 @@ class Names(Sequence[str]):
 
     def check(self) -> None:
         """Raise `FormatError` where names or their hashes are damaged; reads everything."""
+        for blocks in self._blocks.values():
+            blocks.touch_all()
         ends = self._offsets
         if ends[0] != 0 or ends[-1] != self._blob.size or (ends[1:] < ends[:-1]).any():
             raise FormatError("Expected names one behind the other.")
@@ -142,18 +162,19 @@ class Names(Sequence[str]):
         write_dataset(group, "name_order", order)
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Names:
-        """The names of an HDF5 group, over its mapped file."""
+    def read(cls, group: StoredGroup, blocks: Mapping[str, Blocks] | None = None) -> Names:
+        """The names of a stored group, over its mapped file; what is used of them is verified."""
         parts = ("names", "name_offsets", "name_hashes", "name_order")
-        blob, offsets, hashes, order = (read_dataset(group, part, mapped) for part in parts)
+        blob, offsets, hashes, order = (group.array(part) for part in parts)
         kinds = tuple((array.dtype, array.ndim) for array in (blob, offsets, hashes, order))
         expected = ((np.uint8, 1), (np.int64, 1), (np.uint64, 1), (np.int32, 1))
         if kinds != expected or not offsets.size == hashes.size + 1 == order.size + 1:
             raise FormatError(
-                f"{group.file.filename} is damaged: its names do not fit together. "
+                f"{group.path} is damaged: its names do not fit together. "
                 "Restore it from a copy, or index again."
             )
-        return cls(blob, offsets, hashes, order)
+        own = {name: blocks[name] for name in parts} if blocks else None
+        return cls(blob, offsets, hashes, order, own)
 
 
 def hash_names(names: Iterable[str]) -> np.ndarray:

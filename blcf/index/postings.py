@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.errors import FormatError
+from blcf.index.blocks import Blocks
+from blcf.index.frequencies import BUFFER, code_type, distinct_frequencies
 from blcf.kernels.postings import (
     accumulate_scores,
     accumulate_squared_norms,
@@ -20,15 +22,10 @@ from blcf.kernels.postings import (
     count_postings,
     group_runs,
     has_repeats,
-    look_up_steps,
-    mark_steps,
 )
-from blcf.storage import read_dataset, write_dataset
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["BUFFER", "Postings"]
-
-STEPS = np.float32(16)  # of a frequency of 1: finer than those of `blcf.bags`
-BUFFER = 65_536  # images of a part at most; entries of an array that is indexed by an image's id
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +46,7 @@ class Postings:
         are more than 65,536 values
     run_lengths : uint16 (n_runs,), postings of each run less one
     values : float32 (n_values,), raw term frequencies, > 0, ascending
+    blocks : of the three large arrays, which lie in a file; nothing for lists in memory
     """
 
     n_images: int
@@ -58,6 +56,7 @@ class Postings:
     run_codes: np.ndarray
     run_lengths: np.ndarray
     values: np.ndarray
+    blocks: Mapping[str, Blocks] = field(default_factory=dict)
 
     @property
     def n_words(self) -> int:
@@ -79,7 +78,7 @@ class Postings:
         """Posting lists of bags, CSR float32 (n_images <= 65,536, n_words), positive values."""
         n_images, n_words = bags.shape
         assert n_images <= BUFFER, "larger additions are split before"
-        values, codes = _distinct(bags.data)
+        values, codes = distinct_frequencies(bags.data)
         word_indptr = np.zeros(n_words + 1, dtype=np.int32)
         image_ids = np.empty(bags.nnz, dtype=np.uint16)
         list_codes = np.empty_like(codes)
@@ -122,10 +121,11 @@ class Postings:
         values = np.unique(np.concatenate([postings.values for postings, _ in parts]))
         counts = np.zeros(parts[0][0].n_words, dtype=np.int64)
         for postings, live in parts:
+            postings.verify()
             counts += postings.document_frequencies(live)
         word_indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         image_ids = np.empty(word_indptr[-1], dtype=np.uint16)
-        codes = np.empty(word_indptr[-1], dtype=_code_type(values.size))
+        codes = np.empty(word_indptr[-1], dtype=code_type(values.size))
         ends = word_indptr[:-1].astype(np.int64)
         n_images = 0
         for postings, live in parts:
@@ -148,6 +148,7 @@ class Postings:
         """In how many images, of those that live, each word occurs: int64 (n_words,)."""
         if live is None:
             return np.diff(self.word_indptr).astype(np.int64)
+        self.verify()
         counts = np.zeros(self.n_words, dtype=np.int64)
         mask = np.zeros(BUFFER, dtype=bool)
         mask[: self.n_images] = live
@@ -167,13 +168,36 @@ class Postings:
 
         ``words``, ``starts``, ``rows``, ``weights``: see `blcf.kernels.postings.accumulate_scores`.
         """
+        if self.blocks:
+            self._verify(words)
         accumulate_scores(*(words, starts, rows, weights, *self._lists(sqrt), scores))
 
     def squared_norms(self, idf: np.ndarray, sqrt: bool) -> np.ndarray:
         """Each image's squared norm under an idf: float64 (n_images,)."""
+        self.verify()
         squared = np.zeros(BUFFER)
         accumulate_squared_norms(*(*self._lists(sqrt), idf, squared))
         return squared[: self.n_images].copy()
+
+    def verify(self) -> None:
+        """Raise `FormatError` where lists of a file are not as they were written."""
+        for blocks in self.blocks.values():
+            blocks.touch_all()
+
+    def _verify(self, words: np.ndarray) -> None:
+        """`verify` for the lists of some words."""
+        fresh = words[~self._seen[words]]
+        if fresh.size:
+            ends, run_ends = self.word_indptr, self.run_indptr
+            self.blocks["image_ids"].touch(ends[fresh], ends[fresh + 1])
+            for name in ("run_codes", "run_lengths"):
+                self.blocks[name].touch(run_ends[fresh], run_ends[fresh + 1])
+            self._seen[fresh] = True
+
+    @cached_property
+    def _seen(self) -> np.ndarray:
+        """Words whose lists were verified: bool (n_words,)."""
+        return np.zeros(self.n_words, dtype=bool)
 
     def _lists(self, sqrt: bool) -> tuple[Any, ...]:
         table = self._roots if sqrt else self._table
@@ -208,8 +232,12 @@ class Postings:
         }
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Postings:
-        """The lists of an HDF5 group, over its mapped file; only the lists of lists are read.
+    def read(cls, group: StoredGroup, blocks: Mapping[str, Blocks] | None = None) -> Postings:
+        """The lists of a stored group, over its mapped file; only the lists of lists are read.
+
+        Parameters
+        ----------
+        blocks : of the arrays of the group; what is read here is verified, the rest with its use
 
         Raises
         ------
@@ -217,10 +245,13 @@ class Postings:
             A search could leave the arrays.
         """
         names = ("word_indptr", "image_ids", "run_indptr", "run_codes", "run_lengths", "values")
-        arrays = [read_dataset(group, name, mapped) for name in names]
+        large = ("image_ids", "run_codes", "run_lengths")
+        arrays, blocks = [group.array(name) for name in names], blocks or {}
+        for name in set(names).difference(large) if blocks else ():
+            blocks[name].touch_all()
         ends, image_ids, run_ends, run_codes, run_lengths, values = arrays
-        n_images = int(group.attrs["n_images"])
-        expected = [np.int32, np.uint16, np.int32, _code_type(values.size), np.uint16, np.float32]
+        n_images = group.value("n_images", int)
+        expected = [np.int32, np.uint16, np.int32, code_type(values.size), np.uint16, np.float32]
         if (
             [one.dtype for one in arrays if one.ndim == 1] != expected
             or not 0 <= n_images <= BUFFER
@@ -232,13 +263,15 @@ class Postings:
             or (values.size > BUFFER and run_codes.size and run_codes.max() >= values.size)
         ):
             raise FormatError(
-                f"{group.file.filename} is damaged: its posting lists do not fit together. "
+                f"{group.path} is damaged: its posting lists do not fit together. "
                 "Restore it from a copy, or index again."
             )
-        return cls(n_images, *arrays)
+        own = {name: blocks[name] for name in large if blocks}
+        return cls(n_images, **dict(zip(names, arrays)), blocks=own)
 
     def check(self) -> None:
         """Raise `FormatError` where the lists are none; reads everything."""
+        self.verify()
         ids, lengths = self.image_ids, self.run_lengths.astype(np.int64) + 1
         ends = np.concatenate([[0], np.cumsum(lengths)])
         if not np.array_equal(ends[self.run_indptr], self.word_indptr):
@@ -265,22 +298,3 @@ class Postings:
 
 def _are_ends(ends: np.ndarray, n: int) -> bool:
     return bool(ends.size and ends[0] == 0 and ends[-1] == n and (ends[1:] >= ends[:-1]).all())
-
-
-def _code_type(n_values: int) -> type:
-    return np.uint16 if n_values <= BUFFER else np.uint32
-
-
-def _distinct(tf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct frequencies, ascending, and the place of each in them, uint16 or uint32 (n,)."""
-    # Counts, and sums of weights in steps, are told apart without sorting.
-    present = np.zeros(1 << 20, dtype=bool)
-    if mark_steps(tf, STEPS, present):
-        steps = np.flatnonzero(present)
-        places: np.ndarray = np.zeros(present.size, dtype=_code_type(steps.size))
-        places[steps] = np.arange(steps.size)
-        codes = np.empty(tf.size, dtype=places.dtype)
-        look_up_steps(tf, STEPS, places, codes)
-        return (steps / float(STEPS)).astype(np.float32), codes
-    values, codes = np.unique(tf, return_inverse=True)
-    return values, codes.ravel().astype(_code_type(values.size))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-import h5py
 import numpy as np
 import pytest
+from damaged import forged
 from made_up import picture
 
 from blcf.bags import BagOfWords
@@ -97,6 +97,8 @@ def test_merge(tmp_path):
         ("maps/shapes", np.full((3, 2), 2**30, np.int32), "maps that lie one behind the other"),
         ("maps/offsets", np.array([0, 9, 5, 6]), "Expected maps that lie one behind the other"),
         ("maps/word_offsets", np.array([0, 9, 5, 6]), "maps that lie one behind the other"),
+        ("maps/shapes", None, "00000001.h5 is damaged .*shapes"),
+        ("postings/values", None, "00000001.h5 is damaged .*values"),
         ("maps/marks", None, "00000001.h5 is damaged .*marks"),
         ("names", np.zeros(5, np.int16), "its names do not fit together"),
         ("postings/run_lengths", np.zeros(2, np.uint16), "its posting lists do not fit together"),
@@ -105,18 +107,17 @@ def test_merge(tmp_path):
 )
 def test_parts_that_do_not_fit(tmp_path, name, value, message):
     entry = write(tmp_path, ["a", "b", "c"])
-    with h5py.File(tmp_path / "00000001.h5", "r+") as file:
+    with forged(tmp_path / "00000001.h5", entry) as file:
         del file[name]
         if value is not None:
             file[name] = value
-    entry["bytes"] = (tmp_path / "00000001.h5").stat().st_size
     with pytest.raises(FormatError, match=message):
         Segment.read(tmp_path, entry, "v")
 
 
 def test_map_that_cannot_be_unpacked(tmp_path):
     entry = write(tmp_path, ["a", "b"])
-    with h5py.File(tmp_path / "00000001.h5", "r+") as file:
+    with forged(tmp_path / "00000001.h5", entry) as file:
         file["maps/marks"][0] = 0b11
     segment = Segment.read(tmp_path, entry, "v")
     segment.words_of(1)
@@ -129,7 +130,7 @@ def test_map_that_cannot_be_unpacked(tmp_path):
 @pytest.mark.parametrize(("n_words", "word"), [(20, 20), (20, 65_535), (70_000, -1)])
 def test_words_that_the_vocabulary_has_not(tmp_path, n_words, word):
     entry = write(tmp_path, ["a", "b"], n_words)
-    with h5py.File(tmp_path / "00000001.h5", "r+") as file:
+    with forged(tmp_path / "00000001.h5", entry) as file:
         file["maps/cell_words"][0] = word
     segment = Segment.read(tmp_path, entry, "v")
     segment.words_of(1)

@@ -18,11 +18,8 @@ from blcf import SearchOptions
 from blcf.collection import check_collection
 from blcf.engine import indexing
 from blcf.engine.pictures import stream_maps
-from blcf.errors import (
-    CollectionLocked,
-    FormatError,
-    VocabularyMismatch,
-)
+from blcf.errors import CollectionLocked, FormatError, VocabularyMismatch
+from blcf.index.blocks import SUMS, sums_of
 
 
 def test_a_damaged_segment_is_no_crash(scenes, tmp_path):
@@ -39,11 +36,16 @@ def test_a_damaged_segment_is_no_crash(scenes, tmp_path):
     path.write_bytes(whole)
     with h5py.File(path, "r+") as file:
         file["postings/image_ids"][5] = 60_000
+    with pytest.raises(FormatError, match="its postings/image_ids are not as they were written"):
+        reopen(tmp_path / "c.blcf").search(scenes / "00.png")
+    with h5py.File(path, "r+") as file:
+        file[SUMS][...] = sums_of(file)  # damaged before they were taken
     assert len(reopen(tmp_path / "c.blcf").search(scenes / "00.png")) == 12
     (damage,) = check_collection(tmp_path / "c.blcf").damages
     assert damage.file == "segments/00000001.h5" and damage.n_images == 12
     with h5py.File(path, "r+") as file:
         file["postings/word_indptr"][5] = 2**30
+        file[SUMS][...] = sums_of(file)
     with pytest.raises(FormatError, match="its posting lists do not fit together"):
         reopen(tmp_path / "c.blcf").search(scenes / "00.png")
 

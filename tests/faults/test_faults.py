@@ -286,3 +286,15 @@ def test_any_flipped_bit_is_found(collection, seed):
     lost = [number for number in left if name(number) in report.damages[0].names]
     assert len(lost) == report.damages[0].n_images
     check(Collection.open(collection.path), [number for number in left if number not in lost])
+
+
+@pytest.mark.parametrize(
+    ("n", "seed"), [(60, 0), pytest.param(1_000, 1_000, marks=pytest.mark.slow)]
+)
+def test_collections_of_strangers(tmp_path, n, seed):
+    """Each opens right or is refused in a sentence, and nothing beside it is touched."""
+    done = run(FAULTS / "strangers.py", tmp_path, n, seed, n_seconds=60 * n)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert not said["failures"], "\n\n".join(said["failures"])
+    assert said["totals"]["done"] > n and said["totals"]["refused"] > n
