@@ -10,13 +10,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from blcf.cli.commands import DONE, SKIPPED, given, open_engine
 from blcf.cli.queries import Asked, find_queries
 from blcf.cli.results import check_results, open_results
 from blcf.cli.units import count
 from blcf.engine import Hits, SearchEngine, SearchOptions
+from blcf.engine.progress import tqdm
 from blcf.engine.queries import Example
 from blcf.errors import InvalidInput
 from blcf.images import display_name
