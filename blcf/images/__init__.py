@@ -2,7 +2,10 @@
 
 - `find_images` (folder.py) lists pictures and gives each its name in a collection;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
-  modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side;
+  modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side, and
+  `read_resized` does both in less memory;
+- bounds.py says what a picture may ask for, headers.py, jpeg.py and tiff.py what one asks for;
+  decoding.py hands it to Pillow then, and room.py says when there is memory for it;
 - `read_mask` (masks.py) reads a mask that somebody drew on a picture;
 - `read_ahead` (prefetch.py) reads the next pictures in threads, in order;
 - `display_name` (names.py) writes any file name so that it can be printed.
@@ -14,16 +17,20 @@ from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images
 from blcf.images.masks import read_mask
 from blcf.images.names import display_name
 from blcf.images.prefetch import read_ahead
-from blcf.images.reading import read_image, resize_image, resized_size
+from blcf.images.reading import Large, read_image, read_resized, read_through
+from blcf.images.resizing import resize_image, resized_size
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "ImageList",
+    "Large",
     "display_name",
     "find_images",
     "read_ahead",
     "read_image",
     "read_mask",
+    "read_resized",
+    "read_through",
     "resize_image",
     "resized_size",
 ]
