@@ -1,4 +1,4 @@
-"""Large pictures: one at a time where memory asks for it, and never whole where a side is wanted."""
+"""Large pictures: one at a time where memory asks for it, never whole where a side is wanted."""
 
 from __future__ import annotations
 
