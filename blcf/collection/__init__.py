@@ -11,6 +11,7 @@
 
 from blcf.collection.checking import CheckReport, Damage, check_collection
 from blcf.collection.collection import TRAINING, Collection
+from blcf.collection.decoding import DecodingNotes
 from blcf.collection.segment import Batch, Segment
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Batch",
     "CheckReport",
     "Collection",
+    "DecodingNotes",
     "Damage",
     "Segment",
     "check_collection",
