@@ -194,7 +194,10 @@ def test_damaged(instre: Path, case: str) -> None:
         read_instre(instre)
 
 
-@pytest.mark.parametrize("line", ["1 2 3", "1 2 3 4 5", "a b c d", "1 2 nan 4", "1 2 inf 4"])
+@pytest.mark.parametrize(
+    "line",
+    ["1 2 3", "1 2 3 4 5", "a b c d", "1 2 nan 4", "1 2 inf 4", "1e38 2 3e38 4", "1e999 1 1 1"],
+)
 def test_a_box_file_of_another_form(instre: Path, line: str) -> None:
     (instre / NAMES[0]).with_suffix(".txt").write_text(f"1 2 3 4\n{line}\n")
     with pytest.raises(FormatError, match=r"001.txt, line 2: expected"):
