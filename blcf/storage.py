@@ -10,11 +10,10 @@ import errno
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
@@ -26,7 +25,6 @@ __all__ = [
     "file_digest",
     "map_file",
     "open_h5",
-    "open_plain",
     "read_dataset",
     "read_json",
     "refusals",
@@ -36,8 +34,6 @@ __all__ = [
     "write_json",
 ]
 
-
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for the writer of a pipe
 
 # Datasets begin at multiples of 64 bytes: arrays over the mapped file are aligned.
 _IN_MEMORY = {
@@ -69,31 +65,6 @@ def replace_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-def open_plain(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a plain file for reading, and refuse what is none before it can block.
-
-    Raises
-    ------
-    FormatError
-        It is a folder, a named pipe, a socket or a device, or no name that a file can have.
-    OSError
-        What the system says: missing, no permission, input/output error.
-    """
-    try:
-        is_plain = stat.S_ISREG(os.stat(path).st_mode)  # opening a device may do something
-    except ValueError as error:  # a NUL in the name
-        raise FormatError(f"Expected the name of a file, got {os.fspath(path)!r}.") from error
-    if is_plain:
-        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAIT))
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return file
-        file.close()
-    raise FormatError(
-        f"Expected {os.fspath(path)} to be a plain file, it is a folder, a named pipe, a socket or "
-        "a device."
-    )
 
 
 @contextmanager
