@@ -15,7 +15,6 @@ from blcf.storage import (
     file_digest,
     map_file,
     open_h5,
-    read_dataset,
     read_json,
     replace_file,
     write_dataset,
@@ -97,7 +96,7 @@ def test_dataset_is_mapped(tmp_path, shape, dtype):
     with write_h5(tmp_path / "a.h5", "arrays", 1) as file:
         write_dataset(file.create_group("group"), "array", array)
     with open_h5(tmp_path / "a.h5", "arrays", 1) as file:
-        mapped = read_dataset(file["group"], "array", map_file(file.filename))
+        mapped = file.group("group").array("array")
     # The file is closed by now.
     assert mapped.dtype == array.dtype
     np.testing.assert_array_equal(mapped, array)
@@ -111,7 +110,7 @@ def test_dataset_of_a_transposed_array(tmp_path):
     with write_h5(tmp_path / "a.h5", "arrays", 1) as file:
         write_dataset(file, "array", array)
     with open_h5(tmp_path / "a.h5", "arrays", 1) as file:
-        np.testing.assert_array_equal(read_dataset(file, "array", map_file(file.filename)), array)
+        np.testing.assert_array_equal(file.array("array"), array)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 4)])
@@ -119,14 +118,14 @@ def test_empty_dataset(tmp_path, shape):
     with write_h5(tmp_path / "a.h5", "arrays", 1) as file:
         write_dataset(file, "array", np.empty(shape, dtype=np.float32))
     with open_h5(tmp_path / "a.h5", "arrays", 1) as file:
-        array = read_dataset(file, "array", map_file(file.filename))
+        array = file.array("array")
     assert array.shape == shape and array.dtype == np.float32
 
 
 def test_mapped_dataset_outlives_its_replacement(tmp_path):
     write_numbers(tmp_path / "a.h5", 1000)
     with open_h5(tmp_path / "a.h5", "numbers", 1) as file:
-        mapped = read_dataset(file, "numbers", map_file(file.filename))
+        mapped = file.array("numbers")
     write_numbers(tmp_path / "a.h5", 10)
     np.testing.assert_array_equal(mapped, np.arange(1000))
 
@@ -166,14 +165,14 @@ def test_cut_short_anywhere(tmp_path):
         path.write_bytes(whole[:size])
         with pytest.raises(FormatError):
             with open_h5(path, "numbers", 1) as file:
-                read_dataset(file, "numbers", map_file(file.filename))
+                file.array("numbers")
 
 
 def test_missing_dataset(tmp_path):
     write_numbers(tmp_path / "a.h5")
     with pytest.raises(FormatError, match=r"a\.h5 is damaged .*letters"):
         with open_h5(tmp_path / "a.h5", "numbers", 1) as file:
-            read_dataset(file, "letters", map_file(file.filename))
+            file.array("letters")
 
 
 def test_failure_while_writing_leaves_the_old_file(tmp_path):
@@ -238,7 +237,7 @@ def test_digest_of_a_file(tmp_path):
     assert file_digest(tmp_path / "b") == {"bytes": 0, "digest": empty}
     with pytest.raises(FormatError, match="none is missing"):
         file_digest(tmp_path / "none")
-    with pytest.raises(StorageError, match="Could not read"):
+    with pytest.raises(FormatError, match="to be a plain file, it is a folder"):
         file_digest(tmp_path)
 
 
@@ -250,15 +249,17 @@ def test_failure_gives_no_digest(tmp_path):
     assert stamp == {}
 
 
-def test_dataset_that_is_no_plain_array(tmp_path):
+@pytest.mark.parametrize("name", ["chunked", "text"])
+def test_dataset_that_is_no_plain_array(tmp_path, name):
     path = tmp_path / "a.h5"
     with write_h5(path, "numbers", 1) as file:
-        file.create_dataset("chunked", data=np.arange(100), chunks=(10,))
-        file["text"] = ["variable", "length"]
-    for name in ("chunked", "text"):
-        with pytest.raises(FormatError, match=f"its {name} are no plain array"):
-            with open_h5(path, "numbers", 1) as file:
-                read_dataset(file, name, map_file(path))
+        if name == "chunked":
+            file.create_dataset("chunked", data=np.arange(100), chunks=(10,))
+        else:
+            file["text"] = ["variable", "length"]
+    with pytest.raises(FormatError, match=f"its {name} are no plain array"):
+        with open_h5(path, "numbers", 1) as stored:
+            stored.array(name)
 
 
 def test_refusal_is_no_damage(tmp_path):
@@ -266,5 +267,7 @@ def test_refusal_is_no_damage(tmp_path):
     with pytest.raises(StorageError, match="Could not map"):
         with open_h5(tmp_path / "a.h5", "numbers", 1):
             map_file(tmp_path / "none")
-    with pytest.raises(StorageError, match="Could not read"):
+    with pytest.raises(FormatError, match="to be a plain file, it is a folder"):
         read_json(tmp_path)
+    with pytest.raises(StorageError, match="Could not read"):
+        read_json(tmp_path / "none")

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from blcf.collection.findings import CheckReport, Damage, inspect
+from blcf.collection.check_report import CheckReport, Damage, Unreadable
+from blcf.collection.findings import inspect
 from blcf.collection.lock import writer_lock
 from blcf.collection.manifest import BACKUP, MANIFEST
 from blcf.collection.repairing import repair_collection
 from blcf.errors import CollectionNotFound
+from blcf.storage import Member, reading
 
-__all__ = ["CheckReport", "Damage", "check_collection"]
+__all__ = ["CheckReport", "Damage", "Unreadable", "check_collection"]
 
 ATTEMPTS = 10  # to check what a writer merges in the same moment
 
@@ -28,7 +30,8 @@ def check_collection(path: str | os.PathLike[str], *, repair: bool = False) -> C
     repair : bool, be the writer and: take the copy of a damaged manifest; move damaged segments to
         ``damaged/``, with a list of their pictures for `blcf add` beside them; write damaged
         copies of names again; move a damaged ``errors.jsonl`` and delete damaged statistics.
-        Nothing is lost that was sound. A damaged ``model.h5`` cannot be repaired.
+        Nothing is lost that was sound. A damaged ``model.h5`` cannot be repaired. Where anything
+        cannot be read (no permission, a broken disk), nothing is repaired: it may be sound.
 
     Returns
     -------
@@ -37,10 +40,13 @@ def check_collection(path: str | os.PathLike[str], *, repair: bool = False) -> C
     Raises
     ------
     CollectionNotFound, FormatError, CollectionLocked, StorageError
-        FormatError: another version, or the manifest and its copy are both damaged.
+        FormatError: another version, or the manifest and its copy are both damaged, or a folder of
+        the collection is a link. StorageError: the manifest cannot be read.
     """
     folder = Path(path)
-    if not any((folder / name).is_file() for name in (MANIFEST, BACKUP)):
+    with reading(folder):
+        is_there = any(Member(folder, name).exists() for name in (MANIFEST, BACKUP))
+    if not is_there:
         raise CollectionNotFound(
             f"No collection at {folder}: it holds neither {MANIFEST} nor {BACKUP}, its copy. "
             "There is nothing to check, nor to restore from."

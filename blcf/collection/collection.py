@@ -18,8 +18,6 @@ one step: whoever opens the collection sees the state before or after a commit, 
 from __future__ import annotations
 
 import os
-import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,11 +41,12 @@ from blcf.collection.manifest import (
     segment_files,
     swap_manifest,
 )
+from blcf.collection.manifest_form import MODEL, is_segment_file
 from blcf.collection.rewriting import compact_segments, merge_segments
 from blcf.collection.segment import Batch, Segment
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import CollectionExists, FormatError, StorageError
-from blcf.storage import file_digest
+from blcf.storage import Member, file_digest, reading, refusals
 
 __all__ = ["TRAINING", "Collection"]
 
@@ -74,7 +73,8 @@ class Collection(Snapshot):
         folder = Path(path)
         cls.check_free(folder)
         try:
-            (folder / "segments").mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            Member(folder, "segments").make_folder()
         except OSError as error:
             raise StorageError(f"Could not make {folder}: {error.strerror}.") from error
         copy_manifest(folder, swap_manifest(folder, new_manifest(description)))
@@ -90,9 +90,11 @@ class Collection(Snapshot):
         if not folder.exists():
             return
         if folder.is_dir():
-            left = [one for one in folder.iterdir() if not one.name.startswith(".")]
-            if all(one.name == "segments" and not any(one.iterdir()) for one in left):
-                return
+            segments = Member(folder, "segments")
+            with reading(folder):
+                left = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
+                if not left or left == {"segments"} and not segments.names():
+                    return
         raise CollectionExists(
             f"{folder} exists and is not an empty folder. Choose another path for the "
             "collection, or open the collection that is there."
@@ -114,6 +116,9 @@ class Collection(Snapshot):
     def refresh(self) -> None:
         """Take what was committed since the collection was opened; a failure changes nothing."""
         manifest = read_manifest(self.path)
+        segments = self.file("segments")
+        with reading(segments):
+            segments.check("a folder")
         for attempt in range(ATTEMPTS):
             try:
                 return self._take(manifest)
@@ -138,16 +143,20 @@ class Collection(Snapshot):
             is_copied = read_copy(self.path)["digest"] == self.manifest["digest"]
         except FormatError:
             is_copied = False
-        leftovers = [*self.path.glob(".*.tmp"), *self.path.glob("segments/.*.tmp")]
+        segments = self.file("segments")
+        with refusals(self.path):
+            segments.make_folder()  # empty folders get lost on the way
+            names = segments.names()
+        leftovers = [self.file(name) for name in os.listdir(self.path) if _is_temporary(name)]
+        leftovers += [segments / name for name in names if _is_temporary(name)]
         if is_copied or copy_manifest(self.path, self.manifest):
             named = segment_files(self.manifest)
-            for path in (self.path / "segments").iterdir():
-                # Only what is named like a segment: other files are not ours.
-                if path.name not in named and re.fullmatch(r"\d{8}(\.names)?\.h5", path.name):
-                    leftovers.append(path)
+            # Only what is named like a segment: other files are not ours.
+            ours = [name for name in names if is_segment_file(name.replace(".names.h5", ".h5"))]
+            leftovers += [segments / name for name in ours if name not in named]
         for path in leftovers:
             with suppress(OSError):
-                path.unlink(missing_ok=True)
+                path.unlink()
 
     def append(self, batch: Batch, bags: sp.csr_matrix, root: str) -> None:
         """Commit a batch (the caller is the writer); images of the same names are replaced.
@@ -164,7 +173,7 @@ class Collection(Snapshot):
         roots, number = list(self.manifest["roots"]), self.manifest["next_segment"]
         if root not in roots:
             roots.append(root)
-        path = self.path / "segments" / f"{number:08d}.h5"
+        path = self.segment_file(number)
         entry = Segment.write(path, batch, bags, self.vocabulary_digest, roots.index(root))
         entries, _ = self._removed(batch.names)
         self.commit(segments=[*entries, entry], roots=roots, next_segment=number + 1)
@@ -214,23 +223,21 @@ class Collection(Snapshot):
         before = segment_files(self.manifest)
         manifest = {**self.manifest, **changes, "generation": self.manifest["generation"] + 1}
         if changes.get("model"):
-            file = self.path / changes["model"]["file"]
-            manifest["model"] = {**changes["model"], **file_digest(file)}
+            manifest["model"] = {**changes["model"], **file_digest(self.file(MODEL))}
         manifest = swap_manifest(self.path, manifest)
         is_copied = copy_manifest(self.path, manifest)
         self._take(manifest)
         if is_copied:  # the older copy still names them
             for name in before - segment_files(manifest):
                 with suppress(OSError):
-                    (self.path / "segments" / name).unlink(missing_ok=True)
+                    self.file(f"segments/{name}").unlink()
 
     def discard(self) -> None:
         """Remove a collection that holds no pictures yet, and no other file of its folder."""
         assert not self.manifest["segments"], "a collection with pictures is never removed"
-        ours = (MANIFEST, BACKUP, "model.h5", "errors.jsonl", STATISTICS)
-        for name in (*ours, *LOCK_FILES):
-            (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self.path / TRAINING, ignore_errors=True)
+        for name in (MANIFEST, BACKUP, MODEL, report.SKIPPED, STATISTICS, *LOCK_FILES):
+            self.file(name).unlink()
+        self.drop_training()
         for folder in (self.path / "segments", self.path):
             with suppress(OSError):  # not empty: somebody else's files
                 folder.rmdir()
@@ -250,7 +257,9 @@ class Collection(Snapshot):
             state, df, norms = read_statistics(self.path)
         except (FormatError, StorageError):
             return None
-        return (df, norms) if state == self._state and norms.size == self.n_images else None
+        n_words = [segment.postings.n_words for segment in self.segments[:1]]
+        is_right = state == self._state and (norms.size, [df.size]) == (self.n_images, n_words)
+        return (df, norms) if is_right else None
 
     def skipped(self) -> dict[str, str]:
         """Pictures that were skipped: {name: reason}."""
@@ -265,5 +274,22 @@ class Collection(Snapshot):
         report.record_skipped(self._report, skipped, settled, root)
 
     @property
-    def _report(self) -> Path:
-        return self.path / "errors.jsonl"
+    def _report(self) -> Member:
+        return self.file(report.SKIPPED)
+
+    def training_folder(self) -> Path:
+        """Where the training sample lies; `FormatError` where anything there is no plain file."""
+        folder = self.file(TRAINING)
+        with reading(folder):
+            for name in folder.names():
+                (folder / name).check("a file")
+        return self.path / TRAINING
+
+    def drop_training(self) -> None:
+        """Delete the training sample, if there is one."""
+        with reading(self.file(TRAINING)):
+            self.file(TRAINING).remove_folder()
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp")

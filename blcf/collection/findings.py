@@ -2,81 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from blcf.collection.check_report import CheckReport, Damage, Unreadable
 from blcf.collection.deletions import unpack_live
 from blcf.collection.kept_statistics import STATISTICS, read_statistics
 from blcf.collection.manifest import (
     BACKUP,
     MANIFEST,
     OtherVersion,
+    has_no_copy_yet,
     names_file,
     read_copy,
     read_manifest,
     segment_files,
 )
+from blcf.collection.manifest_form import is_segment_file
 from blcf.collection.names_copy import read_names
 from blcf.collection.segment import FORMAT_VERSION, KIND, Segment
-from blcf.collection.skipped import read_skipped
-from blcf.errors import BlcfError, FormatError
-from blcf.storage import file_digest
+from blcf.collection.skipped import SKIPPED, read_skipped
+from blcf.errors import BlcfError, FormatError, StorageError
+from blcf.storage import Member, Place, file_digest, reading
 
-__all__ = ["CheckReport", "Damage", "Findings", "inspect"]
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A damaged file.
-
-    Attributes
-    ----------
-    file : str, relative to the collection
-    reason : str, a sentence
-    n_images : how many images are lost with it
-    names, paths : names of these images, and where the pictures were when they were indexed; empty
-        where they are not known
-    listed : the list of the paths that a repair wrote, or None
-    n_left_out : how many of the images the list does not hold, because their names are not known
-        or cannot stand on a line (new lines)
-    """
-
-    file: str
-    reason: str
-    n_images: int = 0
-    names: Sequence[str] = ()
-    paths: Sequence[Path] = ()
-    listed: Path | None = None
-    n_left_out: int = 0
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What `check_collection` found.
-
-    Attributes
-    ----------
-    n_images, n_segments : what is sound
-    damages : list of `Damage`
-    leftovers : files in ``segments`` that belong to nothing; the next writer deletes its own
-    repaired : bool, all damages were repaired; what was damaged is still listed
-    """
-
-    n_images: int
-    n_segments: int
-    damages: list[Damage]
-    leftovers: list[str]
-    repaired: bool = False
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether no damage was found."""
-        return not self.damages
+__all__ = ["Findings", "inspect"]
 
 
 @dataclass(eq=False)
@@ -101,7 +54,9 @@ class Findings:
     bad_names: list[int] = field(default_factory=list)
     doubled: dict[int, list[int]] = field(default_factory=dict)
     damages: list[Damage] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
+    has_copy: bool = True
 
     @property
     def report(self) -> CheckReport:
@@ -109,18 +64,26 @@ class Findings:
         n_doubled = sum(len(positions) for positions in self.doubled.values())
         n_images = sum(segment.n_live for segment in self.sound.values()) - n_doubled
         damages = [*self.damages, *self.lost.values()]
-        return CheckReport(n_images, len(self.sound), damages, self.leftovers)
+        return CheckReport(
+            n_images,
+            len(self.sound),
+            damages,
+            self.leftovers,
+            unreadable=self.unreadable,
+            has_copy=self.has_copy,
+        )
 
     def is_current(self) -> bool:
         """Whether no writer has swapped the manifest meanwhile."""
-        return _read_manifest(self.folder)[0]["generation"] == self.manifest["generation"]
+        return _read_manifest(self.folder).manifest["generation"] == self.manifest["generation"]
 
 
 def inspect(folder: Path) -> Findings:
     """Verify all files of a collection; errors as `check_collection`."""
-    manifest, damages = _read_manifest(folder)
-    is_restored = any(one.file == MANIFEST for one in damages)
-    findings = Findings(folder, manifest, is_restored, damages=damages)
+    findings = _read_manifest(folder)
+    segments = Member(folder, "segments")
+    with reading(segments):
+        segments.check("a folder")
     _inspect_segments(findings)
     _inspect_names(findings)
     _inspect_others(findings)
@@ -128,27 +91,42 @@ def inspect(folder: Path) -> Findings:
     return findings
 
 
-def _read_manifest(folder: Path) -> tuple[dict[str, Any], list[Damage]]:
+def _read_manifest(folder: Path) -> Findings:
     """The manifest, or its copy, and what is wrong with either."""
     found: dict[str, Any] = {}
-    damages = []
+    damages, unreadable, has_copy = [], [], True
     for name, read in ((MANIFEST, read_manifest), (BACKUP, read_copy)):
         try:
             found[name] = read(folder)
         except OtherVersion:
             raise
         except FormatError as error:
-            damages.append(Damage(name, str(error)))
+            if name == BACKUP and MANIFEST in found and has_no_copy_yet(folder, found[MANIFEST]):
+                has_copy = False
+            else:
+                damages.append(Damage(name, str(error)))
+        except StorageError as error:
+            if name == MANIFEST:  # its copy may be older: it takes the place of damage only
+                raise
+            unreadable.append(Unreadable(name, str(error)))
     if not found:
         raise FormatError(
             f"{folder / MANIFEST} and {BACKUP}, the copy of it, are both damaged or missing: there "
             "is nothing to restore from here. Restore the folder from a copy, or index again."
         )
-    return found.get(MANIFEST) or found[BACKUP], damages
+    is_restored = MANIFEST not in found
+    return Findings(
+        folder,
+        found[BACKUP if is_restored else MANIFEST],
+        is_restored,
+        damages=damages,
+        unreadable=unreadable,
+        has_copy=has_copy,
+    )
 
 
 def _inspect_segments(findings: Findings) -> None:
-    manifest, folder = findings.manifest, findings.folder / "segments"
+    manifest, folder = findings.manifest, Member(findings.folder, "segments")
     model = manifest["model"] or {}
     n_words = model.get("n_words")
     for place, entry in enumerate(manifest["segments"]):
@@ -158,20 +136,25 @@ def _inspect_segments(findings: Findings) -> None:
             segment = Segment.read(folder, entry, model.get("vocabulary_digest", ""))
             n_words = n_words or segment.postings.n_words
             segment.check(n_words, len(manifest["roots"]))
+        except (StorageError, MemoryError) as error:
+            findings.unreadable.append(Unreadable(path.below, str(error) or "No memory is left."))
+            continue
         except BlcfError as error:
             findings.lost[entry["file"]] = _lost(findings, entry["file"], str(error), entry)
             continue
         findings.sound[place] = segment
+        copy = folder / names_file(entry["file"])
         try:
-            copy = folder / names_file(entry["file"])
             _compare(copy, {"digest": entry["names_digest"]})
             read_names(copy)
+        except StorageError as error:
+            findings.unreadable.append(Unreadable(copy.below, str(error)))
         except BlcfError as error:
             findings.bad_names.append(place)
-            findings.damages.append(Damage(f"segments/{copy.name}", str(error)))
+            findings.damages.append(Damage(copy.below, str(error)))
 
 
-def _compare(path: Path, entry: dict[str, Any]) -> None:
+def _compare(path: Place, entry: dict[str, Any]) -> None:
     found = file_digest(path)
     for key in ("bytes", "digest"):
         if entry.get(key, found[key]) != found[key]:
@@ -182,7 +165,7 @@ def _compare(path: Path, entry: dict[str, Any]) -> None:
 
 def _lost(findings: Findings, file: str, reason: str, entry: dict[str, Any] | None) -> Damage:
     """The damage of a segment, with its pictures where the names are sound in either file."""
-    folder, roots = findings.folder / "segments", findings.manifest["roots"]
+    folder, roots = Member(findings.folder, "segments"), findings.manifest["roots"]
     n_images, live = 0, None
     if entry is not None:
         n_images = entry["n_images"]
@@ -249,31 +232,36 @@ def _inspect_names(findings: Findings) -> None:
 
 
 def _inspect_others(findings: Findings) -> None:
-    folder, model = findings.folder, findings.manifest["model"]
-    if model and "file" in model:
+    model = findings.manifest["model"]
+    looks: list[tuple[str, Callable[[Member], Any]]] = [
+        (SKIPPED, read_skipped),
+        (STATISTICS, _read_statistics),
+    ]
+    if model:
+        looks.insert(0, (model["file"], lambda path: _compare(path, model)))
+    for name, look in looks:
         try:
-            _compare(folder / model["file"], model)
+            look(Member(findings.folder, name))
+        except StorageError as error:
+            findings.unreadable.append(Unreadable(name, str(error)))
         except BlcfError as error:
-            what = "It cannot be computed again: restore it from a copy, or index again."
-            findings.damages.append(Damage(model["file"], f"{error} {what}"))
-    for name, read in (("errors.jsonl", read_skipped), (STATISTICS, _read_statistics)):
-        try:
-            read(folder / name)
-        except BlcfError as error:
-            findings.damages.append(Damage(name, str(error)))
+            what = " It cannot be computed again: restore it from a copy, or index again."
+            reason = f"{error}{what if model and name == model['file'] else ''}"
+            findings.damages.append(Damage(name, reason))
 
 
-def _read_statistics(path: Path) -> None:
+def _read_statistics(path: Member) -> None:
     if path.exists():
-        read_statistics(path.parent)
+        read_statistics(path.folder)
 
 
 def _inspect_leftovers(findings: Findings) -> None:
-    folder, named = findings.folder / "segments", segment_files(findings.manifest)
-    found = sorted(path.name for path in folder.glob("*") if path.name not in named)
+    folder, named = Member(findings.folder, "segments"), segment_files(findings.manifest)
+    with reading(folder):
+        found = [name for name in folder.names() if name not in named]
     if findings.is_restored:
         # Perhaps committed after the copy was written; the next writer would delete them.
-        for file in [name for name in found if re.fullmatch(r"\d{8}\.h5", name)]:
+        for file in filter(is_segment_file, list(found)):
             reason = f"{folder / file} is not in {BACKUP}, which takes the place of {MANIFEST}."
             findings.lost[file] = _lost(findings, file, reason, None)
             found = [name for name in found if name not in (file, names_file(file))]

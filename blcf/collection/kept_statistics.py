@@ -1,7 +1,7 @@
 """Document frequencies and norms of the live images, kept so that opening needs no postings.
 
 They follow from the segments: where the file is missing, damaged, or of another state of the
-collection, they are computed again.
+collection, they are computed again. No manifest names the file, which holds a digest of itself.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from blcf.errors import FormatError
-from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
+from blcf.storage import Member, open_h5, write_dataset, write_h5
 
 __all__ = ["STATISTICS", "read_statistics", "write_statistics"]
 
 STATISTICS = "statistics.h5"
-KIND, FORMAT_VERSION = "statistics", 1
+KIND, FORMAT_VERSION = "statistics", 2
+BEFORE = 1  # its digest was of df and norms only
 
 
 def write_statistics(folder: Path, state: str, df: np.ndarray, norms: np.ndarray) -> None:
@@ -31,12 +31,10 @@ def write_statistics(folder: Path, state: str, df: np.ndarray, norms: np.ndarray
     df : int64 (n_words,)
     norms : float64 (n_images,)
     """
-    df, norms = np.asarray(df, dtype=np.int64), np.asarray(norms, dtype=np.float64)
-    with write_h5(folder / STATISTICS, KIND, FORMAT_VERSION) as file:
+    with write_h5(Member(folder, STATISTICS), KIND, FORMAT_VERSION, sealed=True) as file:
         file.attrs["state"] = np.bytes_(state)
-        file.attrs["digest"] = np.bytes_(_digest(df, norms))
-        write_dataset(file, "df", df)
-        write_dataset(file, "norms", norms)
+        write_dataset(file, "df", np.asarray(df, dtype=np.int64))
+        write_dataset(file, "norms", np.asarray(norms, dtype=np.float64))
 
 
 def read_statistics(folder: Path) -> tuple[str, np.ndarray, np.ndarray]:
@@ -47,21 +45,17 @@ def read_statistics(folder: Path) -> tuple[str, np.ndarray, np.ndarray]:
     FormatError, StorageError
         Missing or damaged. The digest is verified: some 10 ms for a million images.
     """
-    path = folder / STATISTICS
-    with open_h5(path, KIND, FORMAT_VERSION) as file:
-        mapped = map_file(path)
-        df = read_dataset(file, "df", mapped).copy()
-        norms = read_dataset(file, "norms", mapped)
-        state, digest = _text(file, "state"), _text(file, "digest")
+    path = Member(folder, STATISTICS)
+    with open_h5(path, KIND, FORMAT_VERSION, sealed=True, before=BEFORE) as file:
+        state, df, norms = file.value("state", str), file.array("df").copy(), file.array("norms")
+        is_before = file.value("format_version", int) == BEFORE
+        digest = file.value("digest", str) if is_before else ""
     kinds = (df.dtype, df.ndim, norms.dtype, norms.ndim)
-    if kinds != (np.int64, 1, np.float64, 1) or digest != _digest(df, norms):
+    if kinds != (np.int64, 1, np.float64, 1) or (is_before and digest != _digest(df, norms)):
         raise FormatError(f"{path} is damaged. Delete it: it is computed again.")
+    if (df < 0).any() or not (np.isfinite(norms) & (norms >= 0)).all():
+        raise FormatError(f"{path} holds no statistics. Delete it: it is computed again.")
     return state, df, norms
-
-
-def _text(file: h5py.File, name: str) -> str:
-    value = file.attrs[name]
-    return value.decode("ascii", "replace") if isinstance(value, bytes) else ""
 
 
 def _digest(df: np.ndarray, norms: np.ndarray) -> str:

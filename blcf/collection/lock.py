@@ -15,11 +15,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from blcf.errors import CollectionLocked, FormatError, StorageError
-from blcf.storage import read_json, write_json
+from blcf.storage import Member, read_json, write_json
 
 __all__ = ["LOCK_FILES", "writer_lock"]
 
-LOCK_FILES = ("writer.lock", "writer.json")
+LOCK_FILES = LOCK, NOTE = ("writer.lock", "writer.json")
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +37,14 @@ def writer_lock(folder: Path) -> Iterator[None]:
         Another process is.
     StorageError
         No permission, or no locks on this file system.
+    FormatError
+        One of the two files is a link, or no plain file.
     """
-    lock = FileLock(folder / "writer.lock", timeout=0)
-    note = folder / "writer.json"
+    note = Member(folder, NOTE)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
+        for file in (Member(folder, LOCK), note):  # the lock would follow a link and empty its end
+            file.check("a file")
         lock.acquire()
     except Timeout as error:
         owner = _owner(note)
@@ -62,7 +66,7 @@ def writer_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            note.unlink(missing_ok=True)
+            note.unlink()
         lock.release()
 
 
@@ -76,7 +80,7 @@ def _describe() -> dict[str, str | int]:
     }
 
 
-def _owner(note: Path) -> str:
+def _owner(note: Member) -> str:
     """Who holds the lock, or "" where the note does not say: it is never a reason to fail."""
     try:
         said = read_json(note)

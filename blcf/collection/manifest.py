@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from pathlib import Path
 from typing import Any
 
+from blcf.collection.manifest_form import wrong_values
 from blcf.errors import CollectionNotFound, FormatError, StorageError
-from blcf.storage import read_json, write_json
+from blcf.storage import Member, read_json, reading, write_json
 
 __all__ = [
     "BACKUP",
@@ -22,6 +22,7 @@ __all__ = [
     "OtherVersion",
     "copy_manifest",
     "digest_of",
+    "has_no_copy_yet",
     "names_file",
     "new_manifest",
     "read_copy",
@@ -32,26 +33,6 @@ __all__ = [
 
 FORMAT, FORMAT_VERSION = "blcf collection", 2
 MANIFEST, BACKUP = "manifest.json", "manifest.backup.json"
-
-# What a manifest holds, beside what the engine adds.
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "generation": int,
-    "settings": dict,
-    "extractor": dict,
-    "model": (dict, type(None)),
-    "roots": list,
-    "next_segment": int,
-    "segments": list,
-    "digest": str,
-}
-_ENTRY_KINDS: dict[str, type | tuple[type, ...]] = {
-    "file": str,
-    "n_images": int,
-    "bytes": int,
-    "digest": str,
-    "names_digest": str,
-    "deleted": (str, type(None)),
-}
 
 logger = logging.getLogger(__name__)
 
@@ -93,16 +74,15 @@ def segment_files(manifest: dict[str, Any]) -> set[str]:
 
 def swap_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Make a manifest the collection's; gives it with its digest. The copy is not written yet."""
-    plain = {key: value for key, value in manifest.items() if key != "digest"}
-    sealed = {**plain, "digest": digest_of(plain)}
-    write_json(folder / MANIFEST, sealed)
+    sealed = {**manifest, "digest": _digest_without(manifest)}
+    write_json(Member(folder, MANIFEST), sealed)
     return sealed
 
 
 def copy_manifest(folder: Path, manifest: dict[str, Any]) -> bool:
     """Write the copy of a manifest; False where there is no space for it."""
     try:
-        write_json(folder / BACKUP, manifest)
+        write_json(Member(folder, BACKUP), manifest)
     except StorageError as error:
         # The collection itself is as it should be, and the older copy is sound.
         logger.warning("the copy of the manifest was not renewed: %s", error)
@@ -117,9 +97,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     ------
     CollectionNotFound, FormatError, StorageError
     """
-    path = folder / MANIFEST
-    if not path.is_file():
-        if (folder / BACKUP).is_file():
+    path = Member(folder, MANIFEST)
+    if not _is_there(path):
+        if _is_there(Member(folder, BACKUP)):
             raise FormatError(f"{path} is missing. {_advice(folder)}")
         hint = "the folder holds no manifest.json" if folder.is_dir() else "there is no such folder"
         raise CollectionNotFound(
@@ -130,21 +110,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def read_copy(folder: Path) -> dict[str, Any]:
     """The copy of the manifest, which may be one commit old; errors as `read_manifest`."""
-    if not (folder / BACKUP).is_file():
-        raise FormatError(f"{folder / BACKUP} is missing. The next `blcf add` writes it.")
-    return _read(folder / BACKUP)
+    path = Member(folder, BACKUP)
+    if not _is_there(path):
+        raise FormatError(f"{path} is missing. The next `blcf add` writes it.")
+    return _read(path)
+
+
+def has_no_copy_yet(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Whether a collection was made a moment ago, by a process that was killed before the copy."""
+    return manifest["generation"] == 0 and not _is_there(Member(folder, BACKUP))
+
+
+def _is_there(path: Member) -> bool:
+    with reading(path):
+        return path.exists()
 
 
 def _advice(folder: Path) -> str:
     return f"`blcf check {folder} --repair` takes {BACKUP}, the copy of it, where that is sound."
 
 
-def _read(path: Path) -> dict[str, Any]:
-    folder = path.parent
+def _read(path: Member) -> dict[str, Any]:
+    folder = path.folder
     try:
         manifest = read_json(path)
     except FormatError as error:
-        raise FormatError(f"{path} is damaged ({error.__cause__}). {_advice(folder)}") from error
+        reason = error.__cause__ or error
+        raise FormatError(f"{path} is damaged ({reason}). {_advice(folder)}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FormatError(
             f"Expected {path} to be the manifest of a {FORMAT}, it is not. {_advice(folder)}"
@@ -152,37 +144,25 @@ def _read(path: Path) -> dict[str, Any]:
     if manifest.get("format_version") != FORMAT_VERSION:
         raise OtherVersion(
             f"Expected {folder} to be of format version {FORMAT_VERSION}, got version "
-            f"{manifest.get('format_version')}. Use the blcf that wrote it, or index again."
+            f"{str(manifest.get('format_version'))[:20]}. Use the blcf that wrote it, or index "
+            "again."
         )
-    missing = _KINDS.keys() - manifest.keys()
+    wrong = wrong_values(manifest)
+    missing = [key for key in wrong if key not in manifest]
     if missing:
-        raise FormatError(
-            f"{path} is damaged: it lacks {', '.join(sorted(missing))}. {_advice(folder)}"
-        )
-    plain = {key: value for key, value in manifest.items() if key != "digest"}
-    wrong = [key for key, kind in _KINDS.items() if not _is(manifest[key], kind)]
-    if not wrong and not all(_is_entry(entry) for entry in manifest["segments"]):
-        wrong = ["segments"]
-    if not wrong and not all(isinstance(root, str) for root in manifest["roots"]):
-        wrong = ["roots"]
+        raise FormatError(f"{path} is damaged: it lacks {', '.join(missing)}. {_advice(folder)}")
     if wrong:
         raise FormatError(
             f"{path} is damaged: its {', '.join(wrong)} are not of the form. {_advice(folder)}"
         )
-    if manifest["digest"] != digest_of(plain):
+    if manifest["digest"] != _digest_without(manifest):
         raise FormatError(f"{path} is damaged: its digest is of another text. {_advice(folder)}")
     return manifest
 
 
-def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and all(_is(entry.get(key, 0.5), kind) for key, kind in _ENTRY_KINDS.items())
-        # A name that is a path could name any file of the machine, also for deletion.
-        and re.fullmatch(r"\d{8}\.h5", entry["file"]) is not None
-        and entry["n_images"] > 0
-    )
+def _digest_without(manifest: dict[str, Any]) -> str:
+    """Digest of a manifest, which is not of itself; "" where something in it has no end."""
+    try:
+        return digest_of({key: value for key, value in manifest.items() if key != "digest"})
+    except RecursionError:  # deeper than what reading it takes
+        return ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from blcf.errors import FormatError
 from blcf.kernels.maps import pack_map, unpack_map
-from blcf.storage import read_dataset, write_dataset
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["Maps"]
 
@@ -162,9 +162,9 @@ class Maps:
             write_dataset(group, name, getattr(self, name))
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Maps:
-        """The maps of an HDF5 group, over its mapped file."""
-        return cls(*(read_dataset(group, name, mapped) for name in ARRAYS))
+    def read(cls, group: StoredGroup) -> Maps:
+        """The maps of a stored group, over its mapped file."""
+        return cls(*(group.array(name) for name in ARRAYS))
 
 
 def _word_type(n_words: int) -> type:

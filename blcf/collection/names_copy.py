@@ -5,23 +5,21 @@ Beside ``00000001.h5`` stands the small ``00000001.names.h5``.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from blcf.collection.manifest import names_file
 from blcf.errors import FormatError
 from blcf.index.names import Names
-from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
+from blcf.storage import Place, StoredGroup, open_h5, write_dataset, write_h5
 
 __all__ = ["read_names", "write_names"]
 
 KIND, FORMAT_VERSION = "names", 1
 
 
-def write_names(segment: Path, names: Names, root_ids: np.ndarray) -> str:
+def write_names(segment: Place, names: Names, root_ids: np.ndarray) -> str:
     """Write the copy of the names of a segment; gives its digest."""
     stamp: dict[str, Any] = {}
     path = segment.with_name(names_file(segment.name))
@@ -31,7 +29,7 @@ def write_names(segment: Path, names: Names, root_ids: np.ndarray) -> str:
     return str(stamp["digest"])
 
 
-def read_names(path: Path, kind: str = KIND, version: int = FORMAT_VERSION) -> NamesAndRoots:
+def read_names(path: Place, kind: str = KIND, version: int = FORMAT_VERSION) -> NamesAndRoots:
     """Names and root ids of a copy (or, by kind, of a segment), verified by their hashes.
 
     Raises
@@ -39,15 +37,15 @@ def read_names(path: Path, kind: str = KIND, version: int = FORMAT_VERSION) -> N
     FormatError, StorageError
     """
     with open_h5(path, kind, version) as file:
-        return _read(file, map_file(path))
+        return _read(file)
 
 
 NamesAndRoots = tuple[Names, np.ndarray]
 
 
-def _read(file: h5py.File, mapped: np.ndarray) -> NamesAndRoots:
-    names, root_ids = Names.read(file, mapped), read_dataset(file, "root_ids", mapped)
+def _read(file: StoredGroup) -> NamesAndRoots:
+    names, root_ids = Names.read(file), file.array("root_ids")
     if root_ids.shape != (len(names),) or root_ids.dtype != np.int32:
-        raise FormatError(f"{file.filename} is damaged: expected one folder per name.")
+        raise FormatError(f"{file.path} is damaged: expected one folder per name.")
     names.check()
     return names, root_ids

@@ -11,38 +11,47 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from blcf.collection.check_report import CheckReport, Damage
 from blcf.collection.deletions import pack_removed
-from blcf.collection.findings import CheckReport, Damage, Findings
+from blcf.collection.findings import Findings
 from blcf.collection.kept_statistics import STATISTICS
 from blcf.collection.manifest import BACKUP, copy_manifest, names_file, swap_manifest
 from blcf.collection.names_copy import write_names
+from blcf.collection.skipped import SKIPPED
 from blcf.errors import StorageError
-from blcf.storage import replace_file
+from blcf.storage import Member, write_file
 
 __all__ = ["repair_collection"]
 
 
 def repair_collection(folder: Path, findings: Findings) -> CheckReport:
-    """Repair what was found (the caller is the writer)."""
+    """Repair what was found (the caller is the writer); nothing while anything is unreadable.
+
+    Raises
+    ------
+    FormatError, StorageError
+        ``damaged`` is a link, or no folder; the file system refused.
+    """
     report = findings.report
-    if report.is_sound:
+    if report.is_sound or report.unreadable:
         return report
-    damaged = folder / "damaged"
+    damaged, segments = Member(folder, "damaged"), Member(folder, "segments")
     try:
+        damaged.check("a folder")  # before anything is changed
         lost = {
-            file: _set_aside(damaged, folder / "segments" / file, damage)
+            file: _set_aside(damaged, segments / file, damage)
             for file, damage in findings.lost.items()
         }
         manifest = swap_manifest(folder, _repaired_manifest(folder, findings))
         if not copy_manifest(folder, manifest):
             raise StorageError(f"Could not write {folder / BACKUP}: free some space, repair again.")
         for file in lost:
-            _move(folder / "segments" / names_file(file), damaged)
+            _move(segments / names_file(file), damaged)
         for damage in report.damages:
-            if damage.file == "errors.jsonl":
-                _move(folder / damage.file, damaged)
+            if damage.file == SKIPPED:
+                _move(Member(folder, SKIPPED), damaged)
             elif damage.file == STATISTICS:
-                (folder / STATISTICS).unlink(missing_ok=True)
+                _drop(Member(folder, STATISTICS), damaged)
     except OSError as error:
         if isinstance(error, StorageError):
             raise
@@ -75,18 +84,20 @@ def _repaired_manifest(folder: Path, findings: Findings) -> dict[str, Any]:
     }
 
 
-def _set_aside(damaged: Path, segment: Path, damage: Damage) -> Damage:
+def _set_aside(damaged: Member, segment: Member, damage: Damage) -> Damage:
     """Move a segment to the damaged ones, and write the list of its pictures."""
-    damaged.mkdir(exist_ok=True)
+    damaged.make_folder()
     paths = [path for path in map(os.fspath, damage.paths) if _can_be_listed(path)]
     listed = None
     if paths:
-        listed = damaged / f"{segment.stem}.txt"
-        text = "".join(f"{path}\n" for path in paths)
-        with replace_file(listed) as temporary:
-            temporary.write_bytes(os.fsencode(text))
+        listed = damaged / f"{segment.name.removesuffix('.h5')}.txt"
+        write_file(listed, os.fsencode("".join(f"{path}\n" for path in paths)))
     _move(segment, damaged)
-    return replace(damage, listed=listed, n_left_out=damage.n_images - len(paths))
+    return replace(
+        damage,
+        listed=None if listed is None else Path(listed),
+        n_left_out=damage.n_images - len(paths),
+    )
 
 
 def _can_be_listed(path: str) -> bool:
@@ -98,12 +109,20 @@ def _can_be_listed(path: str) -> bool:
     return not set(path) & {"\n", "\0"} and path == path.rstrip(" \t\r")
 
 
-def _move(path: Path, folder: Path) -> None:
+def _drop(path: Member, damaged: Member) -> None:
+    """Delete a file that is computed again; what is no file (a folder, say) is moved."""
+    if path.kind() == "a folder":
+        _move(path, damaged)
+    else:
+        path.unlink()
+
+
+def _move(path: Member, folder: Member) -> None:
     if not path.exists():
         return
-    folder.mkdir(exist_ok=True)
+    folder.make_folder()
     target, number = folder / path.name, 1
     while target.exists():
         number += 1
         target = folder / f"{path.name}.{number}"
-    os.replace(path, target)
+    path.move_to(target)

@@ -65,7 +65,7 @@ def compact_segments(collection: Collection) -> tuple[int, int]:
 
 
 def _n_bytes(collection: Collection) -> int:
-    return sum(path.stat().st_size for path in (collection.path / "segments").glob("*.h5"))
+    return sum(path.lstat().st_size for path in (collection.path / "segments").glob("*.h5"))
 
 
 def _replace(collection: Collection, first: int, last: int) -> None:
@@ -80,7 +80,7 @@ def _replace(collection: Collection, first: int, last: int) -> None:
             )
     number, merged = collection.manifest["next_segment"], []
     if any(part.n_live for part in parts):
-        path = collection.path / "segments" / f"{number:08d}.h5"
+        path = collection.segment_file(number)
         merged = [Segment.merge(path, parts, collection.vocabulary_digest)]
     collection.commit(
         segments=[*entries[:first], *merged, *entries[last:]], next_segment=number + 1

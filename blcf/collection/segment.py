@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from blcf.collection.names_copy import write_names
 from blcf.errors import FormatError, VocabularyMismatch
 from blcf.index.names import Names
 from blcf.index.postings import Postings
-from blcf.storage import map_file, open_h5, read_dataset, write_dataset, write_h5
+from blcf.storage import Place, open_h5, write_dataset, write_h5
 
 __all__ = ["Batch", "Segment"]
 
@@ -70,7 +69,7 @@ class Segment:
     live : bool (n_images,), which images are not removed, or None where all are live
     """
 
-    path: Path
+    path: Place
     names: Names
     root_ids: np.ndarray
     sizes: np.ndarray
@@ -101,7 +100,7 @@ class Segment:
 
     @classmethod
     def write(
-        cls, path: Path, batch: Batch, bags: sp.csr_matrix, vocabulary: str, root_id: int
+        cls, path: Place, batch: Batch, bags: sp.csr_matrix, vocabulary: str, root_id: int
     ) -> dict[str, Any]:
         """Write a batch; gives what the manifest says of the segment.
 
@@ -122,7 +121,7 @@ class Segment:
         return segment._write(vocabulary)
 
     @classmethod
-    def merge(cls, path: Path, parts: Sequence[Segment], vocabulary: str) -> dict[str, Any]:
+    def merge(cls, path: Place, parts: Sequence[Segment], vocabulary: str) -> dict[str, Any]:
         """Write the live images of some segments, one behind the other, as a new segment.
 
         Holds the images in memory: what is merged at once is bounded by `merging.LARGEST`.
@@ -156,7 +155,7 @@ class Segment:
         }
 
     @classmethod
-    def read(cls, folder: Path, entry: dict[str, Any], vocabulary: str) -> Segment:
+    def read(cls, folder: Place, entry: dict[str, Any], vocabulary: str) -> Segment:
         """Open the segment of an entry of the manifest, made with the vocabulary of a digest.
 
         Raises
@@ -166,25 +165,19 @@ class Segment:
             which would read every byte (`blcf.collection.check_collection` does).
         """
         path = folder / entry["file"]
-        with open_h5(path, KIND, FORMAT_VERSION) as file:
-            made = file.attrs["vocabulary"].decode("utf-8", "replace")
+        with open_h5(path, KIND, FORMAT_VERSION, n_bytes=entry["bytes"]) as file:
+            made = file.value("vocabulary", str)
             if made != vocabulary:
                 raise VocabularyMismatch(
                     f"Expected {path} to be made with vocabulary {vocabulary}, it was made with "
                     f"{made}. Restore the collection from a copy, or index again."
                 )
-            mapped = map_file(path)
             segment = cls(
                 path,
-                Names.read(file, mapped),
-                maps=Maps.read(file["maps"], mapped),
-                postings=Postings.read(file["postings"], mapped),
-                **{name: read_dataset(file, name, mapped) for name in ARRAYS},
-            )
-        if mapped.size != entry["bytes"]:
-            raise FormatError(
-                f"{path} is damaged or cut short: expected {entry['bytes']} bytes, got "
-                f"{mapped.size}. Restore it from a copy, or run `blcf check` on the collection."
+                Names.read(file),
+                maps=Maps.read(file.group("maps")),
+                postings=Postings.read(file.group("postings")),
+                **{name: file.array(name) for name in ARRAYS},
             )
         segment._check_form(entry["n_images"])
         return segment.marked(entry)
@@ -222,6 +215,8 @@ class Segment:
     def check(self, n_words: int, n_roots: int) -> None:
         """Raise `FormatError`, a sentence without the path, where anything is damaged."""
         self.names.check()
+        if (self.sizes < 1).any():
+            raise FormatError("Expected images of one pixel or more.")
         if self.root_ids.min() < 0 or self.root_ids.max() >= n_roots:
             raise FormatError(f"Expected folders 0 .. {n_roots - 1} of the manifest.")
         if self.postings.n_words != n_words:

@@ -1,41 +1,80 @@
-"""The report of pictures that were skipped: ``errors.jsonl``, a row each, with its reason."""
+"""The report of pictures that were skipped: ``errors.jsonl``, a row each, with its reason.
+
+Every row carries a digest of itself, of its place and of how many rows there are: no manifest names
+the file, and a reason that is not the one that was written would mislead.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
-from blcf.errors import FormatError, StorageError
-from blcf.storage import replace_file
+from blcf.collection.manifest import digest_of
+from blcf.errors import FormatError
+from blcf.storage import Member, read_text, reading, write_file
 
-__all__ = ["read_skipped", "record_skipped", "skipped_and_gone"]
+__all__ = ["SKIPPED", "read_skipped", "record_skipped", "skipped_and_gone"]
+
+SKIPPED = "errors.jsonl"
+KEYS = ("name", "reason", "path")
+
+MOST_BYTES, LONGEST_ROW = 256 << 20, 1 << 20
 
 
-def read_skipped(path: Path) -> list[dict[str, str]]:
+def read_skipped(path: Member) -> list[dict[str, str]]:
     """The rows of a report: name, reason, path; `FormatError` where it is damaged."""
-    if not path.exists():
-        return []
+    with reading(path):
+        if not path.exists():
+            return []
     try:
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
-        return [{key: row[key] for key in ("name", "reason", "path")} for row in rows]
-    except OSError as error:
-        raise StorageError(f"Could not read {path}: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        lines = read_text(path, MOST_BYTES).split("\n")
+        if lines.pop():
+            raise ValueError("its last line has no end")
+        # Reports of earlier versions have no digests.
+        return [_read_row(line, number, len(lines)) for number, line in enumerate(lines) if line]
+    except FormatError as error:
+        raise FormatError(f"{error} Delete it: it is a report.") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise FormatError(f"{path} is damaged ({error}). Delete it: it is a report.") from error
 
 
-def skipped_and_gone(path: Path, root: str) -> list[str]:
+def _read_row(line: str, number: int, n_rows: int) -> dict[str, str]:
+    """A row of a report; ValueError where it is none of ours, letter by letter."""
+    if len(line) > LONGEST_ROW:
+        raise ValueError(f"line {number + 1} is longer than any of ours")
+    found = json.loads(line)
+    row = {key: found.get(key) for key in KEYS}
+    if not all(isinstance(value, str) for value in row.values()):
+        raise ValueError(f"line {number + 1} has not the keys {', '.join(KEYS)}")
+    if line not in (json.dumps(row), _text_of(row, number, n_rows)):
+        raise ValueError(f"the digest of line {number + 1} is of another text")
+    return row
+
+
+def _text_of(row: dict[str, str], number: int, n_rows: int) -> str:
+    return json.dumps({**row, "digest": digest_of([number, n_rows, row])})
+
+
+def skipped_and_gone(path: Member, root: str) -> list[str]:
     """Names of skipped pictures that are no longer in a folder."""
     return [
         row["name"]
         for row in read_skipped(path)
-        if row["path"] == os.path.join(root, row["name"]) and not os.path.lexists(row["path"])
+        if row["path"] == os.path.join(root, row["name"]) and not _is_there(row["path"])
     ]
 
 
-def record_skipped(path: Path, skipped: dict[str, str], settled: Iterable[str], root: str) -> None:
+def _is_there(path: str) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # no name that a file can have
+        return False
+
+
+def record_skipped(
+    path: Member, skipped: dict[str, str], settled: Iterable[str], root: str
+) -> None:
     """Replace what a report says of pictures of a folder.
 
     Parameters
@@ -52,5 +91,9 @@ def record_skipped(path: Path, skipped: dict[str, str], settled: Iterable[str], 
         rows.append({"name": name, "reason": reason, "path": os.path.join(root, name)})
     rows.sort(key=lambda row: row["path"])
     if rows != before:
-        with replace_file(path) as temporary:
-            temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+        write_file(path, _content(rows))
+
+
+def _content(rows: Sequence[dict[str, str]]) -> bytes:
+    lines = [f"{_text_of(row, number, len(rows))}\n" for number, row in enumerate(rows)]
+    return "".join(lines).encode("ascii")

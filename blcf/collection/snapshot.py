@@ -3,56 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from blcf.collection.segment import Segment
-from blcf.errors import FormatError
+from blcf.errors import FormatError, InvalidInput
 from blcf.index.names import Names, hash_names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
+from blcf.storage import Member
 
 __all__ = ["Snapshot"]
+
+Self = TypeVar("Self", bound="Snapshot")
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What is open: replaced as a whole, so that threads see one state or the next."""
+
+    manifest: dict[str, Any]
+    segments: list[Segment]
+    numbering: Numbering
 
 
 class Snapshot:
     """The images of a collection; `blcf.collection.Collection` adds where they come from.
 
     Images are numbered by insertion, 0 .. n_images - 1; a removed image has no number. What is
-    open stays usable while a writer merges and deletes the files.
+    open stays usable while a writer merges and deletes the files, until `close`. No file is held
+    open: they are mapped.
 
     Attributes
     ----------
     path : the folder
-    manifest : dict, see `blcf.collection.manifest`
-    segments : list of `Segment`, in order of insertion
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.manifest: dict[str, Any] = {}
-        self.segments: list[Segment] = []
-        self._numbering = Numbering([])
+        self._now: _Opened | None = None
+
+    @property
+    def _opened(self) -> _Opened:
+        if self._now is None:
+            raise InvalidInput(f"Expected {self.path} to be open, it was closed. Open it again.")
+        return self._now
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """See `blcf.collection.manifest`."""
+        return self._opened.manifest
+
+    @property
+    def segments(self) -> list[Segment]:
+        """In order of insertion."""
+        return self._opened.segments
+
+    @property
+    def _numbering(self) -> Numbering:
+        return self._opened.numbering
 
     def _take(self, manifest: dict[str, Any]) -> None:
         """Become the state of a manifest; segments that are open stay open."""
-        vocabulary = (manifest["model"] or {}).get("vocabulary_digest", "")
-        before = {
-            (entry["file"], entry["digest"]): (entry["deleted"], segment)
-            for entry, segment in zip(self.manifest.get("segments", []), self.segments)
-        }
+        model = manifest["model"] or {}
+        vocabulary, n_words = model.get("vocabulary_digest", ""), model.get("n_words")
+        before = {}
+        if self._now is not None:
+            before = {
+                (entry["file"], entry["digest"]): (entry["deleted"], segment)
+                for entry, segment in zip(self.manifest["segments"], self.segments)
+            }
         segments = []
         for entry in manifest["segments"]:
             deleted, segment = before.get((entry["file"], entry["digest"]), (None, None))
             if segment is None:
-                segment = Segment.read(self.path / "segments", entry, vocabulary)
+                segment = Segment.read(self.file("segments"), entry, vocabulary)
             elif deleted != entry["deleted"]:
                 segment = segment.marked(entry)
+            if n_words not in (None, segment.postings.n_words):
+                raise FormatError(
+                    f"{segment.path} is damaged: expected posting lists of {n_words} words, got "
+                    f"{segment.postings.n_words}. Run `blcf check` on the collection."
+                )
             segments.append(segment)
         numbering = Numbering([(segment.n_images, segment.live) for segment in segments])
-        self.manifest, self.segments, self._numbering = manifest, segments, numbering
+        self._now = _Opened(manifest, segments, numbering)
+
+    def close(self) -> None:
+        """Let go of the segments; whatever is asked of the snapshot then is an `InvalidInput`.
+
+        Their maps go with the last array that lies over them: an index or hits that are still in
+        use stay usable. `Collection.refresh` opens the segments again.
+        """
+        self._now = None
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def file(self, name: str) -> Member:
+        """A file or folder of the collection."""
+        return Member(self.path, name)
+
+    def segment_file(self, number: int) -> Member:
+        """The file of a segment."""
+        return self.file(f"segments/{number:08d}.h5")
 
     @property
     def vocabulary_digest(self) -> str:
@@ -81,8 +141,13 @@ class Snapshot:
     def size(self, image_id: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""
         segment, position = self._place(image_id)
-        width, height = segment.sizes[position]
-        return int(width), int(height)
+        width, height = segment.sizes[position].tolist()
+        if width < 1 or height < 1:
+            raise FormatError(
+                f"{segment.path} is damaged: image {position} is {width} x {height} pixels. Run "
+                "`blcf check` on the collection."
+            )
+        return width, height
 
     def words(self, image_id: int) -> np.ndarray:
         """The assignment map of an image: uint16 or int32 (h, w)."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from blcf.collection import TRAINING, DecodingNotes
+from blcf.collection import DecodingNotes
 from blcf.engine.generic import read_generic, takes_generic
 from blcf.engine.indexing import AddReport, follow_moves, index_images, names_to_index
 from blcf.engine.kept_maps import KeptMaps
@@ -39,7 +38,7 @@ def add_images(
         follow_moves(collection, images)
         if names and not engine.model.is_learned:
             _learn(engine, images, progress, large)
-        training = collection.path / TRAINING
+        training = collection.training_folder()
         kept = KeptMaps(training) if training.is_dir() else None
         report = index_images(
             engine.model,
@@ -50,14 +49,13 @@ def add_images(
             kept=kept,
             large=large,
         )
-        shutil.rmtree(training, ignore_errors=True)
+        collection.drop_training()
         _keep_statistics(engine)
     return report
 
 
 def _learn(engine: SearchEngine, images: ImageList, progress: bool, large: Large) -> None:
-    folder = engine.collection.path
-    training = folder / TRAINING
+    training = engine.collection.training_folder()
     extractor, settings = engine.model.extractor, engine.settings
     generic = takes_generic(extractor, settings, len(images))
     if generic:
@@ -65,7 +63,7 @@ def _learn(engine: SearchEngine, images: ImageList, progress: bool, large: Large
         learned = read_generic(extractor.device)
     else:
         learned = learn_model(extractor, images, settings, training, progress, large)
-    entry = write_model(folder / "model.h5", *learned)
+    entry = write_model(engine.collection.file("model.h5"), *learned)
     engine.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
     if training.is_dir():
         for path in training.iterdir():  # the feature maps are of use until they are indexed

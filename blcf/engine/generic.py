@@ -50,8 +50,8 @@ def takes_generic(extractor: ConvFeatures, settings: Settings, n_images: int) ->
     ):
         return False
     with open_h5(PACKAGED, KIND, FORMAT_VERSION) as file:
-        n_words, n_components = file["vocabulary"]["centroids"].shape
-        digest = bytes(file.attrs["weights_digest"]).decode()
+        n_words, n_components = file.group("vocabulary").array("centroids").shape
+        digest = file.value("weights_digest", str)
     fits = {
         "network and layer": (extractor.weights_digest_ == digest, "blcf-lite's conv5"),
         "n_components": (settings.n_components == n_components, n_components),
@@ -75,8 +75,8 @@ def read_generic(device: str = "auto") -> tuple[Whitening, Vocabulary]:
     from blcf.vocabulary import Vocabulary
 
     with open_h5(PACKAGED, KIND, FORMAT_VERSION) as file:
-        whitening = Whitening.read(file["whitening"])
-        vocabulary = Vocabulary.read(file["vocabulary"], device)
+        whitening = Whitening.read(file.group("whitening"))
+        vocabulary = Vocabulary.read(file.group("vocabulary"), device)
     logger.info(
         "vocabulary: the generic one of the package, %s words; a collection that begins with %d "
         "pictures or more, or with vocabulary='own' (--vocabulary own), learns one from them",

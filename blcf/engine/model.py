@@ -11,7 +11,7 @@ import numpy as np
 from blcf.collection import Collection
 from blcf.engine.settings import Settings
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
-from blcf.storage import array_digest, open_h5, write_h5
+from blcf.storage import Place, array_digest, open_h5, write_h5
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,14 +133,14 @@ class Model:
         if self._learned is not None:
             return self.vocabulary.centroids_
         if self._centroids is None:
-            path = self.collection.path / self.entry["file"]
+            path = self.collection.file(self.entry["file"])
             with open_h5(path, KIND, FORMAT_VERSION) as file:
-                centroids = file["vocabulary"]["centroids"][:]
+                centroids = file.group("vocabulary").array("centroids").copy()
             self._check(path, array_digest(centroids), self.entry["vocabulary_digest"])
             self._centroids = centroids
         return self._centroids
 
-    def _check(self, path: Path, found: str, listed: str) -> None:
+    def _check(self, path: Place, found: str, listed: str) -> None:
         if found != listed:
             raise FormatError(
                 f"{self.collection.path} lists whitening and vocabulary {listed}, "
@@ -150,7 +150,7 @@ class Model:
     def _parts(self) -> tuple[Whitening, Vocabulary]:
         if self._learned is None:
             entry = self.entry
-            path = self.collection.path / entry["file"]
+            path = self.collection.file(entry["file"])
             whitening, vocabulary = _read_model(path, self._device)
             found = f"{whitening.digest_} {vocabulary.digest_}"
             self._check(path, found, f"{entry['whitening_digest']} {entry['vocabulary_digest']}")
@@ -175,7 +175,7 @@ class Model:
         return list(zip(words, norms))
 
 
-def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
+def write_model(path: Place, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
     """Write the model file; gives what the manifest says of it."""
     with write_h5(path, KIND, FORMAT_VERSION) as file:
         whitening.write(file.create_group("whitening"))
@@ -189,9 +189,10 @@ def write_model(path: Path, whitening: Whitening, vocabulary: Vocabulary) -> dic
     }
 
 
-def _read_model(path: Path, device: str) -> tuple[Whitening, Vocabulary]:
+def _read_model(path: Place, device: str) -> tuple[Whitening, Vocabulary]:
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary
 
     with open_h5(path, KIND, FORMAT_VERSION) as file:
-        return Whitening.read(file["whitening"]), Vocabulary.read(file["vocabulary"], device)
+        whitening = Whitening.read(file.group("whitening"))
+        return whitening, Vocabulary.read(file.group("vocabulary"), device)

@@ -95,7 +95,7 @@ def read_lite(path: Path = PACKAGED) -> dict[str, torch.Tensor]:
         The file is missing or damaged, or of another network.
     """
     with open_h5(path, _KIND, _VERSION) as file:
-        found = bytes(file.attrs["network"]).decode("utf-8", "replace")
+        found = file.value("network", str)
         if found != LITE:
             raise FormatError(f"Expected {path} to hold {LITE}, got {found}.")
-        return {name: torch.from_numpy(file[name][:]).float() for name in file}
+        return {name: torch.from_numpy(file.array(name).copy()).float() for name in file}

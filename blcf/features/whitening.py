@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from blcf.errors import InvalidInput
+from blcf.storage import StoredGroup
 
 __all__ = ["Whitening", "normalise_rows"]
 
@@ -144,11 +145,16 @@ class Whitening:
         group.create_dataset("projection", data=self.projection_)
 
     @classmethod
-    def read(cls, group: h5py.Group) -> Whitening:
-        """A whitening from an HDF5 group."""
-        mean, projection = group["mean"][:], group["projection"][:]
+    def read(cls, group: StoredGroup) -> Whitening:
+        """A whitening from a stored group; `FormatError` where it is none."""
+        mean, projection = group.array("mean").copy(), group.array("projection").copy()
+        shapes = mean.ndim, projection.ndim, projection.shape[:1]
+        if {mean.dtype, projection.dtype} != {np.dtype(np.float32)} or shapes != (1, 2, mean.shape):
+            raise group.damaged("its whitening is of other numbers")
+        if not projection.size or not (np.isfinite(mean).all() and np.isfinite(projection).all()):
+            raise group.damaged("its whitening is of no numbers")
         whitening = cls(n_components=projection.shape[1])
         whitening.mean_, whitening.projection_ = mean, projection
         whitening.n_components_ = projection.shape[1]
-        whitening.explained_ = float(group.attrs["explained"])
+        whitening.explained_ = group.value("explained", float)
         return whitening

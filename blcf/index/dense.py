@@ -15,7 +15,7 @@ from blcf.index.numbering import Numbering
 from blcf.kernels.dense import score_candidates
 from blcf.kernels.top import sort_top, take_top
 from blcf.records import Ranking
-from blcf.storage import read_dataset, write_dataset
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["DensePart", "DenseState", "damaged", "merged", "with_vectors"]
 
@@ -56,14 +56,12 @@ class DensePart:
         write_dataset(group, "vectors", self.checked())
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray, n_components: int) -> DensePart:
-        """The part of an HDF5 group, over its mapped file."""
-        if not isinstance(group, h5py.Group):
-            raise FormatError(damaged(group.file.filename, "it has other things than parts"))
-        names, vectors = Names.read(group, mapped), read_dataset(group, "vectors", mapped)
+    def read(cls, group: StoredGroup, n_components: int) -> DensePart:
+        """The part of a stored group, over its mapped file."""
+        names, vectors = Names.read(group), group.array("vectors")
         if vectors.dtype != np.float32 or vectors.shape != (len(names), n_components):
-            raise FormatError(damaged(group.file.filename, "its names and vectors do not fit"))
-        return cls(names, vectors, group.file.filename)
+            raise FormatError(damaged(group.path, "its names and vectors do not fit"))
+        return cls(names, vectors, os.fspath(group.path))
 
 
 class DenseState:

@@ -15,7 +15,7 @@ from blcf.errors import FormatError, InvalidInput
 from blcf.index.checked import check_k
 from blcf.index.dense import DensePart, DenseState, damaged, merged, with_vectors
 from blcf.records import Ranking
-from blcf.storage import map_file, open_h5, write_h5
+from blcf.storage import open_h5, write_h5
 
 __all__ = ["FlatIndex"]
 
@@ -180,13 +180,11 @@ class FlatIndex:
         Vectors are read, and looked at for damage, when they are first needed.
         """
         with open_h5(Path(path), KIND, FORMAT_VERSION) as file:
-            mapped = map_file(path)
-            n_components = file.attrs["n_components"]
-            if not isinstance(n_components, np.integer) or n_components < 1:
+            n_components = file.value("n_components", int)
+            if n_components < 1:
                 raise FormatError(damaged(path, f"its vectors have {n_components!r} components"))
-            index = cls(int(n_components))
-            groups = [file[number] for number in sorted(file)]
-            parts = [DensePart.read(group, mapped, index.n_components) for group in groups]
+            index = cls(n_components)
+            parts = [DensePart.read(file.group(number), n_components) for number in file]
             index._state = DenseState(parts)
         return index
 

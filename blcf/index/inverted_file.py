@@ -19,7 +19,7 @@ from blcf.index.postings import Postings
 from blcf.index.scoring import rank, rank_many
 from blcf.index.statistics import Statistics, take_statistics
 from blcf.records import Ranking
-from blcf.storage import map_file, open_h5, write_h5
+from blcf.storage import open_h5, write_h5
 
 __all__ = ["InvertedFile"]
 
@@ -273,15 +273,15 @@ class InvertedFile:
     def open(cls, path: str | os.PathLike[str]) -> InvertedFile:
         """Open a saved index, mapped into memory; `FormatError` where it is damaged."""
         with open_h5(Path(path), "inverted file", FORMAT_VERSION) as file:
-            mapped = map_file(path)
-            n_words, idf, sqrt = (file.attrs[name] for name in ("n_words", "idf", "sqrt"))
-            parts = [NamedPart.read(file[number], mapped) for number in sorted(file)]
+            n_words = file.value("n_words", int)
+            idf, sqrt = file.value("idf", bool), file.value("sqrt", bool)
+            parts = [NamedPart.read(file.group(number)) for number in file]
             if any(part.postings.n_words != n_words for part in parts):
                 raise FormatError(
                     f"{path} is damaged: its posting lists are not of {n_words} words. "
                     "Restore it from a copy, or index again."
                 )
-            index = cls(int(n_words), idf=bool(idf), sqrt=bool(sqrt))
+            index = cls(n_words, idf=idf, sqrt=sqrt)
             index._state = State(parts)
         return index
 

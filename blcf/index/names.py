@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from blcf.errors import FormatError
-from blcf.storage import read_dataset, write_dataset
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["Names", "hash_names"]
 
@@ -142,15 +142,15 @@ class Names(Sequence[str]):
         write_dataset(group, "name_order", order)
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Names:
-        """The names of an HDF5 group, over its mapped file."""
+    def read(cls, group: StoredGroup) -> Names:
+        """The names of a stored group, over its mapped file."""
         parts = ("names", "name_offsets", "name_hashes", "name_order")
-        blob, offsets, hashes, order = (read_dataset(group, part, mapped) for part in parts)
+        blob, offsets, hashes, order = (group.array(part) for part in parts)
         kinds = tuple((array.dtype, array.ndim) for array in (blob, offsets, hashes, order))
         expected = ((np.uint8, 1), (np.int64, 1), (np.uint64, 1), (np.int32, 1))
         if kinds != expected or not offsets.size == hashes.size + 1 == order.size + 1:
             raise FormatError(
-                f"{group.file.filename} is damaged: its names do not fit together. "
+                f"{group.path} is damaged: its names do not fit together. "
                 "Restore it from a copy, or index again."
             )
         return cls(blob, offsets, hashes, order)

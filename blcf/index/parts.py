@@ -17,7 +17,7 @@ from blcf.index.postings import Postings
 from blcf.index.scoring import Top
 from blcf.index.statistics import Statistics, compute_statistics
 from blcf.records import Ranking
-from blcf.storage import read_dataset, write_dataset
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["NamedPart", "State", "with_bags", "without_names"]
 
@@ -50,19 +50,19 @@ class NamedPart:
             write_dataset(group, "live", self.live)
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray) -> NamedPart:
-        """The part of an HDF5 group, over its mapped file.
+    def read(cls, group: StoredGroup) -> NamedPart:
+        """The part of a stored group, over its mapped file.
 
         Raises
         ------
         FormatError
             Names, posting lists and marks are not of the same images.
         """
-        names, postings = Names.read(group, mapped), Postings.read(group, mapped)
-        live = read_dataset(group, "live", mapped) if "live" in group else None
+        names, postings = Names.read(group), Postings.read(group)
+        live = group.array("live") if "live" in group else None
         if len(names) != postings.n_images or not (live is None or _are_marks(live, len(names))):
             raise FormatError(
-                f"{group.file.filename} is damaged: its names, posting lists and marks of removed "
+                f"{group.path} is damaged: its names, posting lists and marks of removed "
                 "images do not fit together. Restore it from a copy, or index again."
             )
         return cls(names, postings, live)

@@ -23,7 +23,7 @@ from blcf.kernels.postings import (
     look_up_steps,
     mark_steps,
 )
-from blcf.storage import read_dataset, write_dataset
+from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["BUFFER", "Postings"]
 
@@ -208,8 +208,8 @@ class Postings:
         }
 
     @classmethod
-    def read(cls, group: h5py.Group, mapped: np.ndarray) -> Postings:
-        """The lists of an HDF5 group, over its mapped file; only the lists of lists are read.
+    def read(cls, group: StoredGroup) -> Postings:
+        """The lists of a stored group, over its mapped file; only the lists of lists are read.
 
         Raises
         ------
@@ -217,9 +217,9 @@ class Postings:
             A search could leave the arrays.
         """
         names = ("word_indptr", "image_ids", "run_indptr", "run_codes", "run_lengths", "values")
-        arrays = [read_dataset(group, name, mapped) for name in names]
+        arrays = [group.array(name) for name in names]
         ends, image_ids, run_ends, run_codes, run_lengths, values = arrays
-        n_images = int(group.attrs["n_images"])
+        n_images = group.value("n_images", int)
         expected = [np.int32, np.uint16, np.int32, _code_type(values.size), np.uint16, np.float32]
         if (
             [one.dtype for one in arrays if one.ndim == 1] != expected
@@ -232,7 +232,7 @@ class Postings:
             or (values.size > BUFFER and run_codes.size and run_codes.max() >= values.size)
         ):
             raise FormatError(
-                f"{group.file.filename} is damaged: its posting lists do not fit together. "
+                f"{group.path} is damaged: its posting lists do not fit together. "
                 "Restore it from a copy, or index again."
             )
         return cls(n_images, *arrays)

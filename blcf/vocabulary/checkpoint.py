@@ -57,25 +57,47 @@ def write_checkpoint(path: Path, state: State, digest: str) -> None:
         file.create_dataset("words", data=state.words)
 
 
-def read_checkpoint(path: Path, digest: str) -> State | None:
+def read_checkpoint(
+    path: Path, digest: str, shape: tuple[int, int], n_rows: int
+) -> State | None:
     """The state of a run that was stopped; None where there is none, or one of another run.
 
     A damaged file is none: the run starts again.
+
+    Parameters
+    ----------
+    digest : see `write_checkpoint`
+    shape : (n_words, n_components)
+    n_rows : how many rows are looked at
     """
     if not path.exists():
         return None
     try:
         with open_h5(path, KIND, FORMAT_VERSION) as file:
-            if file.attrs["digest"] != digest.encode():
+            if file.value("digest", str) != digest:
                 return None
-            return State(
-                file["centroids"][:],
-                file["words"][:],
-                [float(inertia) for inertia in file["inertia_history"][:]],
-                bytes(file.attrs["looks"]).decode().split(","),
-                int(file.attrs["n_reseeded"]),
-                bool(file.attrs["is_done"]),
+            state = State(
+                file.array("centroids").copy(),
+                file.array("words").copy(),
+                file.array("inertia_history").tolist(),
+                file.value("looks", str).split(","),
+                file.value("n_reseeded", int),
+                file.value("is_done", bool),
             )
+            if not _fits(state, shape, n_rows):
+                raise file.damaged("it is of other words or rows")
+            return state
     except BlcfError as error:
         logger.warning("k-means starts again: %s", error)
         return None
+
+
+def _fits(state: State, shape: tuple[int, int], n_rows: int) -> bool:
+    """Whether nothing in a state leads out of its arrays."""
+    centroids, words = state.centroids, state.words
+    return (
+        (centroids.dtype, centroids.shape) == (np.float32, shape)
+        and (words.dtype, words.shape) == (np.int32, (n_rows,))
+        and len(state.inertia_history) == len(state.looks)
+        and not ((words < 0) | (words >= shape[0])).any()
+    )

@@ -121,7 +121,9 @@ def kmeans(
         precision = "bfloat16" if of_length_1 and multiplies_bfloat16() else "float32"
     parameters = (n_words, max_iter, tol, random_state, device, precision)
     digest = f"{rows.digest()} {parameters}"
-    state = read_checkpoint(checkpoint, digest) if checkpoint is not None else None
+    state, shape = None, (n_words, sample.shape[1])
+    if checkpoint is not None:
+        state = read_checkpoint(checkpoint, digest, shape, len(rows))
     if state is None:
         state = State(rows.first_distinct(n_words))
     else:

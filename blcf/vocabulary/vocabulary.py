@@ -10,22 +10,20 @@ import h5py
 import numpy as np
 import torch
 
-from blcf.errors import FormatError, InvalidInput
-from blcf.storage import array_digest, open_h5, write_h5
+from blcf.errors import InvalidInput
+from blcf.storage import StoredGroup, array_digest, open_h5, write_h5
 from blcf.vocabulary.assigner import Assigner, Transform, check_features, resolve_assignment
 from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
 from blcf.vocabulary.moving import absorb
 from blcf.vocabulary.rows import at_most_distinct
 from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words, is_integer
+from blcf.vocabulary.stored import CELLS, read_stored
 from blcf.vocabulary.two_level import N_PROBED, cells_digest
 
 __all__ = ["Vocabulary"]
 
 FORMAT_VERSION = 1
-
-# Datasets of the group "cells", see `blcf.vocabulary.two_level.TwoLevel`.
-_CELLS = ("centroids", "cell_of_word")
 
 
 class Vocabulary:
@@ -234,29 +232,17 @@ class Vocabulary:
             cells = group.create_group("cells")
             arrays = two_level.cells.numpy(), two_level.cell_of_word
             cells.attrs["digest"] = np.bytes_(cells_digest(*arrays))
-            for name, array in zip(_CELLS, arrays):
+            for name, array in zip(CELLS, arrays):
                 cells.create_dataset(name, data=array)
 
     @classmethod
-    def read(cls, group: h5py.Group, device: str = "auto") -> Vocabulary:
-        """A vocabulary from an HDF5 group; `FormatError` where it is not what was written."""
-        centroids = group["centroids"][:].astype(np.float32)
-        vocabulary = cls(
-            len(centroids),
-            random_state=int(group.attrs["random_state"]),
-            device=device,
-            # Files of earlier versions say nothing: those were exact.
-            assignment=bytes(group.attrs.get("assignment", b"exact")).decode(),
-            n_probed=int(group.attrs.get("n_probed", N_PROBED)),
-        )
-        # Files of earlier versions have no counts: to `partial_fit` their words stand for nothing.
-        counts = group["counts"][:] if "counts" in group else np.zeros(len(centroids), np.int64)
-        vocabulary._set(centroids, [float(x) for x in group.attrs["inertia_history"]], counts)
-        _check_digest("words", group, vocabulary.digest_)
-        if "cells" in group and vocabulary.assignment_ == "two_level":
-            cells, cell_of_word = (group["cells"][name][:] for name in _CELLS)
-            _check_digest("cells", group["cells"], cells_digest(cells, cell_of_word))
-            vocabulary._assigner.take_cells(cells, cell_of_word)
+    def read(cls, group: StoredGroup, device: str = "auto") -> Vocabulary:
+        """A vocabulary from a stored group; `FormatError` where it is not what was written."""
+        stored = read_stored(group)
+        vocabulary = cls(len(stored.centroids), device=device, **stored.parameters)
+        vocabulary._set(stored.centroids, stored.inertia_history, stored.counts)
+        if stored.cells is not None and vocabulary.assignment_ == "two_level":
+            vocabulary._assigner.take_cells(*stored.cells)
         return vocabulary
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -269,14 +255,6 @@ class Vocabulary:
         """Open a saved vocabulary; `FormatError` where it is none."""
         with open_h5(Path(path), "vocabulary", FORMAT_VERSION) as file:
             return cls.read(file, device)
-
-
-def _check_digest(what: str, group: h5py.Group, digest: str) -> None:
-    if digest.encode() != group.attrs["digest"]:
-        raise FormatError(
-            f"The {what} of {group.file.filename} do not match their digest: the file is damaged. "
-            "Restore it from a copy, or index again."
-        )
 
 
 def _device(device: str) -> str:

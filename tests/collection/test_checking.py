@@ -88,8 +88,8 @@ def test_damage_under_a_digest_that_fits(collection, dataset):
     flip(path, start + n_bytes - 1)
     entries = collection.manifest["segments"]
     entries[1].update(file_digest(path))
-    collection.manifest = manifest.swap_manifest(collection.path, collection.manifest)
-    manifest.copy_manifest(collection.path, collection.manifest)
+    swapped = manifest.swap_manifest(collection.path, collection.manifest)
+    manifest.copy_manifest(collection.path, swapped)
     assert_that_it_opens_safely(collection.path)
     assert only(check_collection(collection.path)).file == "segments/00000002.h5"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -14,6 +13,7 @@ from blcf.errors import InvalidInput
 from blcf.features import Whitening
 from blcf.features import whitening as module
 from blcf.features.whitening import normalise_rows
+from blcf.storage import open_h5, write_h5
 
 
 def sample(n: int = 600, n_channels: int = 12, seed: int = 0) -> np.ndarray:
@@ -216,10 +216,10 @@ def test_no_features_to_transform() -> None:
 def test_through_a_file(tmp_path: Path) -> None:
     features = sample()
     whitening = Whitening(5).fit(features)
-    with h5py.File(tmp_path / "whitening.h5", "w") as file:
+    with write_h5(tmp_path / "whitening.h5", "whitening", 1) as file:
         whitening.write(file.create_group("whitening"))
-    with h5py.File(tmp_path / "whitening.h5") as file:
-        found = Whitening.read(file["whitening"])
+    with open_h5(tmp_path / "whitening.h5", "whitening", 1) as stored:
+        found = Whitening.read(stored.group("whitening"))
     assert found.digest_ == whitening.digest_
     assert (found.n_components, found.n_components_) == (5, 5)
     assert found.explained_ == whitening.explained_

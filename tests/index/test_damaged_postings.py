@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from blcf.errors import FormatError
 from blcf.index.postings import BUFFER, Postings
-from blcf.storage import map_file, open_h5, write_h5
+from blcf.storage import open_h5, write_h5
 
 # Runs: of word 0 twice 1 and once 2, of word 2 once 1 and three times 4.
 GOOD = Postings.from_bags(
@@ -107,7 +107,7 @@ def write(postings, path):
 
 def read(path):
     with open_h5(path, "postings", 1) as file:
-        return Postings.read(file, map_file(path))
+        return Postings.read(file)
 
 
 ENDS, RUN_ENDS = GOOD.word_indptr, GOOD.run_indptr

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blcf.errors import FormatError
 from blcf.index import names as module
 from blcf.index.names import Names, hash_names
-from blcf.storage import map_file, open_h5, write_h5
+from blcf.storage import open_h5, write_h5
 
 STRANGE = [
     "a.jpg",
@@ -33,7 +33,7 @@ def written_and_read(names, folder):
     with write_h5(folder / "names.h5", "names", 1) as file:
         names.write(file)
     with open_h5(folder / "names.h5", "names", 1) as file:
-        return Names.read(file, map_file(file.filename))
+        return Names.read(file)
 
 
 @pytest.mark.parametrize("names", [STRANGE, [], [""], ["", "", ""], ["one"]])
@@ -163,4 +163,4 @@ def test_parts_that_do_not_fit(tmp_path):
         file["name_order"] = np.arange(3, dtype=np.int32)
     with pytest.raises(FormatError, match="names.h5 is damaged: its names do not fit together"):
         with open_h5(tmp_path / "names.h5", "names", 1) as file:
-            Names.read(file, map_file(file.filename))
+            Names.read(file)

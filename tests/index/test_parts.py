@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from blcf.errors import FormatError
 from blcf.index import InvertedFile, merging
 from blcf.index.parts import NamedPart, State, with_bags, without_names
-from blcf.storage import map_file, open_h5, write_h5
+from blcf.storage import open_h5, write_h5
 
 
 def bags_of(first, last):
@@ -104,7 +104,7 @@ def write(path, parts):
 
 def read(path):
     with open_h5(path, "parts", 1) as file:
-        return [NamedPart.read(file[number], map_file(path)) for number in sorted(file)]
+        return [NamedPart.read(file.group(number)) for number in file]
 
 
 def test_write_and_read(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blcf.index.postings import BUFFER, Postings
-from blcf.storage import map_file, open_h5, write_h5
+from blcf.storage import open_h5, write_h5
 
 TINY, HUGE = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
 TF = {
@@ -240,7 +240,7 @@ def test_write_and_read(tf, n_images, tmp_path):
     with write_h5(tmp_path / "postings.h5", "postings", 1) as file:
         postings.write(file)
     with open_h5(tmp_path / "postings.h5", "postings", 1) as file:
-        again = Postings.read(file, map_file(tmp_path / "postings.h5"))
+        again = Postings.read(file)
     same(again, postings)
     assert again.n_bytes == postings.n_bytes
     same_bits(again, bags)

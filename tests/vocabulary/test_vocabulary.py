@@ -212,7 +212,7 @@ def test_files_that_are_no_vocabulary(vocabulary: Vocabulary, tmp_path: Path) ->
     with pytest.raises(FormatError, match="damaged or cut short"):
         Vocabulary.open(path)
     with h5py.File(path, "w") as file:
-        file.attrs.update(kind="segment", format_version=1)
+        file.attrs.update(kind=np.bytes_("segment"), format_version=1)
     with pytest.raises(FormatError, match="to be a vocabulary of format version 1, got segment"):
         Vocabulary.open(path)
     vocabulary.save(path)
