@@ -27,7 +27,7 @@ def run() -> NoReturn:
 
         status = main()
     except KeyboardInterrupt:  # while the libraries were loaded, or again while it was said
-        print("blcf: interrupted", file=sys.stderr)
+        sys.stderr.write("blcf: interrupted\n")
         status = INTERRUPTED
     if status == INTERRUPTED:
         _end(status)

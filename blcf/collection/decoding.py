@@ -8,20 +8,17 @@ being ended by it again. Small pictures leave none; a note costs two flushes to 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from blcf.errors import FormatError, UnreadableImage
-from blcf.storage import open_plain, write_json
+from blcf.errors import BlcfError, UnreadableImage
+from blcf.storage import Member, read_json, write_json
 
 __all__ = ["DecodingNotes"]
 
-_FOLDER = "decoding"
-_MOST_BYTES = 1 << 16  # of a note
 _REASON = (
     "a run was ended while it was being decoded, and it may have been the cause; it is tried again "
     "when it has changed, or is added with replace (--replace)"
@@ -36,15 +33,18 @@ class DecodingNotes:
 
     Parameters
     ----------
-    collection : folder of the collection
+    folder : where the notes are, in a collection
+
+    Raises
+    ------
+    FormatError
+        Something else is there.
     """
 
-    def __init__(self, collection: Path) -> None:
-        self._folder = collection / _FOLDER
-        if self._folder.is_symlink():
-            raise FormatError(f"Expected {self._folder} to be a folder, it is a link. Delete it.")
+    def __init__(self, folder: Member) -> None:
+        self._folder = folder
         self._left = self._read()
-        self._own: set[Path] = set()
+        self._own: set[Member] = set()
         self._is_open = True
         self._changing = threading.Lock()
 
@@ -55,9 +55,9 @@ class DecodingNotes:
         with self._changing:
             self._is_open = False  # a thread may still come to its end, unwatched
             for note in self._own:
-                note.unlink(missing_ok=True)
-        with suppress(OSError):
-            self._folder.rmdir()
+                note.unlink()
+        if not self._folder.names():
+            self._folder.remove_folder()
 
     @contextmanager
     def __call__(self, path: Path) -> Iterator[None]:
@@ -70,33 +70,33 @@ class DecodingNotes:
         with self._changing:
             if self._is_open:
                 self._own.add(note)
-                self._folder.mkdir(exist_ok=True)
+                self._folder.make_folder()
                 write_json(note, {"path": str(path), "state": _state_of(path)})
         try:
             yield
         finally:
             with self._changing:
-                self._own.discard(note)
-                note.unlink(missing_ok=True)
+                if self._is_open and note in self._own:
+                    self._own.discard(note)
+                    note.unlink()
 
     def forget(self, paths: Iterable[Path]) -> None:
         """Take away what earlier runs have left of these pictures: they are to be tried again."""
         if self._left:
             for note in map(self._note, paths):
                 if self._left.pop(note, None) is not None:
-                    note.unlink(missing_ok=True)
+                    note.unlink()
 
-    def _note(self, path: Path) -> Path:
+    def _note(self, path: Path) -> Member:
         name = hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
         return self._folder / f"{name}.json"
 
-    def _read(self) -> dict[Path, list[int]]:
+    def _read(self) -> dict[Member, list[int]]:
         """{note: state of its picture} of what is there; a note that was cut short is none."""
         left = {}
-        for note in self._folder.glob("*.json"):
-            with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
-                with open_plain(note) as file:
-                    left[note] = list(json.loads(file.read(_MOST_BYTES))["state"])
+        for name in self._folder.names():
+            with suppress(BlcfError, LookupError, TypeError):
+                left[self._folder / name] = list(read_json(self._folder / name)["state"])
         return left
 
 

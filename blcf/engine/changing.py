@@ -31,7 +31,7 @@ def add_images(
 ) -> AddReport:
     """Index the pictures that the collection lacks; see `SearchEngine.add`."""
     collection = engine.collection
-    with collection.writing(), DecodingNotes(collection.path) as large:
+    with collection.writing(), DecodingNotes(collection.file("decoding")) as large:
         if replace:
             large.forget(images.path(name) for name in images.names)
         names = names_to_index(collection, images, replace)

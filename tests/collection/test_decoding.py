@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from blcf.collection import DecodingNotes
 from blcf.errors import FormatError, UnreadableImage
+from blcf.storage import Member
 
-KILLED: list[Any] = []  # contexts that are never left
+
+def notes_of(folder: Path) -> DecodingNotes:
+    return DecodingNotes(Member(folder, "decoding"))
 
 
 @pytest.fixture
@@ -23,8 +25,10 @@ def picture(tmp_path: Path) -> Path:
 
 def killed_at(folder: Path, picture: Path) -> None:
     """What a process leaves that is killed while it decodes a picture."""
-    KILLED.append(DecodingNotes(folder)(picture))
-    KILLED[-1].__enter__()
+    large = notes_of(folder)
+    at_work = large(picture)
+    at_work.__enter__()
+    large._own.clear()  # it never comes to its end
 
 
 def notes(folder: Path) -> list[Path]:
@@ -32,7 +36,7 @@ def notes(folder: Path) -> list[Path]:
 
 
 def test_nothing_is_left_of_what_came_to_its_end(tmp_path: Path, picture: Path) -> None:
-    with DecodingNotes(tmp_path) as large:
+    with notes_of(tmp_path) as large:
         assert not (tmp_path / "decoding").exists()
         with large(picture):
             assert len(notes(tmp_path)) == 1
@@ -46,7 +50,7 @@ def test_nothing_is_left_of_what_came_to_its_end(tmp_path: Path, picture: Path) 
 def test_a_run_that_was_killed(tmp_path: Path, picture: Path) -> None:
     killed_at(tmp_path, picture)
     for _ in range(2):  # as long as nobody asks for it
-        with DecodingNotes(tmp_path) as large:
+        with notes_of(tmp_path) as large:
             with pytest.raises(UnreadableImage, match="a run was ended while it was") as caught:
                 with large(picture):
                     pytest.fail("decoded again")
@@ -58,7 +62,7 @@ def test_a_run_that_was_killed(tmp_path: Path, picture: Path) -> None:
 
 def test_it_is_tried_again_when_that_is_asked_for(tmp_path: Path, picture: Path) -> None:
     killed_at(tmp_path, picture)
-    with DecodingNotes(tmp_path) as large:
+    with notes_of(tmp_path) as large:
         large.forget([tmp_path / "other.png"])
         assert len(notes(tmp_path)) == 1
         large.forget([picture])
@@ -70,14 +74,14 @@ def test_it_is_tried_again_when_that_is_asked_for(tmp_path: Path, picture: Path)
 def test_it_is_tried_again_when_it_has_changed(tmp_path: Path, picture: Path) -> None:
     killed_at(tmp_path, picture)
     os.utime(picture, ns=(1, 1))
-    with DecodingNotes(tmp_path) as large, large(picture):
+    with notes_of(tmp_path) as large, large(picture):
         pass
     assert not (tmp_path / "decoding").exists()
 
 
 def test_an_interrupted_run_leaves_none(tmp_path: Path, picture: Path) -> None:
     """Its threads may still be at it, and one may begin another."""
-    with DecodingNotes(tmp_path) as large:
+    with notes_of(tmp_path) as large:
         at_work = large(picture)
         at_work.__enter__()
     assert not (tmp_path / "decoding").exists()
@@ -92,12 +96,12 @@ def test_damaged_notes_are_none(tmp_path: Path, picture: Path, content: bytes) -
     (note,) = notes(tmp_path)
     note.write_bytes(content)
     (tmp_path / "decoding" / "folder.json").mkdir()
-    with DecodingNotes(tmp_path) as large, large(picture):
+    with notes_of(tmp_path) as large, large(picture):
         pass
     assert not note.exists()
 
 
 def test_a_folder_elsewhere_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "decoding").symlink_to(tmp_path.parent)
-    with pytest.raises(FormatError, match="to be a folder, it is a link"):
-        DecodingNotes(tmp_path)
+    with pytest.raises(FormatError, match="it is a link"):
+        notes_of(tmp_path)
