@@ -122,7 +122,8 @@ def _extrema(image: Image.Image) -> tuple[float, float]:
 
 def _floats(values: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.uint8]:
     """Scale floats to 0..255; NaN becomes black, infinities the ends of the range."""
-    exact = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of a NaN that is said to signal
+        exact = values.astype(np.float64)
     exact = np.nan_to_num(exact, nan=min(low, 0.0), posinf=high, neginf=low)
     for scale in _FLOAT_SCALES:
         if low >= 0 and high <= scale:
