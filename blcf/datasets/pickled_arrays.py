@@ -29,6 +29,7 @@ class Named:
 
 
 def named(module: Any, attribute: Any) -> Named:
+    """What a pickle calls by such a name; `Refused` where it is none of the few."""
     key = f"{_text(module)}.{_text(attribute)}"
     if key not in _NAMES:
         raise Refused(f"it asks for {key!r:.200}")

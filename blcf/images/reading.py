@@ -25,7 +25,7 @@ from blcf.images.decoding import decode, open_declared, orientation_of
 from blcf.images.headers import declare
 from blcf.images.names import display_name
 from blcf.images.resizing import resize_image
-from blcf.images.room import Room
+from blcf.images.room import Room, give_back
 from blcf.images.upright import GAP, reduced_rgb, resized_rgb, turned, upright_rgb
 from blcf.storage import open_plain
 
@@ -104,19 +104,13 @@ def read_through(
 
     Room for the picture is held until `use` returns, whose errors are left as they are.
     """
-    with ExitStack() as held:
-        image, orientation = _decoded(path, _content, held, min_side, max_pixels)[:2]
-        rgb = _telling(path, partial(upright_rgb, image, orientation))
-        del image  # its memory, while it is used
-        return use(rgb), (rgb.shape[1], rgb.shape[0])
+    return _read(path, _content, use, min_side, max_pixels)
 
 
 def decode_image(data: bytes, *, min_side: int = 16, max_pixels: int = MAX_PIXELS) -> Pixels:
     """`read_image` of the bytes of a picture file."""
     name = f"a picture of {len(data):,} bytes"
-    with ExitStack() as held:
-        image, orientation = _decoded(name, lambda _: data, held, min_side, max_pixels)[:2]
-        return _telling(name, lambda: upright_rgb(image, orientation))
+    return _read(name, lambda _: data, lambda image: image, min_side, max_pixels)[0]
 
 
 def convert_image(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -135,7 +129,8 @@ def read_as(convert: Callable[[Image.Image], Pixels], path: Name, *, min_side: i
     """`read_image` with a conversion of one's own to uint8 (height, width, n)."""
     with ExitStack() as held:
         image, orientation = _decoded(path, _content, held, min_side, MAX_PIXELS)[:2]
-        stored = _telling(path, lambda: convert(image))
+        stored = _telling(path, partial(convert, image))
+        del image
         return turned(stored, orientation)
 
 
@@ -160,11 +155,28 @@ def read_resized(path: Name, side: int, *, large: Large | None = None) -> tuple[
         size = declared.width, declared.height
         upright_size = size[::-1] if orientation >= 5 else size
         if declared.is_large:
-            return _telling(path, lambda: reduced_rgb(image, orientation, size, side)), upright_size
+            rgb = _telling(path, partial(reduced_rgb, image, orientation, size, side))
+            del image  # before its room is given back
+            return rgb, upright_size
         if orientation == 1 and image.mode == "RGB" and not image.has_transparency_data:
-            return _telling(path, lambda: resized_rgb(image, side)), size
-        rgb = _telling(path, lambda: upright_rgb(image, orientation))
+            return _telling(path, partial(resized_rgb, image, side)), size
+        rgb = _telling(path, partial(upright_rgb, image, orientation))
     return resize_image(rgb, side), upright_size
+
+
+def _read(
+    name: Name,
+    content: Callable[[Name], bytes],
+    use: Callable[[Pixels], T],
+    min_side: int,
+    max_pixels: int,
+) -> tuple[T, Size]:
+    """What is made of the picture whose bytes `content` gives, and its size."""
+    with ExitStack() as held:
+        image, orientation = _decoded(name, content, held, min_side, max_pixels)[:2]
+        rgb = _telling(name, partial(upright_rgb, image, orientation))
+        del image  # before its array is used
+        return use(rgb), (rgb.shape[1], rgb.shape[0])
 
 
 def _decoded(
@@ -188,8 +200,10 @@ def _decoded(
         reduced_to = side if declared.is_large else None
         n_rgb_bytes = 0 if reduced_to else declared.n_rgb_bytes
         held.enter_context(_ROOM.held(declared.n_bytes + n_rgb_bytes))
-        if declared.is_large and large is not None:
-            held.enter_context(large(Path(path)))
+        if declared.is_large:
+            held.callback(give_back)  # before the room is
+            if large is not None:
+                held.enter_context(large(Path(path)))
         image = open_declared(declared)
         if reduced_to:
             scale = max(1.0, max(image.size) / (GAP * reduced_to))
