@@ -1,41 +1,56 @@
-"""The command line as a process, which Ctrl-C ends within three seconds, whatever it is at.
+"""``blcf ...`` and ``python -m blcf``: the command line, which Ctrl-C ends at any time.
 
-The interpreter passes an interrupt on between two steps of its main thread, and waits for its other
-threads when it ends. A decoder or a product of matrices is one step, and may take a minute. So
-a thread of its own hears of the interrupt: where the main thread has not ended by then, it ends the
-process. That is no worse than a kill: what was committed is kept.
+Importing it takes a second or more, with torch and numba. An interrupt in this time would end in a
+traceback, or in some other library's error: it ends the process at once, with one line. Nothing
+has been begun yet.
+
+Later it is a KeyboardInterrupt, which commits what is finished. The interpreter raises that between
+two steps of its main thread, and waits for its other threads when it ends; but a decoder or a
+product of matrices is one step, and may take a minute. So a thread of its own hears of interrupts:
+where the main thread has not ended 2.5 s later, it ends the process. That is no worse than a kill.
 """
+
+from __future__ import annotations
 
 import os
 import signal
 import socket
 import sys
 import threading
-from typing import NoReturn
+from typing import Any, NoReturn
 
-PATIENCE = 2.5
-"""Seconds that a command has to end by itself, which commits the pictures that are finished."""
+__all__ = ["main"]
 
-INTERRUPTED = 130
+_INTERRUPTED = 130
+_PATIENCE = 2.5  # seconds that a command has to end by itself
 
 
-def run() -> NoReturn:
-    """Run the command that the arguments of the process say, and end the process."""
-    try:
+def main() -> int:
+    """Import the command line and run it; gives the exit status."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # not where the caller ignores interrupts
+        signal.signal(signal.SIGINT, _leave)
+    from blcf.cli import main as run
+
+    if before is signal.default_int_handler:
         _watch()
-        from blcf.cli import main
-
-        status = main()
-    except KeyboardInterrupt:  # while the libraries were loaded, or again while it was said
-        sys.stderr.write("blcf: interrupted\n")
-        status = INTERRUPTED
-    if status == INTERRUPTED:
+    try:
+        signal.signal(signal.SIGINT, before)
+        status = run()
+    except KeyboardInterrupt:  # before it began, or another one while the first was being said
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:
         _end(status)
-    sys.exit(status)
+    return status
+
+
+def _leave(*_: Any) -> None:
+    os.write(2, b"blcf: interrupted\n")
+    os._exit(_INTERRUPTED)
 
 
 def _watch() -> None:
-    """Let a thread hear of interrupts, which Python's own handler does not get through to."""
+    """Let a thread hear of interrupts that do not get through to the main one."""
     heard, told = socket.socketpair()
     told.setblocking(False)
     signal.set_wakeup_fd(told.detach(), warn_on_full_buffer=False)
@@ -44,13 +59,13 @@ def _watch() -> None:
 
 def _end_after_an_interrupt(heard: socket.socket) -> None:
     _wait_for_an_interrupt(heard)
-    heard.settimeout(PATIENCE)
+    heard.settimeout(_PATIENCE)
     try:
         _wait_for_an_interrupt(heard)  # a second one is not to be waited for
     except TimeoutError:
         pass
     os.write(2, b"\nblcf: interrupted, in the middle of a step; what was committed is kept\n")
-    _end(INTERRUPTED)
+    _end(_INTERRUPTED)
 
 
 def _wait_for_an_interrupt(heard: socket.socket) -> None:
@@ -69,4 +84,4 @@ def _end(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    run()
+    sys.exit(main())

@@ -39,7 +39,7 @@ IN_ANOTHER = START + (
     "commands.open_engine = lambda options: SearchEngine.open(\n"
     "    options.collection, network=tiles.TileNetwork())\n"
 )
-RUN = "blcf.__main__.run()\n"
+RUN = "sys.exit(blcf.__main__.main())\n"
 HANG = 60  # seconds; it was minutes
 
 
@@ -96,25 +96,3 @@ def test_in_a_thread_that_reads_ahead(endless: Path, tmp_path: Path) -> None:
     again = reopen(tmp_path / "c.blcf")
     assert len(again) == 5
     assert again.add(scenes, progress=False).n_added == 7
-
-
-def test_before_the_libraries_are_loaded() -> None:
-    code = (
-        "import signal, sys, types\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import blcf.__main__\n"
-        "class Loading:\n"
-        "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'blcf.cli':\n"
-        "            signal.raise_signal(signal.SIGINT)\n"
-        "sys.meta_path.insert(0, Loading())\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code + RUN],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode, done.stderr) == (130, "blcf: interrupted\n")
