@@ -109,8 +109,14 @@ def read_through(
 
 def decode_image(data: bytes, *, min_side: int = 16, max_pixels: int = MAX_PIXELS) -> Pixels:
     """`read_image` of the bytes of a picture file."""
+
+    def content(_: Name) -> bytes:
+        if not data:
+            raise Refused("there are none")
+        return data
+
     name = f"a picture of {len(data):,} bytes"
-    return _read(name, lambda _: data, lambda image: image, min_side, max_pixels)[0]
+    return _read(name, content, lambda image: image, min_side, max_pixels)[0]
 
 
 def convert_image(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels:
