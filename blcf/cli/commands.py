@@ -17,6 +17,7 @@ from blcf.collection import check_collection
 from blcf.engine import SearchEngine, Settings
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.images import ImageList, display_name
+from blcf.storage import open_plain
 
 __all__ = [
     "DONE",
@@ -121,7 +122,11 @@ def remove(options: argparse.Namespace) -> int:
 def _lines(path: str) -> list[str]:
     """The lines of a file (- is stdin) that are not empty."""
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
+        if path == "-":
+            text = sys.stdin.read()
+        else:
+            with open_plain(path) as file:
+                text = file.read().decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise InvalidInput(f"Expected {path} to hold one picture per line, in UTF-8.") from None
     return [line for line in text.split("\n") if line.strip()]

@@ -12,12 +12,14 @@
 
 from blcf.collection.checking import CheckReport, Damage, Unreadable, check_collection
 from blcf.collection.collection import Collection
+from blcf.collection.decoding import DecodingNotes
 from blcf.collection.segment import Batch, Segment
 
 __all__ = [
     "Batch",
     "CheckReport",
     "Collection",
+    "DecodingNotes",
     "Damage",
     "Segment",
     "Unreadable",

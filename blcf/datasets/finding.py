@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from blcf.errors import DatasetNotFound, InvalidInput
+from blcf.errors import DatasetNotFound, FormatError, InvalidInput
 from blcf.images import ImageList, display_name
+from blcf.storage import open_plain
 
-__all__ = ["data_folder", "file_names", "find_pictures"]
+__all__ = ["data_folder", "file_names", "find_pictures", "plain_bytes", "plain_text"]
+
+MOST_BYTES = 256 * 2**20  # of a file of text; the truth of a million pictures has a fifth of it
 
 
 def data_folder(folder: str | os.PathLike[str], published: str) -> Path:
@@ -34,6 +38,36 @@ def data_folder(folder: str | os.PathLike[str], published: str) -> Path:
     if "\0" in os.fspath(folder) or not path.is_dir():
         raise DatasetNotFound(f"There is no folder {display_name(path)}. {published}")
     return path
+
+
+def plain_bytes(path: str | os.PathLike[str], at_most: int = MOST_BYTES) -> bytes:
+    """The content of a file of a data set.
+
+    Raises
+    ------
+    FormatError
+        No plain file (a named pipe would block for ever), or one of more than `at_most` bytes.
+    OSError
+        It is missing, a folder, or cannot be read.
+    """
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    with open_plain(path) as file:
+        n_bytes = os.fstat(file.fileno()).st_size
+        if n_bytes > at_most:
+            raise FormatError(
+                f"{display_name(path)}: expected at most {at_most // 2**20} MiB, got {n_bytes:,} "
+                "bytes. Get the file from its publisher again."
+            )
+        return file.read(n_bytes)
+
+
+def plain_text(path: str | os.PathLike[str], at_most: int = MOST_BYTES) -> str:
+    """`plain_bytes` as text in UTF-8, new lines as they are; `FormatError` where it is none."""
+    try:
+        return plain_bytes(path, at_most).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"Expected {display_name(path)} to be text, it is not.") from error
 
 
 def file_names(folder: str | os.PathLike[str]) -> list[str]:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from blcf.boxes import as_box
+from blcf.datasets.finding import plain_bytes
 from blcf.datasets.truth import GroundTruth, TrueExample, TrueQuery
 from blcf.errors import DatasetNotFound, FormatError, InvalidInput
 
@@ -47,9 +48,11 @@ def read_ground_truth(path: str | os.PathLike[str]) -> GroundTruth:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(plain_bytes(path).decode("utf-8"))
     except OSError as error:
         raise DatasetNotFound(f"No ground truth at {path} ({error.strerror}).") from error
+    except FormatError:  # a ValueError too
+        raise
     except (ValueError, RecursionError) as error:
         raise FormatError(f"Expected {path} to be JSON, it is not ({error}).") from error
     queries: list[TrueQuery] = []
@@ -133,4 +136,7 @@ def _name(value: Any) -> str:
 
 def _size(value: Any) -> tuple[int, int]:
     width, height = value
-    return int(width), int(height)
+    size = int(width), int(height)
+    if not 1 <= min(size) <= max(size) < 2**31:
+        raise ValueError(f"expected a size in pixels, got {value!r:.80}")
+    return size

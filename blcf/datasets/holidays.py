@@ -17,7 +17,7 @@ import os
 import re
 from pathlib import Path
 
-from blcf.datasets.finding import data_folder, find_pictures
+from blcf.datasets.finding import data_folder, find_pictures, plain_bytes
 from blcf.datasets.gathering import files_within
 from blcf.datasets.truth import GroundTruth, TrueExample, TrueQuery
 from blcf.errors import DatasetNotFound, FormatError
@@ -109,8 +109,8 @@ def _listed(folder: Path) -> set[str]:
     if file is None:
         return set()
     try:
-        text = file.read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
+        text = plain_bytes(file).decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # FormatError among them
         raise FormatError(f"Expected {file} to be a list of pictures ({error}).") from error
     numbers = set()
     for line, name in enumerate(text.splitlines(), start=1):

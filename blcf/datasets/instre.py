@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from blcf.boxes import as_box
-from blcf.datasets.finding import data_folder, file_names
+from blcf.datasets.finding import data_folder, file_names, plain_text
 from blcf.datasets.gathering import LEVELS, files_within
+from blcf.datasets.matlab import read_matlab
 from blcf.datasets.truth import GroundTruth, TrueExample, TrueQuery
 from blcf.errors import DatasetNotFound, FormatError, InvalidInput
 from blcf.images import ImageList
@@ -142,12 +143,12 @@ def _read_truth(
     path: Path,
 ) -> tuple[list[str], list[str], list[list[int]], list[np.ndarray]]:
     """Names of pictures and of queries; of each query the places of positives, and the box."""
-    content = _load(path)
+    content = read_matlab(path, ("imlist", "qimlist", "gnd"))
     try:
         names, query_names = _names(content["imlist"]), _names(content["qimlist"])
-        rows = np.ravel(content["gnd"])
-        some = [np.ravel(row["ok"]).astype(np.int64, casting="unsafe") for row in rows]
-        boxes = [as_box(np.ravel(row["bbx"])) for row in rows]
+        rows = content["gnd"]
+        some = [_places(row["ok"]) for row in rows]
+        boxes = [as_box(row["bbx"]) for row in rows]
     except (LookupError, TypeError, ValueError) as error:  # InvalidInput is a ValueError
         raise FormatError(
             f"Expected {path} to hold imlist, qimlist and gnd with ok and bbx (x1, y1, x2, y2), "
@@ -167,34 +168,26 @@ def _read_truth(
     return names, query_names, [(places - 1).tolist() for places in some], boxes
 
 
-def _load(path: Path) -> dict[str, Any]:
-    import scipy.io  # late: 60 ms that only this data set needs
-
-    try:
-        content: dict[str, Any] = scipy.io.loadmat(
-            path, variable_names=["imlist", "qimlist", "gnd"], appendmat=False
-        )
-    except NotImplementedError as error:
-        raise FormatError(
-            f"Expected {path} to be a MATLAB file of version 5 to 7, as published, it is of "
-            "version 7.3 (HDF5). Fetch it again, or save it in MATLAB with the option -v7."
-        ) from error
-    except Exception as error:  # every kind: damaged bytes end in zlib, struct, Type, Mat errors
-        raise FormatError(
-            f"Expected {path} to be a MATLAB file, it cannot be read "
-            f"({type(error).__name__}: {error}). Fetch it again."
-        ) from error
-    return content
-
-
-def _names(cells: np.ndarray) -> list[str]:
-    """The texts of a cell array, checked to be names of pictures below a folder of classes."""
-    names = [str(np.ravel(cell)[0]) for cell in np.ravel(cells)]
+def _names(names: Any) -> list[str]:
+    """The texts of cells, checked to be names of pictures below a folder of classes."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("imlist and qimlist are no cells of texts")
     for name in names:
         parts = name.split("/")
         if len(parts) < 2 or not all(parts) or ".." in parts or "\0" in name or "\\" in name:
             raise InvalidInput(f"expected names such as INSTRE-M/01/001.jpg, got {name!r:.80}")
     return names
+
+
+def _places(values: Any) -> np.ndarray:
+    """Whole numbers: int64 (n,)."""
+    if not isinstance(values, np.ndarray):
+        raise TypeError("ok has no numbers")
+    with np.errstate(invalid="ignore"):
+        places: np.ndarray = values.astype(np.int64)
+    if not np.array_equal(places, values):
+        raise ValueError("ok has other than whole numbers")
+    return places
 
 
 # --- Text files -----------------------------------------------------------------------------------
@@ -223,10 +216,10 @@ class _BoxFiles:
     def _file(self, name: str) -> np.ndarray:
         path = (self.root / name).with_suffix(".txt")
         try:
-            lines = path.read_text("utf-8").splitlines()
+            lines = plain_text(path).splitlines()
         except FileNotFoundError:
             return np.empty((0, 4))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise FormatError(f"Expected boxes in {path}, it cannot be read ({error}).") from error
         boxes = []
         for number, line in enumerate(lines, start=1):
@@ -235,14 +228,17 @@ class _BoxFiles:
             values = re.split(r"\s+", line.strip())
             try:
                 x, y, width, height = (float(value) for value in values)
+                edges = [x, y, x + width, y + height]
             except ValueError as error:
                 raise FormatError(
                     f"{path}, line {number}: expected x y width height, got {line!r:.80}."
                 ) from error
-            if not np.isfinite([x, y, width, height]).all():
-                raise FormatError(f"{path}, line {number}: expected finite numbers, got {line!r}.")
+            if not all(abs(edge) < 2**31 for edge in edges):  # NaN is not
+                raise FormatError(
+                    f"{path}, line {number}: expected finite numbers, got {line!r:.80}."
+                )
             self.n_empty += width <= 0 or height <= 0
-            boxes.append([x, y, x + width, y + height])
+            boxes.append(edges)
         return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 

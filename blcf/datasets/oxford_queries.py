@@ -22,7 +22,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from blcf.boxes import as_box
-from blcf.datasets.finding import data_folder
+from blcf.datasets.finding import data_folder, plain_text
 from blcf.datasets.gathering import LEVELS, files_within
 from blcf.datasets.truth import TrueExample, TrueQuery
 from blcf.errors import DatasetNotFound, FormatError
@@ -134,14 +134,12 @@ def _file_name(picture: str) -> str:
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """(line number, words) of the lines that are not blank; a picture's name has no "/"."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = plain_text(path)
     except OSError as error:
         raise DatasetNotFound(
             f"Expected {display_name(path)}, which cannot be read ({error.strerror}). A query has "
             "four files: query, good, ok and junk."
         ) from error
-    except UnicodeDecodeError as error:
-        raise FormatError(f"Expected {display_name(path)} to be text, it is not.") from error
     lines = [(n, line.split()) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
     for number, words in lines:
         if not re.fullmatch(r"[\w.+-]+", words[0]):

@@ -152,7 +152,7 @@ def _query(
         raise _not_so(path, f"gnd[{number}] to have a box bbx of four numbers")
     try:
         edges = as_box(values)
-    except InvalidInput as error:
+    except ValueError as error:  # InvalidInput, or that a number is too long to be shown
         raise FormatError(f"{display_name(path)}, gnd[{number}]: {error}") from error
     return TrueQuery(stem, stem, (TrueExample(image, edges),), easy | hard, junk | outside, hard)
 

@@ -22,6 +22,7 @@ from xml.parsers import expat
 
 import numpy as np
 
+from blcf.datasets.finding import plain_bytes, plain_text
 from blcf.datasets.truth import TrueExample
 from blcf.errors import DatasetNotFound, FormatError
 from blcf.images import display_name, read_image, read_mask
@@ -31,6 +32,7 @@ __all__ = ["EXAMPLE", "Topic", "examples_of", "read_relevant", "read_topics"]
 EXAMPLE = re.compile(r"(?P<stem>.+\.\d+)\.(?P<kind>src|mask|showmask)\.[a-z]+", re.IGNORECASE)
 """The file name of an example picture: "9069.1", then what it is."""
 
+_RELEVANCE = re.compile(r"-?[0-9]{1,9}")
 _MAX_BYTES = 16 * 2**20  # a year's topics have some 10 kB
 
 
@@ -53,7 +55,7 @@ class Topic:
 def read_topics(path: Path) -> list[Topic]:
     """Read the topics of a year.
 
-    Entities other than XML's own five are refused, as is a file of more than 16 MB: nothing grows
+    Entities other than XML's own five are refused, as is a file of more than 16 MiB: nothing grows
     while it is read, and no other file is opened. A DOCTYPE is passed over.
 
     Raises
@@ -90,11 +92,7 @@ def read_topics(path: Path) -> list[Topic]:
     parser.StartElementHandler = start
     parser.EntityDeclHandler = entity
     try:
-        with open(path, "rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise FormatError(f"{display_name(path)}: expected topics, got more than 16 MB.")
-        parser.Parse(content, True)
+        parser.Parse(plain_bytes(path, _MAX_BYTES), True)
     except OSError as error:
         raise DatasetNotFound(f"No topics at {display_name(path)} ({error.strerror}).") from error
     except FormatError:
@@ -166,21 +164,19 @@ def read_relevant(path: Path) -> dict[str, frozenset[str]]:
     """
     relevant: dict[str, set[str]] = {}
     try:
-        with open(path, encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                words = line.split()
-                if not words:
-                    continue
-                if len(words) != 4 or not re.fullmatch(r"-?\d+", words[3]):
-                    raise FormatError(
-                        f"{display_name(path)}, line {number}: expected topic 0 shot relevance, "
-                        f"got {line.strip()!r:.80}."
-                    )
-                shots = relevant.setdefault(words[0], set())
-                if int(words[3]) > 0:
-                    shots.add(words[2])
+        text = plain_text(path)
     except OSError as error:
         raise DatasetNotFound(f"No qrels at {display_name(path)} ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise FormatError(f"Expected {display_name(path)} to be text, it is not.") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 4 or not _RELEVANCE.fullmatch(words[3]):
+            raise FormatError(
+                f"{display_name(path)}, line {number}: expected topic 0 shot relevance, "
+                f"got {line.strip()!r:.80}."
+            )
+        shots = relevant.setdefault(words[0], set())
+        if int(words[3]) > 0:
+            shots.add(words[2])
     return {topic: frozenset(shots) for topic, shots in relevant.items()}

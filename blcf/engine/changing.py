@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from blcf.collection import DecodingNotes
 from blcf.engine.generic import read_generic, takes_generic
 from blcf.engine.indexing import AddReport, follow_moves, index_images, names_to_index
 from blcf.engine.kept_maps import KeptMaps
@@ -15,7 +16,7 @@ from blcf.engine.opening import names_of
 from blcf.engine.sample import none_readable
 from blcf.engine.training import learn_model
 from blcf.errors import StorageError, UnreadableImage
-from blcf.images import ImageList, read_image
+from blcf.images import ImageList, Large, read_resized
 
 if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
@@ -30,30 +31,38 @@ def add_images(
 ) -> AddReport:
     """Index the pictures that the collection lacks; see `SearchEngine.add`."""
     collection = engine.collection
-    with collection.writing():
+    with collection.writing(), DecodingNotes(collection.file("decoding")) as large:
+        if replace:
+            large.forget(images.path(name) for name in images.names)
         names = names_to_index(collection, images, replace)
         follow_moves(collection, images)
         if names and not engine.model.is_learned:
-            _learn(engine, images, progress)
+            _learn(engine, images, progress, large)
         training = collection.training_folder()
         kept = KeptMaps(training) if training.is_dir() else None
         report = index_images(
-            engine.model, engine.bag_of_words(), images, names, progress=progress, kept=kept
+            engine.model,
+            engine.bag_of_words(),
+            images,
+            names,
+            progress=progress,
+            kept=kept,
+            large=large,
         )
         collection.drop_training()
         _keep_statistics(engine)
     return report
 
 
-def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
+def _learn(engine: SearchEngine, images: ImageList, progress: bool, large: Large) -> None:
     training = engine.collection.training_folder()
     extractor, settings = engine.model.extractor, engine.settings
     generic = takes_generic(extractor, settings, len(images))
     if generic:
-        _check_readable(images)
+        _check_readable(images, settings.side, large)
         learned = read_generic(extractor.device)
     else:
-        learned = learn_model(extractor, images, settings, training, progress)
+        learned = learn_model(extractor, images, settings, training, progress, large)
     entry = write_model(engine.collection.file("model.h5"), *learned)
     engine.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
     if training.is_dir():
@@ -62,12 +71,12 @@ def _learn(engine: SearchEngine, images: ImageList, progress: bool) -> None:
                 path.unlink()
 
 
-def _check_readable(images: ImageList) -> None:
+def _check_readable(images: ImageList, side: int, large: Large) -> None:
     """Raise `InvalidInput` where not one picture can be read: no collection is begun for them."""
     reasons = []
     for name in images.names:
         try:
-            read_image(images.path(name))
+            read_resized(images.path(name), side, large=large)
             return
         except UnreadableImage as error:
             reasons.append(str(error))

@@ -8,13 +8,13 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from blcf.datasets import GroundTruth
 from blcf.engine.evaluation import Evaluation, label
 from blcf.errors import DatasetNotFound, FormatError, InvalidInput
 from blcf.evaluation import PairedTest, paired_test, protocol
+from blcf.storage import open_plain
 
 __all__ = ["Compared", "check_comparable", "compare", "read_evaluations"]
 
@@ -46,12 +46,20 @@ def read_evaluations(path: str | os.PathLike[str]) -> dict[str, Compared]:
         The file is not of the form.
     """
     try:
-        rows = json.loads(Path(path).read_text("utf-8"))
+        with open_plain(path) as file:
+            rows = json.loads(file.read().decode("utf-8"))
         found = {_mode(row): _compared(row) for row in rows}
     except OSError as error:
         raise DatasetNotFound(f"No evaluation at {path} ({error.strerror}).") from error
+    except FormatError:  # no plain file; its sentence is complete
+        raise
     except (
-        KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
     ) as error:
         raise FormatError(
             f"Expected {path} to be the result of another blcf evaluate --json, with the figures "

@@ -15,7 +15,7 @@ from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.model import Model
 from blcf.engine.pictures import stream_pictures
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images import ImageList, display_name
+from blcf.images import ImageList, Large, display_name
 
 __all__ = ["AddReport", "follow_moves", "index_images", "names_to_index"]
 
@@ -101,10 +101,12 @@ def index_images(
     *,
     progress: bool,
     kept: KeptMaps | None = None,
+    large: Large | None = None,
 ) -> AddReport:
     """Index pictures and commit them batch by batch (the caller is the writer).
 
-    `kept` are feature maps of some of the pictures, which need not go through the network.
+    `kept` are feature maps of some of the pictures, which need not go through the network; `large`
+    is entered while a large picture is decoded.
 
     An interrupt commits the pictures that were finished before it goes on.
     """
@@ -141,7 +143,7 @@ def index_images(
         if names:  # for none no network is loaded
             encode = model.encode_many
             stream = stream_pictures(
-                model.extractor, images, names, encode, "indexing", progress, kept
+                model.extractor, images, names, encode, "indexing", progress, kept, large
             )
             with closing(stream):
                 for picture in stream:

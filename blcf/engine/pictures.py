@@ -20,7 +20,7 @@ import numpy as np
 from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.progress import tqdm
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images import ImageList, read_ahead, read_image, resize_image
+from blcf.images import ImageList, Large, read_ahead, read_resized
 
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures
@@ -68,9 +68,10 @@ def stream_maps(
     names: list[str],
     description: str,
     progress: bool,
+    large: Large | None = None,
 ) -> Iterator[tuple[str, Picture | UnreadableImage]]:
     """Feature maps of pictures, in order; a picture that cannot be read gives its error."""
-    stream = stream_pictures(extractor, images, names, list, description, progress)
+    stream = stream_pictures(extractor, images, names, list, description, progress, large=large)
     with closing(stream):
         for name, size, content in stream:
             if isinstance(content, UnreadableImage):
@@ -87,6 +88,7 @@ def stream_pictures(
     description: str,
     progress: bool,
     kept: KeptMaps | None = None,
+    large: Large | None = None,
 ) -> Generator[tuple[str, Size, T | UnreadableImage], None, None]:
     """What is made of the feature maps of pictures, in the pictures' order.
 
@@ -96,14 +98,15 @@ def stream_pictures(
 
     Resized pictures in memory are at most three times those that are looked at together (120 MB),
     maps those of three batches and what `encode` makes of pictures looked at together. When the
-    generator has ended, been closed, or raised, no thread is left behind: it waits for one batch at
-    most.
+    generator has ended, been closed, or raised, it waits for one batch at most, and a second for
+    pictures that are being decoded: a thread that takes longer is left to itself.
 
     Parameters
     ----------
     encode : takes maps float32 (n, C, h, w) of one shape, gives n things; called in one thread,
         with earlier pictures first as far as batches of like shapes allow
     kept : feature maps of some of the pictures, which need no network
+    large : gets the path of each large picture; its context is held while that is decoded
 
     Yields
     ------
@@ -117,7 +120,7 @@ def stream_pictures(
         interrupt, at once.
     """
     n_looked_at = max(1, min(_LOOKED_AT, int(_LOOKED_AT * (384 / extractor.side) ** 2)))
-    load = partial(_load, images=images, side=extractor.side, kept=kept)
+    load = partial(_load, images=images, side=extractor.side, kept=kept, large=large)
     read = read_ahead(names, load, ahead=n_looked_at)
     # The network stays in this thread: glibc keeps the memory of activations for the main one (see
     # blcf.features.part), in another VGG16 takes 2,700 fresh pages a picture.
@@ -126,7 +129,7 @@ def stream_pictures(
         for batch in _batches(extractor, read, n_looked_at)
         for through in _through(extractor, batch)
     )
-    behind = read_ahead(computed, partial(_encode, encode), n_workers=1, ahead=1)
+    behind = read_ahead(computed, partial(_encode, encode), n_workers=1, ahead=1, patience=None)
     bar = tqdm(
         total=len(names),
         desc=f"{description} pictures",
@@ -147,15 +150,14 @@ def stream_pictures(
 
 
 def _load(
-    name: str, images: ImageList, side: int, kept: KeptMaps | None
+    name: str, images: ImageList, side: int, kept: KeptMaps | None, large: Large | None
 ) -> tuple[np.ndarray, Size]:
     """A picture resized for the network, or its map where that is kept; and its original size."""
     path = images.path(name)
     found = kept.get(name, path) if kept is not None else None
     if found is not None:
         return found
-    image = read_image(path)
-    return resize_image(image, side), (image.shape[1], image.shape[0])
+    return read_resized(path, side, large=large)
 
 
 def _batches(

@@ -16,7 +16,7 @@ from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.pictures import stream_maps
 from blcf.engine.settings import Settings
 from blcf.errors import BlcfError, InvalidInput
-from blcf.images import ImageList
+from blcf.images import ImageList, Large
 from blcf.storage import map_file, read_json, refusals, write_json
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def draw_sample(
     settings: Settings,
     folder: Path,
     progress: bool,
+    large: Large | None = None,
 ) -> tuple[np.ndarray, int]:
     """A seeded sample of the local features of the interpolated maps.
 
@@ -120,7 +121,8 @@ def draw_sample(
     if sample.n_done < len(chosen):
         names = [images.names[position] for position in chosen[sample.n_done :]]
         try:
-            for name, picture in stream_maps(extractor, images, names, "sampling", progress):
+            stream = stream_maps(extractor, images, names, "sampling", progress, large)
+            for name, picture in stream:
                 if isinstance(picture, Exception):  # it is named when it is indexed
                     first_reason = first_reason or str(picture)
                 else:

@@ -11,7 +11,7 @@ import numpy as np
 from blcf.engine.progress import tqdm
 from blcf.engine.sample import draw_sample
 from blcf.engine.settings import Settings
-from blcf.images import ImageList
+from blcf.images import ImageList, Large
 from blcf.storage import map_file, refusals
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def learn_model(
     settings: Settings,
     folder: Path,
     progress: bool,
+    large: Large | None = None,
 ) -> tuple[Whitening, Vocabulary]:
     """Whitening and vocabulary from a seeded sample of the images.
 
@@ -46,7 +47,7 @@ def learn_model(
     from blcf.vocabulary.rows import at_most_distinct
     from blcf.vocabulary.size import SAMPLED_PER_WORD
 
-    sample, n_features = draw_sample(extractor, images, settings, folder, progress)
+    sample, n_features = draw_sample(extractor, images, settings, folder, progress, large)
     logger.info(
         "training on %s of some %s local features of this collection",
         f"{len(sample):,}",

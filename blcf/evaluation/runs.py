@@ -13,8 +13,10 @@ AP of rankings with ties therefore differs between the order of a search and tha
 from __future__ import annotations
 
 import codecs
+import errno
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -23,13 +25,14 @@ from typing import Any
 import numpy as np
 
 from blcf.errors import DatasetNotFound, FormatError, InvalidInput
-from blcf.storage import replace_file
+from blcf.storage import open_plain, replace_file
 
 __all__ = ["read_qrels", "read_run", "trec_order", "write_qrels", "write_run"]
 
 _PathLike = str | os.PathLike[str]
 _RUN = "topic Q0 shot rank score tag"
 _QRELS = "topic 0 shot relevance"
+_RELEVANCE = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 def trec_order(rows: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -118,10 +121,11 @@ def read_run(path: _PathLike) -> dict[str, list[tuple[str, float]]]:
         ranking = runs.setdefault(topic, {})
         if name in ranking:
             raise FormatError(f"{path}, line {number}: {name} comes twice for topic {topic}.")
-        ranking[name] = _number(score)
+        ranking[name] = _number(score) if "_" not in score else math.nan
         if not math.isfinite(ranking[name]):
             raise FormatError(
-                f"{path}, line {number}: expected the score to be a finite number, got {score!r}."
+                f"{path}, line {number}: expected the score to be a finite number, "
+                f"got {score!r:.40}."
             )
     return {topic: trec_order(ranking.items()) for topic, ranking in runs.items()}
 
@@ -164,12 +168,12 @@ def read_qrels(path: _PathLike) -> dict[str, dict[str, int]]:
     """
     qrels: dict[str, dict[str, int]] = {}
     for number, (topic, _, name, text) in _rows(path, _QRELS):
-        try:
-            relevance = int(text)
-        except ValueError as error:
+        if not _RELEVANCE.fullmatch(text):
             raise FormatError(
-                f"{path}, line {number}: expected the relevance to be a whole number, got {text!r}."
-            ) from error
+                f"{path}, line {number}: expected the relevance to be a whole number, "
+                f"got {text!r:.40}."
+            )
+        relevance = int(text)
         if qrels.setdefault(topic, {}).setdefault(name, relevance) != relevance:
             raise FormatError(
                 f"{path}, line {number}: {name} is judged twice for topic {topic}: "
@@ -181,7 +185,10 @@ def read_qrels(path: _PathLike) -> dict[str, dict[str, int]]:
 def _rows(path: _PathLike, form: str) -> Iterator[tuple[int, list[str]]]:
     """Number and columns of each line that is not blank."""
     try:
-        content = Path(path).read_bytes()
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with open_plain(path) as file:
+            content = file.read()
     except OSError as error:
         raise DatasetNotFound(f"No file to read at {path} ({error.strerror}).") from error
     # Bytes, as trec_eval: no white space of other alphabets inside a name splits it.
@@ -200,7 +207,7 @@ def _rows(path: _PathLike, form: str) -> Iterator[tuple[int, list[str]]]:
 def _number(value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last: a whole number of 400 digits
         return math.nan
 
 

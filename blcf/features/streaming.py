@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images import read_ahead, read_image
+from blcf.images import read_ahead, read_through
 
 __all__ = ["Extractor", "extract_pictures"]
 
@@ -49,8 +49,7 @@ def extract_pictures(
     """
 
     def load(path: Path) -> tuple[np.ndarray, Size]:
-        image = read_image(path)
-        return extractor.prepare(image), (image.shape[1], image.shape[0])
+        return read_through(path, extractor.prepare)
 
     read = read_ahead(paths, load)
     with closing(read):

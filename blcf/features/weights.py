@@ -16,6 +16,7 @@ from torch import nn
 from blcf.errors import FormatError, WeightsError
 from blcf.features.lite import LITE, PACKAGED, read_lite
 from blcf.features.published import torchvision_models
+from blcf.storage import open_plain
 
 __all__ = ["Preprocessing", "Weights", "digest_tensors", "load_weights", "put_weights"]
 
@@ -88,7 +89,10 @@ def _preset(entry: Any) -> Preprocessing:
 def _read(path: Path) -> Mapping[str, torch.Tensor]:
     """The state dict of a file, without running any code that the file may carry."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with open_plain(path) as file:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except FormatError as error:
+        raise WeightsError(str(error)) from error
     except FileNotFoundError as error:
         raise WeightsError(f"No weights file at {path}. Check the path.") from error
     except Exception as error:  # damaged bytes can make torch.load raise anything

@@ -3,8 +3,11 @@
 - `find_images` (folder.py) lists pictures and gives each its name in a collection, from a folder
   or a list (lists.py); `join_lists` (joining.py) makes one list of several;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
-  modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side;
+  modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side, and
+  `read_resized` does both in less memory;
 - `as_image` (pixels.py) takes a picture of any form: path, bytes, Pillow's, array;
+- bounds.py says what a picture may ask for, headers.py, jpeg.py and tiff.py what one asks for;
+  decoding.py hands it to Pillow then, and room.py says when there is memory for it;
 - `read_mask` (masks.py) reads a mask that somebody drew on a picture;
 - `read_ahead` (prefetch.py) reads the next pictures in threads, in order;
 - `display_name` (names.py) writes any file name so that it can be printed.
@@ -18,7 +21,8 @@ from blcf.images.masks import read_mask
 from blcf.images.names import display_name
 from blcf.images.pixels import ImageLike, as_image, check_image
 from blcf.images.prefetch import read_ahead
-from blcf.images.reading import read_image, resize_image, resized_size
+from blcf.images.reading import Large, read_image, read_resized, read_through
+from blcf.images.resizing import resize_image, resized_size
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -26,6 +30,7 @@ __all__ = [
     "ImageList",
     "as_image",
     "check_image",
+    "Large",
     "display_name",
     "find_images",
     "find_listed",
@@ -33,6 +38,8 @@ __all__ = [
     "read_ahead",
     "read_image",
     "read_mask",
+    "read_resized",
+    "read_through",
     "resize_image",
     "resized_size",
 ]

@@ -10,6 +10,7 @@ Invariant: a name is relative, unique in its list, and has no ".." among its par
 from __future__ import annotations
 
 import os
+import stat
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -139,14 +140,19 @@ def find_images(
         return _series(source, os.getcwd(), root_folder, None, "the given paths")
     path = absolute_path(_as_text(source), os.getcwd())
     try:
-        os.stat(path)
+        mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         raise InvalidInput(
             f"{display_name(path)}: expected a folder, a list file or a picture; "
             f"{why(error)}. Check the path."
         ) from error
-    if os.path.isdir(path):
+    if stat.S_ISDIR(mode):
         return _folder(path, root_folder)
+    if not stat.S_ISREG(mode):  # reading it could wait for ever
+        raise InvalidInput(
+            f"{display_name(path)}: expected a folder, a list file or a picture; it is a named "
+            "pipe, a socket or a device."
+        )
     folder = os.path.dirname(path)
     if _has_image_suffix(path):
         return _series([path], folder, root_folder, folder, path)

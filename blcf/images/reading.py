@@ -1,7 +1,8 @@
 """A picture file as an RGB array, the right way up, or an error that names the file and the reason.
 
-Invariant: whatever the bytes of the file, `read_image` returns an array or raises
-`UnreadableImage`; nothing else escapes and the file is closed. One bad picture never stops a run.
+Invariant: whatever the bytes of the file, the functions here return arrays or raise
+`UnreadableImage`; nothing else escapes, nothing is printed or warned of, and the file is closed.
+One bad picture never stops a run.
 """
 
 from __future__ import annotations
@@ -9,35 +10,57 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from io import BytesIO
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile
 
-from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images.modes import to_rgb
+from blcf.errors import BlcfError, FormatError, UnreadableImage
+from blcf.images.bounds import MAX_BYTES, MAX_PIXELS, Declared, Refused
+from blcf.images.decoding import decode, open_declared, orientation_of
+from blcf.images.headers import declare
 from blcf.images.names import display_name
+from blcf.images.resizing import resize_image
+from blcf.images.room import Room, give_back
+from blcf.images.upright import GAP, reduced_rgb, resized_rgb, turned, upright_rgb
+from blcf.storage import open_plain
 
-__all__ = ["read_image", "resize_image", "resized_size"]
+__all__ = [
+    "Large",
+    "convert_image",
+    "decode_image",
+    "read_as",
+    "read_image",
+    "read_resized",
+    "read_through",
+]
 
-# Named, because Pillow otherwise tries some forty formats, among them EPS, for which it starts
-# the program Ghostscript on the file. JPEG includes the multi-picture files of telephones.
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
+T = TypeVar("T")
+Pixels = npt.NDArray[np.uint8]
+Size = tuple[int, int]
+Name = str | os.PathLike[str]
 
-_ORIENTATION = 0x0112  # EXIF tag
+Large = Callable[[Path], AbstractContextManager[None]]
+"""What is entered while a large picture is decoded; what it raises of ours is raised."""
 
-MAX_PIXELS = 178_956_970  # where Pillow, as it comes, refuses
+_ROOM = Room()
 
 
-def read_image(
-    path: str | os.PathLike[str], *, min_side: int = 16, max_pixels: int = MAX_PIXELS
-) -> npt.NDArray[np.uint8]:
+def read_image(path: Name, *, min_side: int = 16, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Read a picture: JPEG, PNG, BMP, TIFF, WebP or GIF, of any mode, as RGB.
 
     The format is told from the content, not from the file's ending. Of an animation or of several
     pages the first is read. The EXIF orientation is applied (all eight); transparent pixels are
     composited over white; `blcf.images.modes` says how each mode becomes RGB.
+
+    Nothing is decoded before the file's structure was held to the bounds of `blcf.images.bounds`:
+    pixels, bytes, scans of a JPEG, chunks, frames, strips and tiles. Pictures that threads decode
+    at the same time take `blcf.images.room.DECODING_BYTES` together at most, by their headers; one
+    that needs more is decoded alone.
 
     Parameters
     ----------
@@ -46,9 +69,8 @@ def read_image(
     min_side : int
         Least length of the shorter side, pixels.
     max_pixels : int
-        Most pixels the header may declare; checked before anything is decoded. Pillow's own limit
-        (`PIL.Image.MAX_IMAGE_PIXELS`, left as it is) also holds; the default is where Pillow, as
-        it comes, refuses.
+        Most pixels the header may declare; the default is where Pillow, as it comes, refuses. Twice
+        Pillow's own limit (`PIL.Image.MAX_IMAGE_PIXELS`, left as it is) also holds.
 
     Returns
     -------
@@ -68,215 +90,190 @@ def read_image(
         ...
     blcf.errors.UnreadableImage: no/such.jpg: there is no such file
     """
-    return read_as(to_rgb, path, min_side=min_side, max_pixels=max_pixels)
+    return read_through(path, lambda image: image, min_side=min_side, max_pixels=max_pixels)[0]
 
 
-def read_as(
-    convert: Callable[[Image.Image], npt.NDArray[np.uint8]],
-    path: str | os.PathLike[str],
+def read_through(
+    path: Name,
+    use: Callable[[Pixels], T],
     *,
-    min_side: int,
+    min_side: int = 16,
     max_pixels: int = MAX_PIXELS,
-) -> npt.NDArray[np.uint8]:
+) -> tuple[T, Size]:
+    """What is made of a picture (see `read_image`), and its size: (width, height), pixels.
+
+    Room for the picture is held until `use` returns, whose errors are left as they are.
+    """
+    return _read(path, _content, use, min_side, max_pixels)
+
+
+def decode_image(data: bytes, *, min_side: int = 16, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """`read_image` of the bytes of a picture file."""
+
+    def content(_: Name) -> bytes:
+        if not data:
+            raise Refused("there are none")
+        return data
+
+    name = f"a picture of {len(data):,} bytes"
+    return _read(name, content, lambda image: image, min_side, max_pixels)[0]
+
+
+def convert_image(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """`read_image` of a picture of any size that Pillow has opened, or made; it stays open."""
+
+    def attempt() -> Pixels:
+        _check_size(*image.size, min_side=1, max_pixels=max_pixels)
+        image.load()
+        return upright_rgb(image, orientation_of(image))
+
+    name = getattr(image, "filename", "") or f"a PIL.Image of mode {image.mode}"
+    return _telling(name, attempt)
+
+
+def read_as(convert: Callable[[Image.Image], Pixels], path: Name, *, min_side: int) -> Pixels:
     """`read_image` with a conversion of one's own to uint8 (height, width, n)."""
+    with ExitStack() as held:
+        image, orientation = _decoded(path, _content, held, min_side, MAX_PIXELS)[:2]
+        stored = _telling(path, partial(convert, image))
+        del image
+        return turned(stored, orientation)
+
+
+def read_resized(path: Name, side: int, *, large: Large | None = None) -> tuple[Pixels, Size]:
+    """``resize_image(read_image(path), side)``, and the picture's own size, in less memory.
+
+    A large picture (`Declared.is_large`) is never there as a whole RGB array: a JPEG is decoded at
+    an eighth, quarter or half of its size where four times `side` is left, and what is still larger
+    is averaged over squares, band by band, before it is resized.
+
+    Parameters
+    ----------
+    side : length of the longer side, pixels
+    large : gets the path of a large picture; its context is held while that is decoded
+
+    Returns
+    -------
+    uint8 (new height, new width, 3), and (width, height) of the picture, pixels
+    """
+    with ExitStack() as held:
+        image, orientation, declared = _decoded(path, _content, held, 16, MAX_PIXELS, side, large)
+        size = declared.width, declared.height
+        upright_size = size[::-1] if orientation >= 5 else size
+        if declared.is_large:
+            rgb = _telling(path, partial(reduced_rgb, image, orientation, size, side))
+            del image  # before its room is given back
+            return rgb, upright_size
+        if orientation == 1 and image.mode == "RGB" and not image.has_transparency_data:
+            return _telling(path, partial(resized_rgb, image, side)), size
+        rgb = _telling(path, partial(upright_rgb, image, orientation))
+    return resize_image(rgb, side), upright_size
+
+
+def _read(
+    name: Name,
+    content: Callable[[Name], bytes],
+    use: Callable[[Pixels], T],
+    min_side: int,
+    max_pixels: int,
+) -> tuple[T, Size]:
+    """What is made of the picture whose bytes `content` gives, and its size."""
+    with ExitStack() as held:
+        image, orientation = _decoded(name, content, held, min_side, max_pixels)[:2]
+        rgb = _telling(name, partial(upright_rgb, image, orientation))
+        del image  # before its array is used
+        return use(rgb), (rgb.shape[1], rgb.shape[0])
+
+
+def _decoded(
+    path: Name,
+    content: Callable[[Name], bytes],
+    held: ExitStack,
+    min_side: int,
+    max_pixels: int,
+    side: int | None = None,
+    large: Large | None = None,
+) -> tuple[ImageFile.ImageFile, int, Declared]:
+    """A decoded picture, the orientation it is stored in, and what was declared.
+
+    What must last as long as its pixels is entered into `held`. A large picture is decoded smaller
+    where only a `side` is wanted and the format can.
+    """
+
+    def attempt() -> tuple[ImageFile.ImageFile, int, Declared]:
+        declared = declare(content(path))
+        _check_size(declared.width, declared.height, min_side=min_side, max_pixels=max_pixels)
+        reduced_to = side if declared.is_large else None
+        n_rgb_bytes = 0 if reduced_to else declared.n_rgb_bytes
+        held.enter_context(_ROOM.held(declared.n_bytes + n_rgb_bytes))
+        if declared.is_large:
+            held.callback(give_back)  # before the room is
+            if large is not None:
+                held.enter_context(large(Path(path)))
+        image = open_declared(declared)
+        if reduced_to:
+            scale = max(1.0, max(image.size) / (GAP * reduced_to))
+            image.draft(None, (round(image.width / scale), round(image.height / scale)))
+        return image, decode(image, declared), declared
+
+    return _telling(path, attempt)
+
+
+def _telling(path: Name, attempt: Callable[[], T]) -> T:
+    """Turn whatever goes wrong into an `UnreadableImage` that says what, of which file."""
     try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise _Refused("it is a folder, not a picture")
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
-            raise _Refused("it is not a regular file")
-        if status.st_size == 0:
-            raise _Refused("the file is empty (0 bytes)")
-        # A file object of ours, not the path: it is closed on every way out, and Pillow does not
-        # map the file into memory, which would end the process if the file shrank meanwhile.
-        with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:
-            return _converted(convert, image, min_side=min_side, max_pixels=max_pixels)
+        return attempt()
+    except BlcfError:
+        raise
     except Exception as error:
         # Every kind: decoders raise SyntaxError, struct.error, zlib.error, ValueError, IndexError,
         # MemoryError, ... on damaged files, and warnings where the caller made them errors.
         # test_bad_pictures.py::test_damaged_bytes feeds them hundreds of damaged files.
-        raise _unreadable(path, _reason(error)) from error
+        reason = _reason(error)
+        unreadable = UnreadableImage(f"{display_name(path)}: {reason}")
+        unreadable.reason = reason
+        raise unreadable from error
 
 
-def decode_image(
-    data: bytes, *, min_side: int = 16, max_pixels: int = MAX_PIXELS
-) -> npt.NDArray[np.uint8]:
-    """`read_image` of the bytes of a picture file."""
+def _content(path: Name) -> bytes:
+    """The bytes of a file that may be a picture."""
+    if stat.S_ISDIR(os.stat(path).st_mode):
+        raise Refused("it is a folder, not a picture")
     try:
-        if not data:
-            raise _Refused("there are none")
-        with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            return _converted(to_rgb, image, min_side=min_side, max_pixels=max_pixels)
-    except Exception as error:
-        raise _unreadable(f"a picture of {len(data):,} bytes", _reason(error)) from error
-
-
-def convert_image(
-    image: Image.Image, *, max_pixels: int = MAX_PIXELS
-) -> npt.NDArray[np.uint8]:
-    """`read_image` of a picture of any size that Pillow has opened, or made; it stays open."""
-    try:
-        return _converted(to_rgb, image, min_side=1, max_pixels=max_pixels)
-    except Exception as error:
-        name = getattr(image, "filename", "") or f"a PIL.Image of mode {image.mode}"
-        raise _unreadable(name, _reason(error)) from error
-
-
-def _converted(
-    convert: Callable[[Image.Image], npt.NDArray[np.uint8]],
-    image: Image.Image,
-    *,
-    min_side: int,
-    max_pixels: int,
-) -> npt.NDArray[np.uint8]:
-    """The pixels of an opened picture, the right way up."""
-    _check_size(*image.size, min_side=min_side, max_pixels=max_pixels)
-    image.load()
-    # After load: a PNG may carry its EXIF behind the pixels, and a TIFF is turned by Pillow while
-    # it loads, which also removes the tag.
-    return _turned(convert(image), _orientation(image))
-
-
-def resized_size(width: int, height: int, side: int, min_side: int = 32) -> tuple[int, int]:
-    """Return the size of a picture whose longer side becomes `side` pixels.
-
-    The aspect ratio is kept up to rounding to the nearest pixel (halves up), except that the
-    shorter side gets at least `min_side`: a network needs a few cells in both directions.
-
-    Parameters
-    ----------
-    width, height : int
-        Size of the picture, pixels.
-    side : int
-        Wanted length of the longer side, pixels; at least `min_side`.
-    min_side : int
-        Least length of the shorter side, pixels.
-
-    Returns
-    -------
-    (int, int)
-        Width and height, pixels.
-
-    Raises
-    ------
-    InvalidInput
-        If a length is below 1, or `side` is below `min_side`.
-
-    Examples
-    --------
-    >>> resized_size(4000, 3000, 340)
-    (340, 255)
-    >>> resized_size(3000, 20, 340)
-    (340, 32)
-    """
-    if min(width, height) < 1:
-        raise InvalidInput(f"Expected a picture of at least 1 x 1 pixels, got {width} x {height}.")
-    if not 1 <= min_side <= side:
-        raise InvalidInput(
-            f"Expected 1 <= min_side <= side (pixels), got min_side={min_side} and side={side}."
-        )
-    longer, shorter = max(width, height), min(width, height)
-    # Integers, so that no platform rounds a half differently.
-    short_side = max(min_side, (2 * shorter * side + longer) // (2 * longer))
-    return (side, short_side) if width >= height else (short_side, side)
-
-
-def resize_image(
-    image: npt.NDArray[np.uint8], side: int, min_side: int = 32
-) -> npt.NDArray[np.uint8]:
-    """Scale a picture, up or down, so that its longer side is `side` pixels.
-
-    Pillow's bilinear filter, whose support grows with the reduction: a smaller picture is
-    antialiased. Networks see other activations without that, and small objects are lost.
-
-    Parameters
-    ----------
-    image : uint8 (height, width, 3)
-        RGB. It is not changed.
-    side : int
-        Length of the longer side, pixels.
-    min_side : int
-        Least length of the shorter side, pixels; see `resized_size`.
-
-    Returns
-    -------
-    uint8 (new height, new width, 3)
-        RGB, always a new array.
-
-    Raises
-    ------
-    InvalidInput
-        If `image` is not such an array, or `side` is below `min_side`.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise InvalidInput(
-            "Expected an RGB picture, uint8 (height, width, 3), "
-            f"got {image.dtype} {image.shape}. `read_image` returns such arrays."
-        )
-    height, width = image.shape[:2]
-    size = resized_size(width, height, side, min_side)
-    if size == (width, height):
-        return np.array(image, dtype=np.uint8)
-    resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
-    return np.array(resized, dtype=np.uint8)  # (new height, new width, 3)
-
-
-class _Refused(Exception):
-    """A reason of our own not to read a file, in words."""
+        file = open_plain(path)
+    except FormatError as error:  # opening a pipe would wait for a writer
+        raise Refused("it is not a regular file") from error
+    with file:
+        n_bytes = os.fstat(file.fileno()).st_size
+        if n_bytes > MAX_BYTES:
+            raise Refused(f"it is too large ({n_bytes} bytes; at most {MAX_BYTES} are read)")
+        content = file.read(n_bytes)  # no more: memory is taken before anything is read
+    if not content:
+        raise Refused("the file is empty (0 bytes)")
+    return content
 
 
 def _check_size(width: int, height: int, *, min_side: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise _Refused(
-            f"it is too large ({width} x {height} pixels; at most {max_pixels} pixels are read)"
+    own_limit = Image.MAX_IMAGE_PIXELS  # of Pillow, which an application may set; None is none
+    most = max_pixels if own_limit is None else min(max_pixels, 2 * own_limit)
+    if width * height > most:
+        raise Refused(
+            f"it is too large ({width} x {height} pixels; at most {most} pixels are read)"
         )
     if min(width, height) < min_side:
-        raise _Refused(
+        raise Refused(
             f"it is too small ({width} x {height} pixels; "
             f"the shorter side must have at least {min_side})"
         )
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 (as stored) where there is none to be read."""
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:
-        # The pixels are sound and only the EXIF block is damaged. Viewers show such a picture as
-        # it is stored; refusing it would lose a good picture for a tag that most do not have.
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _turned(image: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Turn a picture, (height, width, 3), the right way up (EXIF 2.32, tag Orientation)."""
-    if orientation >= 5:  # rows and columns are exchanged
-        image = image.transpose(1, 0, 2)  # (width, height, 3)
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    return np.ascontiguousarray(image)
-
-
-def _unreadable(path: str | os.PathLike[str], reason: str) -> UnreadableImage:
-    error = UnreadableImage(f"{display_name(path)}: {reason}")
-    error.reason = reason
-    return error
-
-
 def _reason(error: Exception) -> str:
     """Say in words why a picture could not be read."""
     text = str(error)
-    if isinstance(error, _Refused):
+    if isinstance(error, Refused):
         return text
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return f"it is too large ({text.rstrip('.')})"
-    if isinstance(error, UnidentifiedImageError):  # its text holds only the file object
-        return (
-            "it is not a picture in one of the formats that are read "
-            f"({', '.join(_FORMATS)}), or its header is damaged or cut short"
-        )
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return "there is no such file"
     if isinstance(error, PermissionError):

@@ -116,6 +116,8 @@ def test_not_json(write, content):
         {"queries": [QUERY], "images": ["a.jpg"]},
         {"queries": [QUERY], "images": [{"name": 5, "size": [4, 4]}]},
         {"queries": [QUERY], "images": [{"name": "a.jpg", "size": [float("inf"), 4]}]},
+        {"queries": [QUERY], "images": [{"name": "a.jpg", "size": [10**400, 4]}]},
+        {"queries": [QUERY], "images": [{"name": "a.jpg", "size": [0, 4]}]},
     ],
 )
 def test_not_of_the_form(write, content):

@@ -243,7 +243,9 @@ def test_a_black_mask(ins: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["9069 0 shot1_1", "9069 0 shot1_1 1 1", "9069 0 shot1_1 yes", "9069 0 shot1_1 1.0"]
+    "line",
+    ["9069 0 shot1_1", "9069 0 shot1_1 1 1", "9069 0 shot1_1 yes", "9069 0 shot1_1 1.0"]
+    + ["9069 0 shot1_1 " + "1" * 5000],
 )
 def test_qrels_of_another_form(ins: Path, line: str) -> None:
     (ins / "ins.search.qrels.tv13").write_text(f"9069 0 shot1_1 1\n{line}\n")
@@ -279,7 +281,7 @@ XML = {
     "cut short": ("<x>\n<videoInstanceTopic", "to be XML, it is not .*line 2"),
     "nothing": ("", "to be XML, it is not"),
     "encoding": ('<?xml version="1.0" encoding="klingon"?><x/>', "to be XML, it is not"),
-    "large": ("<x/>" + " " * 2**24, "got more than 16 MB"),
+    "large": ("<x/>" + " " * 2**24, "at most 16 MiB"),
 }
 
 

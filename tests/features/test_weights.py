@@ -195,7 +195,7 @@ def test_damaged_files_give_our_error_or_none(
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"No weights file at .*absent\.pth\. Check the path"):
         load_weights(NETWORK, tmp_path / "absent.pth")
-    with pytest.raises(WeightsError, match="no file of tensors"):
+    with pytest.raises(WeightsError, match="to be a plain file, it is a folder"):
         load_weights(NETWORK, tmp_path)
 
 

@@ -112,9 +112,17 @@ def test_the_limit_is_checked_before_decoding(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_warning_made_an_error_does_not_escape(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(png(10_000, 10_000))
-    assert refusal(tmp_path / "a.png").startswith("it is too large (")
+def test_pillow_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(10_000, 10_000))  # within our limit, beyond its warning
+    assert refusal(tmp_path / "a.png").startswith("the file is cut short (")
+
+
+def test_pillow_s_own_limit_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    (tmp_path / "a.png").write_bytes(png(30, 21))
+    assert refusal(tmp_path / "a.png") == (
+        "it is too large (30 x 21 pixels; at most 600 pixels are read)"
+    )
 
 
 def test_too_small(tmp_path: Path) -> None:
@@ -149,7 +157,7 @@ def test_any_decoder_error(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Image, "open", fail)
+    monkeypatch.setattr("blcf.images.reading.open_declared", fail)
     assert refusal(tmp_path / "a.png") == reason
 
 
@@ -159,7 +167,7 @@ def test_interrupts_are_not_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Image, "open", interrupt)
+    monkeypatch.setattr("blcf.images.reading.open_declared", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read_image(tmp_path / "a.png")
 

@@ -181,6 +181,28 @@ def test_an_error_of_the_consumer_ends_the_threads(kind: type[BaseException]) ->
     assert our_threads() == []
 
 
+def test_what_takes_for_ever_is_not_waited_for() -> None:
+    """A decoder cannot be told to stop: Ctrl-C waited for it, and so did the interpreter's end."""
+    begun, end = threading.Event(), threading.Event()
+
+    def load(item: int) -> int:
+        if item:
+            begun.set()
+            end.wait(120)
+        return item
+
+    results = read_ahead(range(5), load, patience=0.01)
+    assert next(results) == (0, 0) and begun.wait(60)
+    start = time.monotonic()
+    results.close()
+    assert time.monotonic() - start < 60  # it was 120
+    left = our_threads()
+    assert left and all(thread.daemon for thread in left)
+    end.set()
+    for thread in left:
+        thread.join(60)
+
+
 def test_nothing_starts_before_the_first_item() -> None:
     started: list[int] = []
     results = read_ahead(range(3), started.append)

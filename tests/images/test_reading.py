@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from blcf.errors import UnreadableImage
 from blcf.images import find_images, read_image
+from blcf.images.reading import convert_image, decode_image
 
 PHOTOS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "photos"
 ORIENTATION = 0x0112
@@ -32,9 +34,7 @@ LOSSLESS = [("png", {}), ("bmp", {}), ("tif", {}), ("tif", {"compression": "tiff
 
 
 @pytest.mark.parametrize(("suffix", "options"), LOSSLESS)
-def test_lossless_formats_are_exact(
-    tmp_path: Path, suffix: str, options: dict[str, Any]
-) -> None:
+def test_lossless_formats_are_exact(tmp_path: Path, suffix: str, options: dict[str, Any]) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(pattern()).save(path, **options)
     image = read_image(path)
@@ -134,3 +134,17 @@ def test_unknown_orientations_are_ignored(tmp_path: Path, orientation: int) -> N
 def test_a_damaged_exif_block_does_not_lose_the_picture(tmp_path: Path, exif: bytes) -> None:
     Image.fromarray(pattern()).save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), pattern())
+
+
+def test_bytes_and_pictures_of_pillow(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png", exif=exif)
+    image = read_image(tmp_path / "a.png")
+    assert (decode_image((tmp_path / "a.png").read_bytes()) == image).all()
+    with Image.open(tmp_path / "a.png") as opened:
+        assert (convert_image(opened) == image).all()
+    with pytest.raises(UnreadableImage, match="^a picture of 0 bytes: there are none$"):
+        decode_image(b"")
+    with pytest.raises(UnreadableImage, match="^a PIL.Image of mode RGB: it is too small"):
+        convert_image(Image.new("RGB", (0, 40)))
