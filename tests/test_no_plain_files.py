@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from blcf.cli.commands import _lines
+from blcf.cli.queries import read_queries
 from blcf.datasets import read_dataset, read_ground_truth
 from blcf.engine.comparing import read_evaluations
 from blcf.errors import BlcfError
@@ -74,7 +75,7 @@ def weights_of(path: Path) -> Any:
 
 
 READERS = [find_images, list_of_one, read_image, mask_of, read_run, read_qrels, read_ground_truth]
-READERS += [read_evaluations, weights_of, _lines]
+READERS += [read_evaluations, weights_of, _lines, read_queries]
 
 
 @pytest.mark.parametrize("read", READERS)

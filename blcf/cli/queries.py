@@ -13,6 +13,7 @@ from pathlib import Path
 from blcf.cli.values import picture
 from blcf.errors import InvalidInput
 from blcf.images import display_name
+from blcf.storage import open_plain
 
 __all__ = ["Asked", "find_queries", "read_queries"]
 
@@ -139,11 +140,14 @@ def read_queries(path: str, *, frames: bool = False) -> list[Asked]:
 def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
     """Line and cells of the rows that hold anything."""
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        reason = getattr(error, "strerror", None) or error
+        if path == "-":
+            data = sys.stdin.buffer.read()
+        else:
+            with open_plain(path) as file:
+                data = file.read()
+    except OSError as error:
         raise InvalidInput(
-            f"{display_name(path)}: the queries cannot be read; {reason}."
+            f"{display_name(path)}: the queries cannot be read; {error.strerror or error}."
         ) from error
     if b"\0" in data:
         raise InvalidInput(f"{display_name(path)}: expected CSV in UTF-8, got binary data.")

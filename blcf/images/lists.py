@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blcf.errors import InvalidInput
 from blcf.images.names import display_name
+from blcf.storage import open_plain
 
 __all__ = ["parse_list", "read_list", "why"]
 
@@ -18,7 +19,7 @@ def read_list(path: str, expected: str) -> list[str]:
     InvalidInput
     """
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             data = file.read(_PROBE_BYTES)
             if b"\0" not in data:
                 data += file.read()
