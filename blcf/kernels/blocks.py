@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from blcf.kernels.compiling import kernel
 
 __all__ = ["BLOCK", "sum_blocks", "verify_blocks"]
 
@@ -13,13 +14,13 @@ _WORDS = BLOCK // 8
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: no two numbers have one product
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mixed(value, word):
     """One word more; the rotation carries a change of the highest bit down to all."""
     return (((value << np.uint64(29)) | (value >> np.uint64(35))) ^ word) * _FACTOR
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_block(words, tail, block):
     """The check sum of one block: four sums at once take the time of one."""
     first = block * _WORDS
@@ -39,7 +40,7 @@ def _sum_block(words, tail, block):
     return _mixed(_mixed(_mixed(a, b), c), d)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sum_blocks(words, tail, sums):
     """The check sum of every block of an array.
 
@@ -55,7 +56,7 @@ def sum_blocks(words, tail, sums):
         sums[block] = _sum_block(words, tail, block)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def verify_blocks(words, tail, sums, firsts, lasts, seen):
     """Verify the blocks of some spans of bytes that were not looked at before.
 
