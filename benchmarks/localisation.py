@@ -22,8 +22,7 @@ from blcf import SearchEngine, SearchOptions
 from blcf.bags.weighting import dequantise_norms, spatial_weights
 from blcf.boxes import cells_to_boxes, iou, nearest_cells
 from blcf.datasets import TrueQuery, read_ground_truth
-from blcf.engine.queries import Region, describe_regions
-from blcf.images import read_image
+from blcf.engine.queries import Example, describe_examples
 from blcf.rerank.local_search import LocalSearch
 from blcf.rerank.voting import Voting
 
@@ -54,9 +53,8 @@ class Measured:
 
     def add_query(self, true: TrueQuery, options: SearchOptions) -> None:
         """Rank all images for a query, and look for the object in those that show it."""
-        image = read_image(true.image)
-        region = Region(true.box).on((image.shape[1], image.shape[0]))
-        query = describe_regions(self.engine, image, [region], options)[0][0]
+        example = Example(true.image, true.box)
+        query = describe_examples(self.engine, [example], options).queries[0]
         answer = self.engine.searcher.answer(query, options)
         ids = dict(zip(answer.ranking.names, answer.ranking.ids.tolist()))
         # Junk has no rank, as in the average precision.

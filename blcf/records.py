@@ -18,7 +18,7 @@ from blcf.errors import InvalidInput
 __all__ = ["Evidence", "Hit", "Index", "Query", "Ranking", "View", "Window"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Hit:
     """One row of a ranking.
 
@@ -36,6 +36,9 @@ class Hit:
     box: np.ndarray | None = None
     boxes: np.ndarray | None = None
     explain: Callable[[], Evidence] | None = None
+
+    def __repr__(self) -> str:
+        return f"Hit({self.name!r}, score={self.score:.4f}, box={_edges(self.box)})"
 
     def evidence(self) -> Evidence:
         """Which words, at which cells of the query and of the image, made the score.
@@ -110,7 +113,7 @@ class View:
     bag: sp.csr_matrix
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Query:
     """A picture and the object in it, after the network: words and where they count.
 
@@ -125,6 +128,11 @@ class Query:
     views: tuple[View, ...]
     size: tuple[int, int]
     box: np.ndarray | None
+
+    def __repr__(self) -> str:
+        looks = "1 view" if len(self.views) == 1 else f"{len(self.views)} views"
+        width, height = self.size
+        return f"Query({looks} of a picture of {width}x{height} pixels, box={_edges(self.box)})"
 
     @property
     def bag(self) -> sp.csr_matrix:
@@ -154,7 +162,7 @@ class Window:
     cells: tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
     """Why an image has its score: which words, at which cells of the query and of the image.
 
@@ -180,6 +188,10 @@ class Evidence:
     query_shapes: tuple[tuple[int, int], ...]
     image_shape: tuple[int, int]
 
+    def __repr__(self) -> str:
+        n_words = np.unique(self.words).size
+        return f"Evidence(score={self.score:.4f}, {self.words.size} pairs of {n_words} words)"
+
     @property
     def score(self) -> float:
         """The sum of all contributions."""
@@ -198,6 +210,10 @@ class Evidence:
         mine = self.query_cells[:, 0] == example
         cells = self.query_cells[mine, 1:]
         return _heat(cells, self.contributions[mine], self.query_shapes[example])
+
+
+def _edges(box: np.ndarray | None) -> str:
+    return "None" if box is None else str([round(float(edge), 1) for edge in box])
 
 
 def _heat(cells: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -21,7 +21,7 @@ MODULES = {
 
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
-    "errors boxes records storage processor",
+    "errors boxes records storage processor printing",
     "kernels",
     "images features vocabulary bags index collection rerank expansion datasets evaluation "
     "visualization",
@@ -51,7 +51,8 @@ HOMES = {
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
-    "tqdm": ("blcf.engine", "blcf.cli"),
+    "tqdm": ("blcf.engine.progress",),
+    "pandas": ("blcf.engine.hits",),  # imported late
 }
 
 

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 import blcf
 from blcf.cli import main
@@ -120,14 +123,45 @@ def test_readme_shows_no_command_that_is_not(
     assert shown <= set(commands(capsys))
 
 
-def test_readme_python_compiles_and_names_what_there_is(readme: str) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert blocks
-    for block in blocks:
-        code = doctest.script_from_examples(block) if ">>>" in block else block
-        tree = ast.parse(code, "README.md")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "blcf":
-                module = importlib.import_module(str(node.module))
-                absent = [each.name for each in node.names if not hasattr(module, each.name)]
-                assert absent == [], f"README imports {absent} from {node.module}"
+PYTHON = r"```python\n(.*?)```"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """The folder that README's Python is run in: frames, a query, a ground truth."""
+    whole = Image.fromarray(load_sample_images().images[0])  # 640 x 427 pixels
+    other = Image.fromarray(load_sample_images().images[1])
+    (tmp_path / "frames" / "2019").mkdir(parents=True)
+    for number in range(1, 13):
+        source, move = (whole, 8 * number) if number < 7 else (other, 6 * number)
+        frame = source.crop((move, move, move + 480, move + 340))
+        frame.save(tmp_path / "frames" / "2019" / f"frame_{number:04d}.jpg")
+    whole.save(tmp_path / "query.jpg")
+    Image.new("L", whole.size, 255).save(tmp_path / "mask.png")
+    for name, picture in (("a", whole), ("b", whole), ("c", other)):
+        picture.crop((100, 60, 400, 300)).save(tmp_path / f"{name}.jpg")
+    shown = [f"frames/2019/frame_{number:04d}.jpg" for number in range(2, 7)]
+    query = {"query": "query.jpg", "object": "the roof", "positives": shown, "junk": []}
+    truth = {"queries": [{**query, "box": box} for box in ([120, 80, 420, 310], None)]}
+    (tmp_path / "gt.json").write_text(json.dumps(truth), "utf-8")
+    return tmp_path
+
+
+def test_readme_python_runs(
+    readme: str,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its blocks one after another, as a reader types them."""
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(pictures)
+    known: dict[str, Any] = {}
+    for number, block in enumerate(re.findall(PYTHON, readme, re.DOTALL), start=1):
+        exec(compile(block, f"README.md, block {number}", "exec"), known)
+    assert all((pictures / f"{name}.png").is_file() for name in ("hits", "why", "worst"))
+    # The truth beside the collection is understood: nothing counts as not found.
+    assert known["ls"].mean_average_precision > 0.5 and known["gs"].results
+    assert not [one.message for one in caplog.records if "not in the collection" in one.message]
+    assert known["hits"].names and known["many"][2].names and known["ranking"].names
+    assert known["search"].n_images == 2

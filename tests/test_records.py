@@ -69,6 +69,21 @@ def test_repr_shows_ten():
     assert "more" not in repr(ranking(10))
 
 
+def test_repr_is_short():
+    box = np.array([1, 2, 30.26, 4], dtype=np.float32)
+    assert repr(Hit("a.jpg", 0.5)) == "Hit('a.jpg', score=0.5000, box=None)"
+    explained = Hit("a.jpg", 0.5, box, np.stack([box] * 9), lambda: None)
+    assert repr(explained) == "Hit('a.jpg', score=0.5000, box=[1.0, 2.0, 30.3, 4.0])"
+    view = View(np.zeros((2, 2), np.int32), np.ones((2, 2), np.float32), sp.csr_matrix((1, 4)))
+    text = "Query(1 view of a picture of 40x30 pixels, box=[1.0, 2.0, 30.3, 4.0])"
+    assert repr(Query((view,), (40, 30), box)) == text
+    text = "Query(2 views of a picture of 40x30 pixels, box=None)"
+    assert repr(Query((view, view), (40, 30), None)) == text
+    cells = np.zeros((3, 3), dtype=np.int32)
+    found = Evidence(np.array([5, 5, 7]), cells, cells[:, 1:], np.ones(3) / 8, ((1, 1),), (1, 1))
+    assert repr(found) == "Evidence(score=0.3750, 3 pairs of 2 words)"
+
+
 def test_aspect_and_bag_of_a_query():
     bag = sp.csr_matrix((1, 4), dtype=np.float32)
     view = View(np.zeros((2, 2), dtype=np.int32), np.ones((2, 2), dtype=np.float32), bag)

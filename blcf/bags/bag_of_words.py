@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from blcf.bags.weighting import check_weighting, spatial_weights
 from blcf.boxes import as_box, box_to_cells
 from blcf.errors import InvalidInput
+from blcf.printing import shown
 
 __all__ = ["BagOfWords", "eighths"]
 
@@ -42,6 +43,9 @@ class BagOfWords:
     def __init__(self, n_words: int, weighting: str = "uniform"):
         self.n_words = n_words
         self.weighting = weighting
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def encode(
         self,

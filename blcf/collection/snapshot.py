@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blcf.collection.segment import Segment
-from blcf.errors import FormatError
+from blcf.errors import FormatError, InvalidInput
 from blcf.index.names import Names, hash_names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
@@ -27,14 +27,33 @@ class Snapshot:
     ----------
     path : the folder
     manifest : dict, see `blcf.collection.manifest`
-    segments : list of `Segment`, in order of insertion
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.manifest: dict[str, Any] = {}
-        self.segments: list[Segment] = []
-        self._numbering = Numbering([])
+        self._held: tuple[list[Segment], Numbering] | None = ([], Numbering([]))
+
+    def close(self) -> None:
+        """Give memory maps and file descriptors back; what is asked for later is an error."""
+        self._held = None
+
+    def _open(self) -> tuple[list[Segment], Numbering]:
+        if self._held is None:
+            raise InvalidInput(
+                f"{self.path} was closed, and what was found in it before cannot be looked up any "
+                "more. Open it again with SearchEngine.open."
+            )
+        return self._held
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments, in order of insertion."""
+        return self._open()[0]
+
+    @property
+    def _numbering(self) -> Numbering:
+        return self._open()[1]
 
     def _take(self, manifest: dict[str, Any]) -> None:
         """Become the state of a manifest; segments that are open stay open."""
@@ -52,7 +71,8 @@ class Snapshot:
                 segment = segment.marked(entry)
             segments.append(segment)
         numbering = Numbering([(segment.n_images, segment.live) for segment in segments])
-        self.manifest, self.segments, self._numbering = manifest, segments, numbering
+        # At once: a thread that copies this meanwhile gets the state before or after, no mixture.
+        vars(self).update(manifest=manifest, _held=(segments, numbering))
 
     @property
     def vocabulary_digest(self) -> str:

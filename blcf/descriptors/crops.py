@@ -9,7 +9,9 @@ import numpy as np
 
 from blcf.boxes import as_box
 from blcf.errors import InvalidInput
-from blcf.features.codes import CodeFeatures, check_picture, crop_image
+from blcf.features.codes import CodeFeatures, crop_image
+from blcf.images import ImageLike, as_image
+from blcf.printing import shown
 
 __all__ = ["CropCodes", "crop_boxes", "signed_power", "spatial_search_scores"]
 
@@ -131,6 +133,9 @@ class CropCodes:
         self.n_crops_ = len(self._boxes((224, 224)))
         self.dtype_ = codes.dtype_
 
+    def __repr__(self) -> str:
+        return shown(self, f"{self.n_crops_} crops of a square")
+
     def _boxes(self, size: tuple[int, int], box: Any = None) -> np.ndarray:
         return crop_boxes(size, self.n_levels, box, overlap=self.overlap, square=self.square)
 
@@ -138,20 +143,20 @@ class CropCodes:
         """The picture itself: it is cut first, and resized then."""
         return image
 
-    def extract(self, image: np.ndarray, box: Any = None) -> np.ndarray:
+    def extract(self, image: ImageLike, box: Any = None) -> np.ndarray:
         """Codes of the crops of a picture or of a box in it: float32 (n_crops_, n_channels).
 
         Parameters
         ----------
-        image : uint8 (height, width, 3) RGB
+        image : a picture of any form, see `blcf.images.as_image`
         box : float (4,), xyxy, pixels; None takes the whole picture
         """
-        check_picture(image)
+        image = as_image(image)
         height, width = image.shape[:2]
         boxes = self._boxes((width, height), box)
         return self.codes.extract_many([crop_image(image, each) for each in boxes])
 
-    def extract_many(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def extract_many(self, images: Sequence[ImageLike]) -> list[np.ndarray]:
         """Codes of the crops of pictures: a list of float32 (n_crops_, n_channels)."""
         return [self.extract(image) for image in images]
 

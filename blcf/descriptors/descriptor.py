@@ -10,6 +10,7 @@ import numpy as np
 from blcf.descriptors.pooling import as_feature_map
 from blcf.errors import InvalidInput
 from blcf.features.whitening import Whitening, normalise_rows
+from blcf.printing import shown
 
 __all__ = ["Descriptor", "learn_whitening"]
 
@@ -47,6 +48,11 @@ class Descriptor:
     def __init__(self, n_components: int | None = None, *, whiten: bool = True):
         self.n_components = n_components
         self.whiten = whiten
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "n_components_"):
+            return shown(self, "not fitted")
+        return shown(self, f"{self.n_channels_:,} channels to {self.n_components_:,} components")
 
     def fit(self: Self, maps: Iterable[np.ndarray], *, learned_on: str = "") -> Self:
         """Learn the whitening.

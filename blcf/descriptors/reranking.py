@@ -11,6 +11,7 @@ from blcf.descriptors.descriptor import Descriptor, check_count
 from blcf.descriptors.localisation import as_activations, check_aspect, localise_descriptor
 from blcf.descriptors.pooling import max_pool
 from blcf.expansion.average import average_descriptor
+from blcf.printing import shown
 from blcf.records import Ranking
 
 __all__ = ["RmacReranker"]
@@ -58,6 +59,9 @@ class RmacReranker:
         self.refine = refine
         self.n_rounds = n_rounds
         self.alpha = alpha
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def rerank(
         self,

@@ -12,6 +12,7 @@ from blcf.descriptors.reranking import RmacReranker
 from blcf.errors import InvalidInput
 from blcf.expansion.average import average_descriptor
 from blcf.index.flat import FlatIndex
+from blcf.printing import counted
 from blcf.records import Ranking
 
 __all__ = ["DescriptorSearch"]
@@ -47,6 +48,9 @@ class DescriptorSearch:
         if n_components is None:
             raise InvalidInput("Expected a descriptor that has learned: call its fit first.")
         self.index_ = FlatIndex(n_components)
+
+    def __repr__(self) -> str:
+        return f"DescriptorSearch({self.descriptor!r}): {counted(self.n_images, 'image')}"
 
     @property
     def n_images(self) -> int:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import difflib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
 from blcf.errors import InvalidInput
 
-__all__ = ["SIDES", "check_bool", "check_choice", "check_integer", "check_known", "check_number"]
+__all__ = [
+    "SIDES",
+    "check_bool",
+    "check_choice",
+    "check_integer",
+    "check_known",
+    "check_number",
+    "fields_among",
+    "needs",
+]
 
 SIDES = 32, 8192  # pixels
 
@@ -24,6 +34,20 @@ def check_known(kind: type, given: dict[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
             raise InvalidInput(f"There is no option {name!r} here. {hint}")
+
+
+def fields_among(kind: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a dataclass among the arguments of a call, all of which are there."""
+    return {one.name: arguments[one.name] for one in fields(kind)}
+
+
+@contextmanager
+def needs(library: str, what: str) -> Iterator[None]:
+    """Raise `InvalidInput` where a library that only this needs cannot be imported."""
+    try:
+        yield
+    except ImportError as error:
+        raise InvalidInput(f"{what} needs {library}: pip install {library}.") from error
 
 
 def check_integer(

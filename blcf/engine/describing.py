@@ -9,9 +9,25 @@ import numpy as np
 if TYPE_CHECKING:
     from blcf.engine.search_engine import SearchEngine
 
-__all__ = ["collection_facts"]
+__all__ = ["collection_facts", "short_facts"]
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+
+
+def short_facts(engine: SearchEngine) -> dict[str, str]:
+    """What a person wants to know first, in words; nothing large is read."""
+    manifest = engine.collection.manifest
+    made, model = manifest["extractor"], manifest["model"]
+    words = "not learned yet"
+    if model is not None:
+        kind = "generic" if model.get("vocabulary") == "generic" else "its own"
+        words = f"{model['n_words']:,} ({kind})"
+    return {
+        "pictures": f"{len(engine):,}",
+        "words": words,
+        "network": f"{made['network']}, layer {made['layer']}",
+        "side": f"{engine.settings.side} pixels",
+    }
 
 
 def collection_facts(engine: SearchEngine) -> dict[str, Any]:

@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from blcf.datasets import GroundTruth, TrueQuery, read_dataset
 from blcf.engine.checks import check_choice, check_integer
 from blcf.engine.evaluation import DRAWN_HITS, TOP, Evaluation, QueryResult, take
 from blcf.engine.options import SearchOptions
-from blcf.engine.queries import Region, describe_regions, query_sides
+from blcf.engine.progress import tqdm
+from blcf.engine.regions import Region
+from blcf.engine.views import describe_looks, look_at, query_sides
 from blcf.errors import InvalidInput
 from blcf.evaluation import PROTOCOLS, Localisation, Protocol, localise
 from blcf.images import read_image
 from blcf.records import Query, Ranking
 
 if TYPE_CHECKING:
-    from blcf.engine.search_engine import SearchEngine
+    from blcf.engine.searches import Searches
 
 __all__ = ["QUERIES", "Evaluation", "evaluate", "modes_of"]
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate(
-    engine: SearchEngine,
+    engine: Searches,
     ground_truth: GroundTruth | str | os.PathLike[str],
     options: Sequence[SearchOptions],
     *,
@@ -73,6 +74,7 @@ def evaluate(
     InvalidInput, DatasetNotFound, FormatError
     """
     check_integer("keep", keep, 0)
+    n_images = len(engine)  # a closed engine says so before anything is read
     if not isinstance(ground_truth, GroundTruth):
         ground_truth = read_dataset(ground_truth)
     name = ground_truth.protocol if protocol is None else protocol
@@ -88,7 +90,7 @@ def evaluate(
     if n_without:
         logger.warning("%d queries without positives are left out", n_without)
     rule = PROTOCOLS[name]
-    whole = [replace(one, k=len(engine)) for one in options]
+    whole = [replace(one, k=n_images) for one in options]
     rows: list[dict[str, list[QueryResult]]] = [{mode: [] for mode in modes} for _ in options]
     skipped: dict[str, str] = {}
     for query in tqdm(asked, desc="evaluating", unit="query", disable=not progress):
@@ -115,10 +117,9 @@ def evaluate(
             f"None of {len(asked)} queries of {truth.path} has a picture that can be read, the "
             f"first: {picture}: {reason}"
         )
-    path_of = engine.searcher.collection.image_path
     return [
         [
-            Evaluation(mode, rule, found, skipped, path_of)
+            Evaluation(mode, rule, found, skipped, _places(engine, found))
             for mode, found in results.items()
             if found
         ]
@@ -126,7 +127,18 @@ def evaluate(
     ]
 
 
-def _renamed(engine: SearchEngine, truth: GroundTruth) -> GroundTruth:
+def _places(engine: Searches, results: Sequence[QueryResult]) -> dict[int, Path]:
+    """{id: path} of what can be drawn: a closed engine is not asked any more."""
+    drawn = {
+        int(image_id)
+        for one in results
+        for image_id in (*one.hits.ids[:DRAWN_HITS], *one.missed.ids)
+    }
+    path_of = engine.searcher.collection.image_path
+    return {image_id: path_of(image_id) for image_id in drawn}
+
+
+def _renamed(engine: Searches, truth: GroundTruth) -> GroundTruth:
     """The truth under the names of the collection; what they do not share is said."""
     if not len(engine):
         raise InvalidInput(
@@ -213,19 +225,24 @@ def _read(query: TrueQuery, modes: list[str], skipped: dict[str, str]) -> list[_
 
 
 def _describe(
-    engine: SearchEngine, looks: list[_Look], options: SearchOptions
+    engine: Searches, looks: list[_Look], options: SearchOptions
 ) -> dict[str, list[Query]]:
     """For each mode the queries of all pictures."""
-    described: dict[str, list[Query]] = {}
+    side = engine.settings.side
+    modes, seen = [], []
     for _, image, regions in looks:
-        parts = describe_regions(engine, image, [*regions.values()], options)
-        for mode, queries in zip(regions, parts):
-            described.setdefault(mode, []).extend(queries)
+        for look in look_at(image, [*regions.values()], side, options):
+            modes.append(list(regions))
+            seen.append(look)
+    described: dict[str, list[Query]] = {}
+    for names, queries in zip(modes, describe_looks(engine, seen)):
+        for mode, query in zip(names, queries):
+            described.setdefault(mode, []).append(query)
     return described
 
 
 def _localise(
-    engine: SearchEngine, truth: GroundTruth, query: TrueQuery, ranking: Ranking
+    engine: Searches, truth: GroundTruth, query: TrueQuery, ranking: Ranking
 ) -> Localisation:
     known = {
         name: boxes

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blcf.datasets import TrueQuery
-from blcf.engine.checks import check_integer
-from blcf.errors import InvalidInput, UnreadableImage
+from blcf.engine.checks import check_integer, needs
+from blcf.errors import InvalidInput
 from blcf.evaluation import Localisation, Protocol, bootstrap_interval, summarise
-from blcf.images import display_name, read_image, resize_image
+from blcf.images import display_name
+from blcf.images.thumbnails import Thumbnail
 from blcf.records import Ranking
+
+if TYPE_CHECKING:
+    from blcf.visualization import ShownFigure
 
 __all__ = ["DRAWN_HITS", "TOP", "Evaluation", "QueryResult"]
 
@@ -73,14 +77,14 @@ class Evaluation:
     results : of the queries, in the order of the data set
     skipped : {query picture: reason} of those that could not be read, or whose box or mask is not
         of them (LS does without these); a query that has no other is left out
-    image_path : where the picture of an id was when it was indexed
+    places : {id: path} of the pictures that are drawn, when they were indexed
     """
 
     mode: str
     protocol: Protocol
     results: list[QueryResult]
     skipped: dict[str, str] = field(default_factory=dict)
-    image_path: Callable[[int], Path] | None = None
+    places: dict[int, Path] = field(default_factory=dict)
 
     @property
     def measure(self) -> str:
@@ -169,7 +173,7 @@ class Evaluation:
 
     def plot_failures(
         self, path: str | os.PathLike[str] | None = None, n_queries: int = 10
-    ) -> Any:
+    ) -> ShownFigure:
         """Draw the worst queries: their first hits, framed by truth, and the first that was missed.
 
         Parameters
@@ -179,14 +183,14 @@ class Evaluation:
 
         Returns
         -------
-        matplotlib Figure
+        a matplotlib Figure, which a notebook shows
 
         Raises
         ------
         InvalidInput, StorageError
         """
-        from blcf.visualization import plot_failures
-
+        with needs("matplotlib", "Drawing"):
+            from blcf.visualization import plot_failures
         check_integer("n_queries", n_queries, 1)
         rows = [self._failure(one) for one in self.worst(n_queries)]
         kind = "box or mask" if self.mode == "LS" else "whole picture"
@@ -224,8 +228,7 @@ class Evaluation:
         from blcf.visualization import FailurePicture
 
         hit = hits[row]
-        path = None if self.image_path is None else self.image_path(int(hits.ids[row]))
-        picture, box = _small(path, hit.box)
+        picture, box = _small(self.places.get(int(hits.ids[row])), hit.box)
         return FailurePicture(
             picture, f"{place}  {hit.score:.3f}\n{display_name(hit.name)}", box, truth
         )
@@ -249,14 +252,5 @@ def _small(path: Path | None, box: Any) -> tuple[np.ndarray | str, np.ndarray | 
     """A picture, made small, and a box on it; or the reason why there is none."""
     if path is None:
         return "its place is not known", None
-    try:
-        picture = read_image(path)
-    except UnreadableImage as error:
-        return error.reason or str(error), None
-    height, width = picture.shape[:2]
-    if max(height, width) > _SIDE:
-        picture = resize_image(picture, _SIDE)
-    if box is None:
-        return picture, None
-    scale = picture.shape[1] / width, picture.shape[0] / height
-    return picture, np.asarray(box, dtype=np.float64) * (*scale, *scale)
+    small = Thumbnail.of(path, _SIDE)
+    return small.picture, small.scaled(box)

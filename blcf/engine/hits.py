@@ -1,4 +1,4 @@
-"""The hits of a search: a ranking that knows its query, can say why, and can draw itself."""
+"""The hits of a search: a ranking that knows its query, can say why, and shows itself."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from blcf.engine.checks import needs
+from blcf.engine.notebook import hits_html
 from blcf.engine.options import SearchOptions
-from blcf.engine.queries import Asked
+from blcf.engine.queries import Asked, Shown
 from blcf.engine.searching import Answer, Searcher
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images import display_name, read_image
+from blcf.images import as_image, display_name
 from blcf.records import Evidence, Hit, Query, Ranking
+
+if TYPE_CHECKING:
+    import pandas
+
+    from blcf.visualization import ShownFigure
 
 __all__ = ["Hits"]
 
@@ -24,6 +31,9 @@ __all__ = ["Hits"]
 @dataclass(frozen=True, repr=False, eq=False)
 class Hits(Ranking):
     """A ranking with its query.
+
+    It can be pickled and copied: names, scores, ids, boxes, paths, the query and its box. Evidence
+    needs the engine, and is not there in what was pickled.
 
     Attributes
     ----------
@@ -61,8 +71,8 @@ class Hits(Ranking):
         )
 
     @property
-    def query(self) -> Path | np.ndarray | None:
-        """The picture of the first example, or its path."""
+    def query(self) -> Shown:
+        """The picture of the first example, as it was given, or its path."""
         return self.asked.pictures[0] if self.asked.pictures else None
 
     @property
@@ -70,14 +80,21 @@ class Hits(Ranking):
         """The box around the object in it: float32 (4,), xyxy, pixels, or None."""
         return self.asked.queries[0].box if self.asked.queries else None
 
-    def __getitem__(self, position):
-        part = super().__getitem__(position)
+    @overload
+    def __getitem__(self, position: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Hits: ...
+
+    def __getitem__(self, position: int | slice) -> Hit | Hits:
         if not isinstance(position, slice):
+            hit = super().__getitem__(position)
             if self.answer is None:
-                return part
+                return hit
             boxes = self.answer.boxes.get(int(self.ids[position]))
-            explain = partial(self.answer.evidence, int(self.rows[position]))
-            return Hit(part.name, part.score, part.box, boxes, explain)
+            explain = partial(self.answer.explain, int(self.rows[position]))
+            return Hit(hit.name, hit.score, hit.box, boxes, explain)
+        part = super().__getitem__(position)
         return Hits(
             part.names,
             part.scores,
@@ -89,7 +106,21 @@ class Hits(Ranking):
             rows=self.rows[position],
         )
 
-    def plot(self, path: str | os.PathLike[str] | None = None, n_hits: int = 9) -> Any:
+    def __repr__(self) -> str:
+        rows = [
+            f"  {rank:3d}  {hit.score:.4f}  {_edges(hit.box):20s}  {display_name(hit.name)}"
+            for rank, hit in enumerate(self[:10], start=1)
+        ]
+        rest = [f"  ... {len(self) - 10} more"] if len(self) > 10 else []
+        return "\n".join([f"Hits of {len(self)} images", *rows, *rest])
+
+    def _repr_html_(self) -> str:
+        """The query and the first hits with their boxes, for a notebook."""
+        return hits_html(self)
+
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, n_hits: int = 9
+    ) -> ShownFigure:
         """Draw the query with its box and the best hits with boxes and scores.
 
         Parameters
@@ -99,9 +130,10 @@ class Hits(Ranking):
 
         Returns
         -------
-        matplotlib Figure
+        a matplotlib Figure, which a notebook shows
         """
-        from blcf.visualization import plot_ranking
+        with needs("matplotlib", "Drawing"):
+            from blcf.visualization import plot_ranking
 
         hits = [
             Hit(display_name(hit.name), hit.score, hit.box, hit.boxes) for hit in self[:n_hits]
@@ -114,7 +146,7 @@ class Hits(Ranking):
         row: int = 0,
         path: str | os.PathLike[str] | None = None,
         n_lines: int = 40,
-    ) -> Any:
+    ) -> ShownFigure:
         """Draw why a hit has its score: matched cells joined, heat over query and image.
 
         Parameters
@@ -125,9 +157,15 @@ class Hits(Ranking):
 
         Returns
         -------
-        matplotlib Figure
+        a matplotlib Figure, which a notebook shows
+
+        Raises
+        ------
+        InvalidInput
+            No such hit; or hits that were pickled, or whose engine is closed.
         """
-        from blcf.visualization import plot_evidence
+        with needs("matplotlib", "Drawing"):
+            from blcf.visualization import plot_evidence
 
         if not -len(self) <= row < len(self):
             raise InvalidInput(f"Expected a hit from 0 to {len(self) - 1}, got {row}.")
@@ -165,6 +203,34 @@ class Hits(Ranking):
             for rank, (hit, path) in enumerate(zip(self, self.paths), start=1)
         ]
 
+    def to_pandas(self) -> pandas.DataFrame:
+        """A table with a row per hit: rank, name, score, x1, y1, x2, y2 and path.
+
+        The edges of the (best) box are in pixels, and NaN where a hit has none.
+
+        Raises
+        ------
+        InvalidInput
+            pandas is not installed.
+        """
+        with needs("pandas", "A table of hits"):
+            import pandas
+        boxes = np.full((len(self), 4), np.nan) if self.boxes is None else self.boxes
+        edges = boxes.astype(np.float64).T
+        return pandas.DataFrame(
+            {
+                "rank": np.arange(1, len(self) + 1),
+                "name": pandas.Series(self.names, dtype=object),  # not all are valid Unicode
+                "score": self.scores.astype(np.float64),
+                **dict(zip(("x1", "y1", "x2", "y2"), edges)),
+                "path": pandas.Series([str(path) for path in self.paths], dtype=object),
+            }
+        )
+
+
+def _edges(box: np.ndarray | None) -> str:
+    return "-" if box is None else ",".join(f"{edge:.0f}" for edge in box)
+
 
 def _rounded(box: np.ndarray) -> list[float]:
     return [round(float(edge), 1) for edge in box]
@@ -197,13 +263,11 @@ def _by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:
     )
 
 
-def _picture(source: Path | np.ndarray | None) -> np.ndarray | str:
+def _picture(source: Shown) -> np.ndarray | str:
     """A picture, or the reason why it cannot be shown."""
     if source is None:
         return "the query has none"
-    if isinstance(source, np.ndarray):
-        return source
     try:
-        return read_image(source)
+        return as_image(source)
     except UnreadableImage as error:
-        return str(getattr(error, "reason", error))
+        return error.reason or str(error)

@@ -6,8 +6,10 @@ import difflib
 import itertools
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from blcf.collection import Collection
 from blcf.collection.snapshot import Snapshot
@@ -16,7 +18,7 @@ from blcf.errors import InvalidInput
 from blcf.images import display_name
 from blcf.index import InvertedFile
 
-__all__ = ["names_of", "open_index"]
+__all__ = ["find_pictures", "names_of", "open_index"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,14 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
     return index
 
 
+def find_pictures(collection: Snapshot, given: Sequence[str]) -> np.ndarray:
+    """Ids of pictures by name, or else by path: int64 (n,), -1 where there is none."""
+    ids = collection.find(given)
+    rest = [row for row, image_id in enumerate(ids) if image_id < 0]
+    ids[rest] = collection.find_paths([Path(os.path.abspath(given[row])) for row in rest])
+    return ids
+
+
 def names_of(
     collection: Snapshot, pictures: Iterable[str | os.PathLike[str]], then: str
 ) -> list[str]:
@@ -55,9 +65,7 @@ def names_of(
     if isinstance(pictures, (str, os.PathLike)):
         pictures = [pictures]
     given = list(dict.fromkeys(os.fspath(one) for one in pictures))
-    ids = collection.find(given)
-    rest = [row for row, image_id in enumerate(ids) if image_id < 0]
-    ids[rest] = collection.find_paths([Path(os.path.abspath(given[row])) for row in rest])
+    ids = find_pictures(collection, given)
     missing = [one for one, image_id in zip(given, ids) if image_id < 0]
     if missing:
         names = list(itertools.islice(collection.names(), 100_000))

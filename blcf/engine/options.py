@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ NEGATIVE_RULES = ("rocchio", "svm")
 _CHOICES = {
     "windows": WINDOWS,
     "verify": VERIFICATIONS,
+    "expand": EXPANSIONS,
     "expand_by": EXPANSION_RULES,
     "guard": GUARDS,
     "fusion": FUSIONS,
@@ -76,6 +78,7 @@ class SearchOptions:
     expand : query expansion: "none", with "global" (whole images) or "local" (best windows) hits
     expand_by : "average"; "alpha", weighed by score ** `alpha`; "svm", a linear classifier of the
         hits against the end of the ranking (DQE)
+    alpha : the power of the scores by which "alpha" weighs
     n_expand : how many hits take part at most; the paper: 10
     rerank_again : whether the hits of the expanded query are reranked too, which gives them
         boxes; the paper: False
@@ -93,6 +96,7 @@ class SearchOptions:
         score of an image
     negatives_by : of examples of what is not wanted: "rocchio", less `gamma` times their mean;
         "svm", a linear classifier
+    gamma : how many times "rocchio" takes their mean off
 
     approximate : None ranks exactly; a share of the query, 0..1, leaves out the words that cost
         the most for what they promise; scores are then those of the other words, see
@@ -103,13 +107,13 @@ class SearchOptions:
     rerank: bool = True
     depth: int = 100
     windows: str = "votes"
-    shares: tuple[int, ...] = (1, 2)
+    shares: Sequence[int] = (1, 2)
     min_side: int = 1
     pyramid: bool = False
     keep_whole: bool = True
     verify: str = "none"
     n_boxes: int = 1
-    expand: str | None = "none"
+    expand: str = "none"
     expand_by: str = "average"
     alpha: float = 1.0
     n_expand: int = 10
@@ -117,7 +121,7 @@ class SearchOptions:
     rounds: int = 1
     guard: str = "scores"
     query_side: int | None = None
-    query_scales: tuple[float, ...] = (1.0, 0.35, 0.5, 0.7, 1.4)
+    query_scales: Sequence[float] = (1.0, 0.35, 0.5, 0.7, 1.4)
     query_flip: bool = False
     fusion: str = "average"
     negatives_by: str = "rocchio"
@@ -129,12 +133,15 @@ class SearchOptions:
             check_integer(name, getattr(self, name), 1)
         for name in ("rerank", "rerank_again", "pyramid", "keep_whole", "query_flip"):
             check_bool(name, getattr(self, name))
+        if self.expand is None:
+            raise InvalidInput(
+                "Expected expand to be 'none', 'global' or 'local', got None. No query expansion "
+                "is expand='none'."
+            )
         for name, choices in _CHOICES.items():
             check_choice(name, getattr(self, name), choices)
         for name in ("alpha", "gamma"):
             check_number(name, getattr(self, name), 0)
-        if self.expand is not None:
-            check_choice("expand", self.expand, EXPANSIONS)
         _check_row("shares", self.shares, "integers of 1 or more, e.g. (1, 2, 4)", _is_share)
         scales = "numbers from .1 to 4, e.g. (1, .5)"
         _check_row("query_scales", self.query_scales, scales, _is_scale)
@@ -148,10 +155,14 @@ class SearchOptions:
             check_share(self.approximate)
 
     @property
+    def expands(self) -> bool:
+        """Whether query expansion is asked for."""
+        return self.expand != "none"
+
+    @property
     def verifies(self) -> bool:
         """Whether geometric verification is asked for."""
-        expands = (self.expand or "none") != "none"
-        return self.verify != "none" or (expands and self.guard == "verified")
+        return self.verify != "none" or (self.expands and self.guard == "verified")
 
     @classmethod
     def from_keywords(cls, values: dict[str, Any]) -> SearchOptions:

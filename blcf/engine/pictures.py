@@ -16,9 +16,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from blcf.engine.kept_maps import KeptMaps
+from blcf.engine.progress import tqdm
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import ImageList, read_ahead, read_image, resize_image
 

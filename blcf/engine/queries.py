@@ -1,80 +1,35 @@
-"""From what a person points at to a `Query`: pictures, regions, frames of the collection."""
+"""From what a person points at to a `Query`: pictures of any form, frames of the collection."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
-import numpy as np
-
-from blcf.bags import BagOfWords, as_polygon, eighths, region_box, region_weights, spatial_weights
-from blcf.bags.weighting import dequantise_norms, weighting_of_parts
-from blcf.engine.checks import SIDES
+from blcf.bags.weighting import dequantise_norms
 from blcf.engine.opening import names_of
 from blcf.engine.options import SearchOptions
-from blcf.errors import InvalidInput
-from blcf.images import read_image, read_mask
-from blcf.records import Query, View
+from blcf.engine.regions import Region
+from blcf.engine.views import Look, bag_of_parts, describe_looks, look_at, make_view
+from blcf.errors import InvalidInput, UnreadableImage
+from blcf.images import ImageLike, as_image, check_image, read_ahead
+from blcf.records import Query
 
 if TYPE_CHECKING:
-    from blcf.engine.search_engine import SearchEngine
+    from blcf.engine.searches import Searches
 
-__all__ = ["Asked", "Example", "Region", "describe_examples", "describe_regions", "query_sides"]
+__all__ = ["Asked", "Example", "Shown", "describe_each", "describe_examples"]
 
+Shown = Optional[ImageLike]
+"""A picture to draw, in the form in which it was given; None where none is known."""
 
-@dataclass(frozen=True, eq=False)
-class Region:
-    """The part of a picture that shows the object; none of box, polygon and mask: all of it.
-
-    Attributes
-    ----------
-    box : xyxy, pixels
-    polygon : (n, 2), xy of its corners, pixels
-    mask : bool or float (height, width), 0..1, or the path of a picture of it
-    how : how cells count that the region covers in part, see `blcf.bags.region_weights`
-    """
-
-    box: Any = None
-    polygon: Any = None
-    mask: Any = None
-    how: str = "hard"
-
-    def on(self, size: tuple[int, int]) -> Region:
-        """The same, checked for a picture of a size, with the mask read."""
-        mask = self.mask
-        if isinstance(mask, (str, os.PathLike)):
-            mask = read_mask(mask, size)
-        # Box and polygon are cut to the picture, which is logged, once.
-        polygon = None if self.polygon is None else as_polygon(self.polygon, size)
-        region = replace(self, polygon=polygon, mask=mask)
-        bounds = region.bounds(size)
-        return region if self.box is None else replace(region, box=bounds)
-
-    def bounds(self, size: tuple[int, int]) -> np.ndarray | None:
-        """The box around it: float32 (4,), xyxy, pixels; None for the whole picture."""
-        return region_box(size, box=self.box, polygon=self.polygon, mask=self.mask)
-
-    def weights(self, shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-        """What each cell of a map of the picture counts: float32 (h, w), 0..1."""
-        return region_weights(
-            shape, size, box=self.box, polygon=self.polygon, mask=self.mask, how=self.how
-        )
-
-    def mirrored(self, width: int) -> Region:
-        """The same region (its mask read) of the mirrored picture."""
-        box, polygon, mask = self.box, self.polygon, self.mask
-        if box is not None:
-            x1, y1, x2, y2 = (float(edge) for edge in box)
-            box = (width - x2, y1, width - x1, y2)
-        if polygon is not None:
-            polygon = np.asarray(polygon, dtype=np.float64) * (-1, 1) + (width, 0)
-        if mask is not None:
-            mask = np.asarray(mask)[:, ::-1]
-        return replace(self, box=box, polygon=polygon, mask=mask)
+# Queries that are described together. Their resized pictures take 40 MB and their maps 110 (side
+# 384, five sizes); beyond that the batches of the network are full.
+_TOGETHER = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,18 +38,22 @@ class Example:
 
     Attributes
     ----------
-    image : path, or uint8 (height, width, 3) RGB; or else
+    image : a path, the bytes of a file, a PIL.Image, or an array, see `blcf.images.as_image`; or
+        else
     frame : name or path of a picture of the collection: its words are there already, so that no
         network is needed
-    box, polygon, mask, how : see `Region`
+    box : xyxy, pixels of the picture; or
+    polygon : (n, 2), xy of its corners, pixels; or
+    mask : bool or float (height, width), 0..1, or the path of a picture of it
+    how : how cells count that the object covers in part, see `SearchEngine.search`
     """
 
-    image: Any = None
+    image: ImageLike | None = None
     box: Any = None
     polygon: Any = None
     mask: Any = None
     how: str = "hard"
-    frame: Any = None
+    frame: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if (self.image is None) == (self.frame is None):
@@ -104,16 +63,8 @@ class Example:
             )
         if self.frame is not None and not isinstance(self.frame, (str, os.PathLike)):
             raise InvalidInput(f"Expected frame to be a name or a path, got {self.frame!r}.")
-        if not isinstance(self.image, (str, os.PathLike, np.ndarray, NoneType)):
-            raise InvalidInput(
-                "Expected image to be a path or an array, uint8 (height, width, 3), got "
-                f"{type(self.image).__name__}."
-            )
-        if isinstance(self.image, np.ndarray) and self.image.ndim != 3:
-            raise InvalidInput(
-                "Expected an RGB picture, uint8 (height, width, 3), got "
-                f"{self.image.dtype} {self.image.shape}. `blcf.images.read_image` returns such."
-            )
+        if self.image is not None:
+            check_image(self.image)
 
     @property
     def region(self) -> Region:
@@ -128,111 +79,111 @@ class Asked:
     Attributes
     ----------
     queries : one per picture; the mirror image of an example is a picture of its own
-    pictures : of each, its path or itself, uint8 (height, width, 3); None where it is not known
+    pictures : of each, its path or itself; None where it is not known
     """
 
     queries: tuple[Query, ...]
-    pictures: tuple[Path | np.ndarray | None, ...]
+    pictures: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """An example on its way to the network, or already described where it is a frame."""
+
+    pictures: list[Shown]
+    looks: list[Look]
+    query: Query | None = None
 
 
 def describe_examples(
-    engine: SearchEngine, examples: Sequence[Example], options: SearchOptions
+    engine: Searches, examples: Sequence[Example], options: SearchOptions
 ) -> Asked:
-    """Examples to queries, and their pictures to show."""
-    queries: list[Query] = []
-    pictures: list[Path | np.ndarray | None] = []
+    """The examples of one search to queries, and their pictures to show."""
     for example in examples:
         if not isinstance(example, Example):
             raise InvalidInput(
-                f"Expected examples of blcf.engine.queries.Example, got {type(example).__name__}."
+                f"Expected examples of blcf.Example, got {type(example).__name__}."
             )
-        if example.frame is not None:
-            query, path = _describe_frame(engine, example)
-            queries.append(query)
-            pictures.append(path)
-            continue
-        image = example.image
-        pixels = image if isinstance(image, np.ndarray) else read_image(image)
-        region = example.region.on(_size(pixels))
-        pictures.append(pixels if pixels is image else Path(image))
-        if options.query_flip:
-            pictures.append(pixels[:, ::-1])
-        queries += describe_regions(engine, pixels, [region], options)[0]
-    return Asked(tuple(queries), tuple(pictures))
+    bag_of_parts(engine)
+    asked = _describe(engine, [_read(engine, example, options) for example in examples])
+    return Asked(
+        tuple(query for one in asked for query in one.queries),
+        tuple(picture for one in asked for picture in one.pictures),
+    )
 
 
-def query_sides(side: int, options: SearchOptions) -> list[int]:
-    """The longer sides, in pixels, that a query picture is looked at in; each once."""
-    side = options.query_side or side
-    least, most = SIDES
-    sides = (min(max(round(side * float(scale)), least), most) for scale in options.query_scales)
-    return list(dict.fromkeys(sides))
+def describe_each(
+    engine: Searches, examples: Iterable[Example | ImageLike], options: SearchOptions
+) -> Generator[Asked, None, None]:
+    """The examples of many searches of one example each, in their order.
 
+    They are read and resized in threads, ahead of the network, and go through it together.
 
-def describe_regions(
-    engine: SearchEngine, image: np.ndarray, regions: Sequence[Region], options: SearchOptions
-) -> list[list[Query]]:
-    """Queries of several regions of a picture, which goes through the network once a size.
-
-    Parameters
-    ----------
-    image : uint8 (height, width, 3) RGB
-    regions : from `Region.on`
-
-    Returns
-    -------
-    For each region one query, or two with that of the mirrored picture.
+    Raises
+    ------
+    InvalidInput, UnreadableImage
+        At its place; the message says which one it was.
     """
-    size, bag_of_words = _size(image), _bag_of_parts(engine)
-    looks = [(image, list(regions))]
+    bag_of_parts(engine)  # at the call: the first error is not that of a query
+    return _describe_each(engine, examples, options)
+
+
+def _describe_each(
+    engine: Searches, examples: Iterable[Example | ImageLike], options: SearchOptions
+) -> Generator[Asked, None, None]:
+    def load(numbered: tuple[int, Any]) -> _Read:
+        number, one = numbered
+        try:
+            example = one if isinstance(one, Example) else Example(one)
+            return _read(engine, example, options)
+        except InvalidInput as error:
+            named = type(error)(f"Query {number} (0 is the first): {error}")
+            if isinstance(error, UnreadableImage) and isinstance(named, UnreadableImage):
+                named.reason = error.reason
+            raise named from error
+
+    read = read_ahead(enumerate(examples), load, ahead=_TOGETHER)
+    with closing(read):
+        while part := [one for _, one in islice(read, _TOGETHER)]:
+            for one in part:
+                if isinstance(one, UnreadableImage):
+                    raise one
+            yield from _describe(engine, [one for one in part if isinstance(one, _Read)])
+
+
+def _read(engine: Searches, example: Example, options: SearchOptions) -> _Read:
+    """The picture of an example, read and resized; of a frame its query."""
+    if example.image is None:
+        query, path = _describe_frame(engine, example)
+        return _Read([path], [], query)
+    pixels = as_image(example.image)
+    region = example.region.on((pixels.shape[1], pixels.shape[0]))
+    shown: Shown = example.image
+    pictures: list[Shown] = [Path(shown) if isinstance(shown, (str, os.PathLike)) else shown]
     if options.query_flip:
-        flipped = np.ascontiguousarray(image[:, ::-1])
-        looks.append((flipped, [region.mirrored(size[0]) for region in regions]))
-    queries: list[list[Query]] = [[] for _ in regions]
-    for pixels, places in looks:
-        maps = [
-            engine.model.encode(engine.model.extractor.extract(pixels, side))
-            for side in query_sides(engine.settings.side, options)
-        ]
-        for region, described in zip(places, queries):
-            views = [_view(bag_of_words, words, norms, region, size) for words, norms in maps]
-            described.append(Query(tuple(views), size, region.bounds(size)))
-    return queries
+        pictures.append(pixels[:, ::-1])
+    return _Read(pictures, look_at(pixels, [region], engine.settings.side, options))
 
 
-def _describe_frame(engine: SearchEngine, example: Example) -> tuple[Query, Path]:
+def _describe(engine: Searches, read: Sequence[_Read]) -> list[Asked]:
+    """Each example to its queries."""
+    described = iter(describe_looks(engine, [look for one in read for look in one.looks]))
+    asked = []
+    for one in read:
+        known = [] if one.query is None else [one.query]
+        queries = [query for _ in one.looks for query in next(described)]
+        asked.append(Asked((*known, *queries), tuple(one.pictures)))
+    return asked
+
+
+def _describe_frame(engine: Searches, example: Example) -> tuple[Query, Path]:
     """A query from the words that the collection keeps; a view of one size."""
     collection = engine.searcher.collection
-    bag_of_words = _bag_of_parts(engine)
+    assert example.frame is not None
     (name,) = names_of(collection, [example.frame], "Or search with a picture file.")
     image_id = int(collection.find([name])[0])
     size = collection.size(image_id)
     region = example.region.on(size)
     words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
-    view = _view(bag_of_words, words, norms, region, size)
+    view = make_view(bag_of_parts(engine), words, norms, region, size)
     return Query((view,), size, region.bounds(size)), collection.image_path(image_id)
-
-
-def _bag_of_parts(engine: SearchEngine) -> BagOfWords:
-    """Before the network, where it is asked first: an empty collection says so at once."""
-    return BagOfWords(engine.model.n_words, weighting_of_parts(engine.settings.weighting))
-
-
-def _view(
-    bag_of_words: BagOfWords,
-    words: np.ndarray,
-    norms: np.ndarray,
-    region: Region,
-    size: tuple[int, int],
-) -> View:
-    covered = region.weights(words.shape, size)
-    weighting = bag_of_words.weighting
-    weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
-    if not weights.any():  # an object in the dark of a bright picture: its own norms tell apart
-        norms = norms * (covered > 0)
-        weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
-    return View(words, weights, bag_of_words.encode(words, norms=norms, region=covered))
-
-
-def _size(image: np.ndarray) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]

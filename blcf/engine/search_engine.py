@@ -1,43 +1,34 @@
-"""`SearchEngine`: create, open, add, search, evaluate."""
+"""`SearchEngine`: create, open, close, add, remove; and every search (`searches`)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from blcf.bags import BagOfWords
 from blcf.collection import Collection
 from blcf.engine.changing import add_images, compact_files, remove_images
-from blcf.engine.describing import collection_facts
-from blcf.engine.evaluating import evaluate
-from blcf.engine.evaluation import Evaluation
-from blcf.engine.hits import Hits
+from blcf.engine.checks import fields_among
+from blcf.engine.describing import collection_facts, short_facts
 from blcf.engine.indexing import AddReport
 from blcf.engine.model import Model
-from blcf.engine.opening import open_index
-from blcf.engine.options import SearchOptions
-from blcf.engine.queries import Asked, Example, describe_examples
-from blcf.engine.searching import Searcher
+from blcf.engine.names import PictureNames
+from blcf.engine.notebook import facts_html
+from blcf.engine.opening import find_pictures
+from blcf.engine.searches import Searches
 from blcf.engine.settings import Settings
-from blcf.errors import InvalidInput
-from blcf.images import ImageList, find_images
-from blcf.records import Query
-from blcf.rerank import GeometricVerification
+from blcf.images import ImageList, display_name, find_images
+from blcf.printing import counted
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from blcf.datasets import GroundTruth
-
 __all__ = ["SearchEngine"]
 
 
-class SearchEngine:
+class SearchEngine(Searches):
     """A collection of pictures and the search for objects in it.
 
     Make one with `create` or `open`.
@@ -50,21 +41,25 @@ class SearchEngine:
     >>> hits[0].name, hits[0].score, hits[0].box  # doctest: +SKIP
     """
 
-    def __init__(self, model: Model):
-        self.model = model
-        self.collection = model.collection
-        self.settings = model.settings
-        self._searcher: tuple[int, Searcher] | None = None
-
     @classmethod
     def create(
         cls,
         path: str | os.PathLike[str],
-        network: str | nn.Module = Settings.network,
+        network: str | nn.Module = "blcf-lite",
         *,
+        layer: str | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        side: int = 384,
+        upsample: int = 2,
+        n_components: int | None = 128,
+        n_words: int | str = "auto",
+        vocabulary: str = "auto",
+        weighting: str = "norm",
+        idf: bool = True,
+        sqrt: bool = True,
+        random_state: int = 0,
         device: str = "auto",
         dtype: str = "auto",
-        **settings: Any,
     ) -> SearchEngine:
         """Make an empty collection in a new folder.
 
@@ -72,8 +67,8 @@ class SearchEngine:
         ----------
         path : the folder of the collection
         network : name of a torchvision network, or your own module
+        layer, weights, side, ... : see `blcf.Settings`
         device, dtype : of the network, see `blcf.ConvFeatures`; not part of the collection
-        **settings : any of `blcf.Settings`: layer, weights, side, n_words, ...
 
         Raises
         ------
@@ -81,10 +76,11 @@ class SearchEngine:
         """
         from blcf.features import ConvFeatures
 
-        name = network if isinstance(network, str) else "module"
-        if settings.get("weights") is not None:
-            settings["weights"] = str(Path(settings["weights"]).resolve())
-        checked = Settings.from_keywords({"network": name, **settings})
+        module = None if isinstance(network, str) else network
+        given = fields_among(Settings, locals())
+        given["network"] = network if isinstance(network, str) else "module"
+        given["weights"] = None if weights is None else str(Path(weights).resolve())
+        checked = Settings(**given)
         Collection.check_free(path)  # before the network, which may have to be downloaded
         extractor = ConvFeatures(
             network,
@@ -97,7 +93,6 @@ class SearchEngine:
         collection = Collection.create(
             path, {"settings": checked.to_dict(), "extractor": extractor.describe()}
         )
-        module = None if isinstance(network, str) else network
         return cls(
             Model(collection, network=module, device=device, dtype=dtype, extractor=extractor)
         )
@@ -135,8 +130,53 @@ class SearchEngine:
             )
         )
 
-    def __len__(self) -> int:
-        return self.collection.n_images
+    def close(self) -> None:
+        """Give everything back: memory maps and their file descriptors at once, and the network.
+
+        Later use of the engine is an error, and so is what has to look into the collection again:
+        the evidence of hits, names. Hits keep their names, scores, boxes and paths. To close twice
+        is no mistake; ``with SearchEngine.open(...) as engine`` closes at the end.
+        """
+        with self._opening:
+            for one in [*self._opened]:
+                one.close()
+            if self._model is not None:
+                self._model.collection.close()
+            self._model = self._searcher = None
+
+    def __repr__(self) -> str:
+        name = f"SearchEngine({display_name(self.path)!r})"
+        if self._model is None:
+            return f"{name}: closed"
+        facts = short_facts(self)
+        pictures = counted(len(self), "picture")
+        return f"{name}: {pictures}, words: {facts['words']}, {facts['network']}"
+
+    def _repr_html_(self) -> str:
+        """What the collection is, for a notebook."""
+        facts = {} if self._model is None else short_facts(self)
+        closed = "" if facts else ", closed"
+        return facts_html(f"SearchEngine {self.path}{closed}", facts.items())
+
+    def __enter__(self) -> SearchEngine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def names(self) -> PictureNames:
+        """The names of all pictures, in the order of insertion; each is read when it is needed."""
+        snapshot = copy(self.collection)
+        self._opened.add(snapshot)
+        return PictureNames(snapshot)
+
+    def __contains__(self, picture: object) -> bool:
+        """Whether the collection holds a picture, by its name or its path."""
+        if not isinstance(picture, (str, os.PathLike)):
+            return False
+        given = os.fspath(picture)
+        return not isinstance(given, bytes) and int(find_pictures(self.collection, [given])[0]) >= 0
 
     def add(
         self,
@@ -187,133 +227,9 @@ class SearchEngine:
         """Rewrite the files without removed pictures; gives their bytes before and after."""
         return compact_files(self)
 
-    def bag_of_words(self) -> BagOfWords:
-        """How the bags of whole pictures are made."""
-        return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
-
     def refresh(self) -> None:
         """Take what another process has committed since the collection was opened."""
         self.collection.refresh()
-
-    @property
-    def searcher(self) -> Searcher:
-        """The search over what is committed, as of `open`, the last change or `refresh`."""
-        generation = self.collection.manifest["generation"]
-        if self._searcher is None or self._searcher[0] != generation:
-            # A refresh replaces what a collection holds and changes none of it: the copy stays.
-            snapshot = copy(self.collection)
-            index = open_index(snapshot, self.model.n_words, self.settings)
-            self._searcher = generation, Searcher(
-                index, snapshot, self.bag_of_words(), lambda: self.model.centroids
-            )
-        return self._searcher[1]
-
-    def describe(
-        self,
-        image: str | os.PathLike[str] | np.ndarray,
-        box: Any = None,
-        side: int | None = None,
-        *,
-        polygon: Any = None,
-        mask: Any = None,
-        how: str = "hard",
-        scales: Sequence[float] = (1.0,),
-    ) -> Query:
-        """A query from a picture: through the network, to words, to bags of the object's cells.
-
-        Parameters
-        ----------
-        image : path, or uint8 (height, width, 3) RGB
-        box, polygon, mask, how : see `search`
-        side : longer side to which the picture is resized, pixels; None takes the collection's
-        scales : sizes in which it is looked at, relative to `side`: a view each
-        """
-        example = Example(image, box, polygon, mask, how)
-        options = SearchOptions(query_side=side, query_scales=scales)  # type: ignore[arg-type]
-        return describe_examples(self, [example], options).queries[0]
-
-    def search(
-        self,
-        image: str | os.PathLike[str] | np.ndarray | None = None,
-        box: Sequence[float] | np.ndarray | None = None,
-        *,
-        polygon: Sequence[Sequence[float]] | np.ndarray | None = None,
-        mask: str | os.PathLike[str] | np.ndarray | None = None,
-        how: str = "hard",
-        frame: str | os.PathLike[str] | None = None,
-        examples: Sequence[Example] = (),
-        negatives: Sequence[Example] = (),
-        **options: Any,
-    ) -> Hits:
-        """Find the pictures that show the object.
-
-        Parameters
-        ----------
-        image : path, or uint8 (height, width, 3) RGB
-        box : the object in it, xyxy, pixels of the picture; or
-        polygon : (n, 2), xy of the corners around it, pixels; or
-        mask : bool or float (height, width), 0..1, or the path of a picture, white on the object.
-            Without one of these the whole picture is searched with.
-        how : how cells count that the object covers in part: "hard", all alike; "soft", by the
-            share that is covered; "distance", all cells, less with the distance from the object
-        frame : in place of an image, the name or path of a picture of the collection: no network
-            is needed; it is looked at as it was indexed, in one size
-        examples : more pictures of the object
-        negatives : pictures of what is not meant
-        **options : any of `blcf.SearchOptions`: k, rerank, expand, ...
-
-        Returns
-        -------
-        Hits
-            A `Ranking` of at most k pictures, with boxes where it was reranked.
-
-        Raises
-        ------
-        InvalidInput, UnreadableImage, VocabularyMismatch
-        """
-        checked = SearchOptions.from_keywords(options)
-        positives = list(examples)
-        if image is not None or frame is not None or not positives:
-            positives.insert(0, Example(image, box, polygon, mask, how, frame))
-        elif any(region is not None for region in (box, polygon, mask)):
-            raise InvalidInput("Expected the picture that the box, polygon or mask belongs to.")
-        if checked.verifies:
-            GeometricVerification()  # says what is missing before the network is asked
-        asked = describe_examples(self, positives, checked)
-        unwanted = describe_examples(self, negatives, checked).queries
-        return Hits.find(self.searcher, asked, checked, unwanted)
-
-    def search_query(
-        self, query: Query, options: SearchOptions, image: Path | np.ndarray | None = None
-    ) -> Hits:
-        """`search` for a query that went through the network already."""
-        return Hits.find(self.searcher, Asked((query,), (image,)), options)
-
-    def evaluate(
-        self,
-        ground_truth: GroundTruth | str | os.PathLike[str],
-        *,
-        protocol: str | None = None,
-        queries: str = "both",
-        keep: int = 10,
-        progress: bool = True,
-        sink: Any = None,
-        **options: Any,
-    ) -> list[Evaluation]:
-        """Figures of a data set's protocol, average precision for most, and localisation.
-
-        Parameters
-        ----------
-        ground_truth, protocol, queries, keep, sink : see `blcf.engine.evaluating.evaluate`
-        **options : of the search, see `blcf.SearchOptions`; the whole ranking counts, whatever k
-
-        Returns
-        -------
-        One `Evaluation` for box queries (LS) where there are boxes, one for whole pictures (GS).
-        """
-        checked = [SearchOptions.from_keywords(options)]
-        how: Any = {"protocol": protocol, "queries": queries, "keep": keep, "progress": progress}
-        return evaluate(self, ground_truth, checked, sink=sink, **how)[0]
 
     def info(self) -> dict[str, Any]:
         """What the collection is: plain values; see `blcf.engine.describing`."""

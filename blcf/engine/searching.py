@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -42,6 +43,24 @@ class Answer:
     boxes: dict[int, np.ndarray]
     evidence: Callable[[int], Evidence]
 
+    def explain(self, row: int) -> Evidence:
+        """The evidence of a row of the ranking."""
+        return self.evidence(row)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Evidence looks into the collection, which does not go with what is pickled.
+        return Answer, (self.ranking, self.vector, self.boxes, _left_behind)
+
+    def __deepcopy__(self, memo: Any) -> Answer:
+        return self  # nobody changes it
+
+
+def _left_behind(row: int) -> Evidence:
+    raise InvalidInput(
+        "The evidence of hits stays with the engine that found them: these were pickled. Search "
+        "again to see why they have their scores."
+    )
+
 
 class Searcher:
     """The search over a snapshot of a collection; safe to use from several threads.
@@ -67,6 +86,11 @@ class Searcher:
         self.centroids = centroids
         weighting = weighting_of_parts(bag_of_words.weighting)
         self.bag_of_windows = BagOfWords(bag_of_words.n_words, weighting)
+
+    def close(self) -> None:
+        """Give the memory maps back; what is asked for later is an error."""
+        self.index.close()
+        self.collection.close()
 
     def search(
         self,
@@ -121,17 +145,16 @@ class Searcher:
             self.index, self.collection, by_norm, queries, options, self.centroids
         )
         first = vector = self._vector(queries, negatives, options)
-        expands = (options.expand or "none") != "none"
         # The expansion needs its hits, and their windows, however few are asked for.
         depth = max(options.k, options.depth if options.rerank or options.expand == "local" else 0)
-        if expands:
+        if options.expands:
             depth = max(depth, options.n_expand, CHANCE_DEPTH)
         share = options.approximate
         ranking = self.index.search(vector, depth, weighed=True, approximate=share)
         found: dict[int, Found] = {}
         if options.rerank or options.expand == "local":
             ranking, found = reranker.rerank(vector, ranking)
-        n_rounds = options.rounds if expands else 0
+        n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
             vector = expand(
                 first,

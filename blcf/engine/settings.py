@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from blcf.bags.weighting import check_weighting
-from blcf.engine.checks import SIDES, check_bool, check_choice, check_integer, check_known
+from blcf.engine.checks import SIDES, check_bool, check_choice, check_integer
 
 __all__ = ["VOCABULARIES", "Settings"]
 
@@ -63,12 +63,6 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the manifest."""
         return asdict(self)
-
-    @classmethod
-    def from_keywords(cls, values: dict[str, Any]) -> Settings:
-        """Settings from a caller's keywords; an unknown one is an error with the near name."""
-        check_known(cls, values)
-        return cls(**values)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
+from blcf.engine.progress import tqdm
 from blcf.engine.sample import draw_sample
 from blcf.engine.settings import Settings
 from blcf.images import ImageList

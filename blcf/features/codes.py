@@ -16,6 +16,7 @@ from blcf.boxes import as_box
 from blcf.errors import InvalidInput, WeightsError
 from blcf.features.networks import cut_network
 from blcf.features.part import NetworkPart
+from blcf.images import ImageLike, as_image
 
 __all__ = ["CodeFeatures", "check_picture", "crop_image"]
 
@@ -132,23 +133,24 @@ class CodeFeatures(NetworkPart):
             return image
         return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
-    def extract(self, image: np.ndarray, box: Any = None) -> np.ndarray:
+    def extract(self, image: ImageLike, box: Any = None) -> np.ndarray:
         """The code of one picture, or of the part of it in a box.
 
         Parameters
         ----------
-        image : uint8 (height, width, 3) RGB, of any size
+        image : a picture of any form and size, see `blcf.images.as_image`
         box : float (4,), xyxy, pixels; None takes the whole picture
 
         Returns
         -------
         float32 (n_channels_,)
         """
+        image = as_image(image)
         return self.extract_many([image if box is None else crop_image(image, box)])[0]
 
-    def extract_many(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Codes of pictures of any sizes, in their order: float32 (n, n_channels_)."""
-        prepared = [self.prepare(image) for image in images]
+    def extract_many(self, images: Sequence[ImageLike]) -> np.ndarray:
+        """Codes of pictures of any forms and sizes, in their order: float32 (n, n_channels_)."""
+        prepared = [self.prepare(as_image(image)) for image in images]
         codes = np.empty((len(prepared), self.n_channels_), dtype=np.float32)
         for positions in self.batches(prepared):
             codes[positions] = self._codes([prepared[position] for position in positions])

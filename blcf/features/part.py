@@ -16,6 +16,7 @@ from blcf.errors import InvalidInput, OutOfMemory
 from blcf.features.fusing import fuse_network, largest_activation
 from blcf.features.networks import build_network, cut_network
 from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
+from blcf.printing import shown
 from blcf.processor import multiplies_bfloat16
 
 __all__ = ["NetworkPart", "choose_dtype"]
@@ -43,8 +44,14 @@ class NetworkPart:
     dtype: str
     batch_size: int
 
+    n_channels_: int
     _part: nn.Module  # the network up to the layer
     preprocessing_: Preprocessing
+
+    def __repr__(self) -> str:
+        layer = f"{self.layer_} of {self.network_}"
+        place = f"{self.dtype_} on {self._device}"
+        return shown(self, f"{layer}, {self.n_channels_:,} channels, {place}")
 
     def _open(self) -> None:
         """Build the network, load its weights, and bring both to the device."""

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from blcf.errors import InvalidInput
+from blcf.printing import shown
 
 __all__ = ["Whitening", "normalise_rows"]
 
@@ -55,6 +56,11 @@ class Whitening:
 
     def __init__(self, n_components: int | None = None):
         self.n_components = n_components
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "n_components_"):
+            return shown(self, "not fitted")
+        return shown(self, f"{len(self.mean_):,} channels to {self.n_components_:,} components")
 
     def fit(self, features: np.ndarray) -> Whitening:
         """Learn from features (n, n_channels), any float dtype (a memory map will do)."""

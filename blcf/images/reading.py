@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
@@ -89,16 +90,51 @@ def read_as(
         # A file object of ours, not the path: it is closed on every way out, and Pillow does not
         # map the file into memory, which would end the process if the file shrank meanwhile.
         with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:
-            _check_size(*image.size, min_side=min_side, max_pixels=max_pixels)
-            image.load()
-            # After load: a PNG may carry its EXIF behind the pixels, and a TIFF is turned by
-            # Pillow while it loads, which also removes the tag.
-            return _turned(convert(image), _orientation(image))
+            return _converted(convert, image, min_side=min_side, max_pixels=max_pixels)
     except Exception as error:
         # Every kind: decoders raise SyntaxError, struct.error, zlib.error, ValueError, IndexError,
         # MemoryError, ... on damaged files, and warnings where the caller made them errors.
         # test_bad_pictures.py::test_damaged_bytes feeds them hundreds of damaged files.
         raise _unreadable(path, _reason(error)) from error
+
+
+def decode_image(
+    data: bytes, *, min_side: int = 16, max_pixels: int = MAX_PIXELS
+) -> npt.NDArray[np.uint8]:
+    """`read_image` of the bytes of a picture file."""
+    try:
+        if not data:
+            raise _Refused("there are none")
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            return _converted(to_rgb, image, min_side=min_side, max_pixels=max_pixels)
+    except Exception as error:
+        raise _unreadable(f"a picture of {len(data):,} bytes", _reason(error)) from error
+
+
+def convert_image(
+    image: Image.Image, *, max_pixels: int = MAX_PIXELS
+) -> npt.NDArray[np.uint8]:
+    """`read_image` of a picture of any size that Pillow has opened, or made; it stays open."""
+    try:
+        return _converted(to_rgb, image, min_side=1, max_pixels=max_pixels)
+    except Exception as error:
+        name = getattr(image, "filename", "") or f"a PIL.Image of mode {image.mode}"
+        raise _unreadable(name, _reason(error)) from error
+
+
+def _converted(
+    convert: Callable[[Image.Image], npt.NDArray[np.uint8]],
+    image: Image.Image,
+    *,
+    min_side: int,
+    max_pixels: int,
+) -> npt.NDArray[np.uint8]:
+    """The pixels of an opened picture, the right way up."""
+    _check_size(*image.size, min_side=min_side, max_pixels=max_pixels)
+    image.load()
+    # After load: a PNG may carry its EXIF behind the pixels, and a TIFF is turned by Pillow while
+    # it loads, which also removes the tag.
+    return _turned(convert(image), _orientation(image))
 
 
 def resized_size(width: int, height: int, side: int, min_side: int = 32) -> tuple[int, int]:

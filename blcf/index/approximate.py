@@ -8,7 +8,7 @@ import numpy as np
 
 from blcf.errors import InvalidInput
 
-__all__ = ["check_share", "promising_words"]
+__all__ = ["check_share", "promising_words", "wanted_words"]
 
 
 def check_share(share: Any) -> float:
@@ -40,3 +40,30 @@ def promising_words(vector: np.ndarray, df: np.ndarray, share: float) -> np.ndar
     if held.size:
         kept[order[: 1 + np.searchsorted(held, share * held[-1])]] = True
     return kept
+
+
+def wanted_words(
+    df: np.ndarray,
+    idf: np.ndarray,
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    approximate: float | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """CSR arrays of what a unit of (root of) tf adds to each query: words, weights, ends.
+
+    Parameters
+    ----------
+    df, idf : of the collection, (n_words,)
+    arrays : words, values and ends of normalised vectors, as in CSR
+    approximate : None for all words, or the share of a query that is kept
+    """
+    words, values, ends = arrays
+    weights = values * idf[words]
+    # All of the length: words too small to show in the sum of squares count as well.
+    share = 1.0 if approximate is None else check_share(approximate)
+    if share == 1:
+        return words.astype(np.int32), weights, ends
+    kept = np.zeros(words.size, dtype=bool)
+    for first, last in zip(ends, ends[1:]):
+        kept[first:last] = promising_words(values[first:last], df[words[first:last]], share)
+    left = np.concatenate([[0], np.cumsum(kept)])[ends]
+    return words[kept].astype(np.int32), weights[kept], left

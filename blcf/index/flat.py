@@ -14,6 +14,7 @@ import numpy as np
 from blcf.errors import FormatError, InvalidInput
 from blcf.index.checked import check_k
 from blcf.index.dense import DensePart, DenseState, damaged, merged, with_vectors
+from blcf.printing import counted, shown
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
 
@@ -58,6 +59,9 @@ class FlatIndex:
         self.n_components = check_k(n_components, "n_components, the entries of a vector,")
         self._state = DenseState([])
         self._changing = threading.Lock()  # of several threads that add, none loses its images
+
+    def __repr__(self) -> str:
+        return shown(self, counted(self.n_images, "image"))
 
     @property
     def n_images(self) -> int:

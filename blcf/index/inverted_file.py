@@ -11,13 +11,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch
-from blcf.index.approximate import check_share, promising_words
+from blcf.index.approximate import wanted_words
 from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
-from blcf.index.parts import NamedPart, State, with_bags, without_names
+from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
-from blcf.index.scoring import rank, rank_many
+from blcf.index.scoring import rank, rank_many, unit_values
 from blcf.index.statistics import Statistics, take_statistics
+from blcf.printing import shown
 from blcf.records import Ranking
 from blcf.storage import map_file, open_h5, write_h5
 
@@ -56,6 +57,13 @@ class InvertedFile:
         self.sqrt = sqrt
         self._state = State([])
         self._changing = threading.Lock()  # of several threads that add, none loses its images
+
+    def __repr__(self) -> str:
+        return shown(self, self._state.summary)
+
+    def close(self) -> None:
+        """Give the memory maps of files back; what is asked for later is an error."""
+        self._state = ClosedState()
 
     @property
     def n_images(self) -> int:
@@ -177,14 +185,7 @@ class InvertedFile:
         return sp.csr_matrix((self._values(bags, live), bags.indices, bags.indptr), bags.shape)
 
     def _values(self, bags: sp.csr_matrix, live: Statistics) -> np.ndarray:
-        """The entries of the vectors of checked bags: float64 (n,)."""
-        values = np.sqrt(bags.data, dtype=np.float64) if self.sqrt else bags.data.astype(np.float64)
-        values *= live.idf[bags.indices]
-        rows = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
-        squared = np.zeros(bags.shape[0])
-        squared += np.bincount(rows, weights=values * values, minlength=bags.shape[0])
-        scale = np.divide(1, np.sqrt(squared), out=np.zeros_like(squared), where=squared > 0)
-        return values * scale[rows]
+        return unit_values(bags, live.idf, self.sqrt)
 
     def search(
         self,
@@ -221,7 +222,8 @@ class InvertedFile:
             )
         k = min(check_k(k), state.numbering.n_images)
         vector = bag.data if weighed else self._values(bag, live)
-        words, weights, _ = _wanted(live, bag.indices, vector, bag.indptr, approximate)
+        arrays = bag.indices, vector, bag.indptr
+        words, weights, _ = wanted_words(live.df, live.idf, arrays, approximate)
         return state.ranking(rank(live.parts, words, weights, k, self.sqrt))
 
     def search_many(
@@ -250,9 +252,8 @@ class InvertedFile:
             vectors = self._weigh(bags, live)
         k = min(check_k(k), state.numbering.n_images)
         n_threads = check_k(n_threads or os.cpu_count() or 1, "n_threads, the number of threads,")
-        words, weights, ends = _wanted(
-            live, vectors.indices, vectors.data, vectors.indptr, approximate
-        )
+        arrays = vectors.indices, vectors.data, vectors.indptr
+        words, weights, ends = wanted_words(live.df, live.idf, arrays, approximate)
         weighted = sp.csr_matrix((weights, words, ends), shape=vectors.shape)
         if device is not None:
             from blcf.index.torch_products import rank_on_device
@@ -284,27 +285,3 @@ class InvertedFile:
             index = cls(int(n_words), idf=bool(idf), sqrt=bool(sqrt))
             index._state = State(parts)
         return index
-
-
-def _wanted(
-    live: Statistics,
-    words: np.ndarray,
-    values: np.ndarray,
-    ends: np.ndarray,
-    approximate: float | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """CSR arrays of what a unit of (root of) tf adds to each query: words, weights, ends.
-
-    ``values`` are the entries of normalised vectors; an approximate search leaves some out.
-    """
-    weights = values * live.idf[words]
-    # All of the length: words too small to show in the sum of squares count as well.
-    share = 1.0 if approximate is None else check_share(approximate)
-    if share == 1:
-        return words.astype(np.int32), weights, ends
-    kept = np.zeros(words.size, dtype=bool)
-    for first, last in zip(ends, ends[1:]):
-        df = live.df[words[first:last]]
-        kept[first:last] = promising_words(values[first:last], df, share)
-    left = np.concatenate([[0], np.cumsum(kept)])[ends]
-    return words[kept].astype(np.int32), weights[kept], left

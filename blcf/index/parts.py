@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.errors import FormatError
+from blcf.errors import FormatError, InvalidInput
 from blcf.index import merging
 from blcf.index.names import Names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
 from blcf.index.scoring import Top
 from blcf.index.statistics import Statistics, compute_statistics
+from blcf.printing import counted
 from blcf.records import Ranking
 from blcf.storage import read_dataset, write_dataset
 
-__all__ = ["NamedPart", "State", "with_bags", "without_names"]
+__all__ = ["ClosedState", "NamedPart", "State", "with_bags", "without_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,13 @@ class State:
             self.statistics = compute_statistics(self.lists, n_words, n_images, idf, sqrt)
         return self.statistics
 
+    @property
+    def summary(self) -> str:
+        """How many images and posting lists' entries, in words."""
+        n_postings = sum(part.postings.n_postings for part in self.parts)
+        images = counted(self.numbering.n_images, "image")
+        return f"{images}, {counted(n_postings, 'posting')}"
+
     def ranking(self, top: Top) -> Ranking:
         """Numbers of images become their ids and names."""
         parts = np.searchsorted(self.firsts, top.images, side="right") - 1
@@ -106,6 +115,18 @@ class State:
             names[rows] = self.parts[part].names.take(positions)
             ids[rows] = self.numbering.ids(part, positions)
         return Ranking(names.tolist(), top.scores, ids)
+
+
+class ClosedState(State):
+    """What is left of an index that was closed: nothing, which is said to whoever asks."""
+
+    def __init__(self) -> None:
+        pass
+
+    summary = "closed"
+
+    def __getattr__(self, name: str) -> Any:
+        raise InvalidInput("This index was closed. Open it again.")
 
 
 def with_bags(

@@ -11,6 +11,7 @@ import numpy as np
 
 from blcf.boxes import as_box
 from blcf.errors import InvalidInput
+from blcf.printing import shown
 from blcf.rerank.pairs import Pairs, pixels_of_cell, tentative_pairs
 from blcf.rerank.transforms import TRANSFORMS, carried_box, fit, is_within, opencv, ransac
 
@@ -140,6 +141,9 @@ class GeometricVerification:
         self.max_pairs = max_pairs
         self.min_inliers = min_inliers
         self.min_words = min_words
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def verify(
         self,

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.kernels.all_windows import best_of_all_windows
 from blcf.kernels.windows import lay_out, score_windows
+from blcf.printing import shown
 from blcf.records import Window
 from blcf.rerank.pyramid import SHARES, quadrants
 from blcf.rerank.windows import (
@@ -98,6 +99,9 @@ class LocalSearch:
         self.windows = windows
         self.min_side = min_side
         self.pyramid = pyramid
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def prepare(self, vector: sp.csr_matrix, parts: sp.csr_matrix | None = None) -> np.ndarray:
         """A weighed query as the dense weights that `best_window` takes.

@@ -9,6 +9,7 @@ import numpy as np
 from blcf.boxes import iou
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.kernels.votes import fill_planes, find_peaks, refine_box, vote
+from blcf.printing import shown
 from blcf.records import Query
 from blcf.rerank.similarities import PreparedVotes, prepare_votes
 
@@ -137,6 +138,9 @@ class Voting:
         self.max_overlap = max_overlap
         self.min_share = min_share
         self._sizes = np.geomspace(1, smallest, n_sizes)
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     def prepare(self, query: Query, words: np.ndarray | None = None) -> PreparedVotes:
         """The similarities of words with the places of a query, for `locate` and `heat`.

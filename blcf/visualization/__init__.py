@@ -2,11 +2,13 @@
 
 from blcf.visualization.evidence import draw_heat, draw_matches, plot_evidence
 from blcf.visualization.failures import Failure, FailurePicture, plot_failures
-from blcf.visualization.ranking import check_picture_path, draw_box, plot_ranking
+from blcf.visualization.figures import ShownFigure, check_picture_path
+from blcf.visualization.ranking import draw_box, plot_ranking
 
 __all__ = [
     "Failure",
     "FailurePicture",
+    "ShownFigure",
     "check_picture_path",
     "draw_box",
     "draw_heat",

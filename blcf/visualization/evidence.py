@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 from matplotlib.patheffects import Normal, Stroke
 
 from blcf.errors import InvalidInput
 from blcf.records import Evidence
-from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR, draw_picture, save_figure, shorten
+from blcf.visualization.figures import ShownFigure, save_figure
+from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR, draw_picture, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,7 +140,7 @@ def plot_evidence(
     name: str = "",
     n_lines: int = 40,
     path: str | os.PathLike[str] | None = None,
-) -> Figure:
+) -> ShownFigure:
     """Draw why a hit has its score: heat over the query and the image, lines between their cells.
 
     Parameters
@@ -158,7 +157,7 @@ def plot_evidence(
 
     Returns
     -------
-    matplotlib Figure (made without pyplot: nothing global changes, no window opens)
+    a matplotlib Figure, which a notebook shows; pyplot does not know it
 
     Raises
     ------
@@ -173,8 +172,7 @@ def plot_evidence(
     n_rows = -(-len(queries) // n_columns) if queries else 1
     aspect = max(map(_aspect, queries), default=1.0)
     widths = [aspect / n_rows] * n_columns + [_aspect(image)]
-    figure = Figure(figsize=(_HEIGHT * sum(widths), _HEIGHT + 0.7), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = ShownFigure(figsize=(_HEIGHT * sum(widths), _HEIGHT + 0.7), layout="constrained")
     figure.get_layout_engine().set(wspace=0.03)  # type: ignore[union-attr, call-arg]
     grid = figure.add_gridspec(n_rows, len(widths), width_ratios=widths)
     query_axes = [figure.add_subplot(grid[divmod(i, n_columns)]) for i in range(len(queries))]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from blcf.errors import InvalidInput
-from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR, draw_picture, save_figure, shorten
+from blcf.visualization.figures import ShownFigure, save_figure
+from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR, draw_picture, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +68,7 @@ class Failure:
 
 def plot_failures(
     failures: Sequence[Failure], *, title: str = "", path: str | os.PathLike[str] | None = None
-) -> Figure:
+) -> ShownFigure:
     """Draw a row per query: the query, its first hits, the first picture of the object behind them.
 
     Frames say what a hit is: green, it shows the object; red, it does not; grey, it is junk.
@@ -82,7 +81,7 @@ def plot_failures(
 
     Returns
     -------
-    matplotlib Figure (made without pyplot: nothing global changes, no window opens)
+    a matplotlib Figure, which a notebook shows; pyplot does not know it
 
     Raises
     ------
@@ -103,8 +102,7 @@ def plot_failures(
     heights = [_height(row) + _TITLE for row in failures]
     width = lefts[-1] + _CELL + _GAP
     height = _HEAD + sum(heights) + _GAP
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
+    figure = ShownFigure(figsize=(width, height))
     figure.suptitle(title, y=1 - 0.2 / height, fontsize=11, parse_math=False)
     patches = [
         Patch(facecolor="none", edgecolor=colour, linewidth=2.5, label=_MEANINGS[truth])

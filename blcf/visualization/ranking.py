@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import os
 import textwrap
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from blcf.errors import InvalidInput, StorageError
+from blcf.errors import InvalidInput
 from blcf.records import Hit
+from blcf.visualization.figures import ShownFigure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "check_picture_path",
-    "draw_box",
-    "draw_picture",
-    "plot_ranking",
-    "save_figure",
-    "shorten",
-]
+__all__ = ["draw_box", "draw_picture", "plot_ranking", "shorten"]
 
 _COLUMNS = 5
 _REASON = 24  # letters of a line that says why there is no picture
@@ -50,7 +41,7 @@ def plot_ranking(
     pictures: Sequence[np.ndarray | str],
     *,
     path: str | os.PathLike[str] | None = None,
-) -> Figure:
+) -> ShownFigure:
     """Draw a ranking.
 
     Parameters
@@ -63,14 +54,13 @@ def plot_ranking(
 
     Returns
     -------
-    matplotlib Figure (made without pyplot: nothing global changes, no window opens)
+    a matplotlib Figure, which a notebook shows; pyplot does not know it
     """
     if len(pictures) != len(hits):
         raise InvalidInput(f"Expected a picture per hit, got {len(pictures)} for {len(hits)}.")
     n_cells = len(hits) + 1
     n_rows, n_columns = -(-n_cells // _COLUMNS), min(_COLUMNS, n_cells)
-    figure = Figure(figsize=(3.1 * n_columns, 2.75 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = ShownFigure(figsize=(3.1 * n_columns, 2.75 * n_rows), layout="constrained")
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
@@ -81,32 +71,6 @@ def plot_ranking(
     if path is not None:
         save_figure(figure, path)
     return figure
-
-
-def check_picture_path(path: str | os.PathLike[str]) -> None:
-    """Raise `InvalidInput` unless a picture can be written there: a known ending, a folder."""
-    known = FigureCanvasAgg.get_supported_filetypes()
-    ending = os.path.splitext(path)[1].lstrip(".").lower()
-    if ending not in known:
-        raise InvalidInput(
-            f"Expected a picture file ending in one of {', '.join(sorted(known))}, got {path}."
-        )
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise InvalidInput(f"Could not write {path}: {folder} is no folder that can be written.")
-
-
-def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 80) -> None:
-    """Write a figure; its ending names the format."""
-    try:
-        with warnings.catch_warnings():
-            # The font has no letters of some alphabets: a name in them is drawn as boxes.
-            warnings.filterwarnings("ignore", message=r"Glyph .* missing")
-            figure.savefig(path, dpi=dpi)
-    except OSError as error:
-        raise StorageError(f"Could not write {path}: {error.strerror or error}.") from error
-    except ValueError as error:  # matplotlib lists the formats it knows
-        raise InvalidInput(f"Could not write {path}: {error}") from error
 
 
 def draw_picture(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from blcf.errors import FormatError, InvalidInput
+from blcf.printing import shown
 from blcf.storage import array_digest, open_h5, write_h5
 from blcf.vocabulary.assigner import Assigner, Transform, check_features, resolve_assignment
 from blcf.vocabulary.assignment import as_float32
@@ -82,6 +83,12 @@ class Vocabulary:
         self.device = device
         self.assignment = assignment
         self.n_probed = n_probed
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "centroids_"):
+            return shown(self, "not fitted")
+        n_words, n_components = self.centroids_.shape
+        return shown(self, f"{n_words:,} words of {n_components:,} components")
 
     def fit(
         self,

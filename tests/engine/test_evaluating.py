@@ -291,7 +291,6 @@ def test_mistakes(planted, queries, tmp_path):
         ({"protocol": "oxfrod"}, "Did you mean 'oxford'"),
         ({"queries": "boxes"}, "Did you mean 'box'"),
         ({"keep": -1}, "keep to be 0 or more"),
-        ({"reranking": True}, "no option 'reranking'"),
     ):
         with pytest.raises(InvalidInput, match=message):
             engine.evaluate(truth, **NO_BAR, **how)

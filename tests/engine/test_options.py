@@ -28,7 +28,7 @@ BAD = {
     "query_flip": NO_BOOL,
     "windows": ("vote", "", None, 1),
     "verify": ("box", True, None, 1),
-    "expand": ("locally", "average", True, 0),
+    "expand": ("locally", "average", True, 0, None),
     "expand_by": ("mean", None, 1),
     "guard": ("score", None, True),
     "fusion": ("mean", None, 0),
@@ -43,7 +43,7 @@ BAD = {
 GOOD = {
     "k": (1, np.int64(3), 10**9),
     "windows": ("votes", "grid", "all", "coarse"),
-    "expand": (None, "none", "global", "local"),
+    "expand": ("none", "global", "local"),
     "alpha": (0, 3, np.float32(0.5)),
     "gamma": (0, 2.5),
     "shares": ((1,), [1, 2, 4], (np.int32(3),)),
@@ -74,6 +74,12 @@ def test_pyramid_is_of_the_grid_or_of_votes(windows):
         SearchOptions(pyramid=True, windows=windows)
     for allowed in ("votes", "grid"):
         assert SearchOptions(pyramid=True, windows=allowed).pyramid
+
+
+def test_no_expansion_has_one_name():
+    with pytest.raises(InvalidInput, match="No query expansion is expand='none'"):
+        SearchOptions(expand=None)
+    assert not SearchOptions().expands and SearchOptions(expand="local").expands
 
 
 def test_near_names():

@@ -223,6 +223,8 @@ def test_arguments_that_cannot_be(module: Any, change: dict, message: str) -> No
 
 
 def test_pictures_that_are_none(small: CodeFeatures) -> None:
-    for image in (noise(9, 9).astype(float), noise(9, 9)[..., 0], noise(0, 9), None, "a.jpg"):
-        with pytest.raises(InvalidInput, match="Expected an RGB picture, uint8"):
+    for image in (noise(9, 9).astype(float), noise(9, 9)[..., :2], noise(0, 9), None):
+        with pytest.raises(InvalidInput, match="Expected a picture"):
             small.extract(image)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match="Expected an RGB picture, uint8"):
+            small.prepare(image)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from PIL import Image
 from torch import nn
 
 from blcf.errors import InvalidInput, WeightsError
@@ -277,7 +278,19 @@ def test_what_is_no_picture(small: ConvFeatures) -> None:
     with pytest.raises(InvalidInput, match="uint8"):
         small.extract(noise(64, 64).astype(np.float32))
     with pytest.raises(InvalidInput, match="uint8"):
-        small.extract(noise(64, 64)[..., 0])
+        small.extract(noise(64, 64)[..., :2])
+
+
+def test_a_picture_of_any_form(small: ConvFeatures, tmp_path: Path) -> None:
+    picture = noise(50, 64)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    forms = [tmp_path / "a.png", (tmp_path / "a.png").read_bytes(), Image.fromarray(picture)]
+    for one in [*forms, np.dstack([picture, np.full((50, 64), 255, np.uint8)])]:
+        np.testing.assert_array_equal(small.extract(one, 96), small.extract(picture, 96))
+    grey = picture[..., 0]
+    expected = small.extract_many([np.dstack([grey] * 3), picture], 96)
+    for found, one in zip(small.extract_many([grey, *forms[:1]], 96), expected):
+        np.testing.assert_array_equal(found, one)
 
 
 def test_weights_of_another_network(squeezenet_file: Path) -> None:

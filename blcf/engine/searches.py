@@ -1,0 +1,314 @@
+"""What can be asked of an open collection; `SearchEngine` is this and makes and changes it, too.
+
+The options of a search stand in each signature, where an editor sees them; what they mean is said
+once, in `SearchOptions`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import numpy as np
+
+from blcf.bags import BagOfWords
+from blcf.collection import Collection
+from blcf.collection.snapshot import Snapshot
+from blcf.engine.checks import fields_among
+from blcf.engine.evaluating import evaluate
+from blcf.engine.evaluation import Evaluation
+from blcf.engine.hits import Hits
+from blcf.engine.model import Model
+from blcf.engine.opening import open_index
+from blcf.engine.options import SearchOptions
+from blcf.engine.progress import tqdm
+from blcf.engine.queries import Asked, Example, Shown, describe_each, describe_examples
+from blcf.engine.searching import Searcher
+from blcf.errors import InvalidInput
+from blcf.images import ImageLike
+from blcf.records import Query, Ranking
+from blcf.rerank import GeometricVerification
+
+if TYPE_CHECKING:
+    from blcf.datasets import GroundTruth, TrueQuery
+
+__all__ = ["Searches"]
+
+
+class Searches:
+    """An open collection: its parts while it is open, and every kind of search in it.
+
+    Parameters
+    ----------
+    model : what its words are made with
+    """
+
+    def __init__(self, model: Model):
+        self.path: Path = model.collection.path
+        self.settings = model.settings
+        self._model: Model | None = model
+        self._searcher: tuple[int, Searcher] | None = None
+        self._opening = threading.Lock()  # of threads that search at once, one opens the index
+        # What holds memory maps, and may be held by hits and names that somebody keeps.
+        self._opened: WeakSet[Searcher | Snapshot] = WeakSet()
+
+    @property
+    def model(self) -> Model:
+        """The network, the whitening and the vocabulary."""
+        if self._model is None:
+            raise InvalidInput(
+                f"The engine of {self.path} is closed. Open the collection again with "
+                "SearchEngine.open."
+            )
+        return self._model
+
+    @property
+    def collection(self) -> Collection:
+        """The collection on disk."""
+        return self.model.collection
+
+    def __len__(self) -> int:
+        return self.collection.n_images
+
+    def bag_of_words(self) -> BagOfWords:
+        """How the bags of whole pictures are made."""
+        return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
+
+    @property
+    def searcher(self) -> Searcher:
+        """The search over what is committed, as of `open`, the last change or `refresh`."""
+        model = self.model
+        with self._opening:
+            # A refresh replaces what a collection holds and changes none of it: the copy stays.
+            snapshot = copy(model.collection)
+            generation = snapshot.manifest["generation"]
+            if self._searcher is None or self._searcher[0] != generation:
+                index = open_index(snapshot, model.n_words, self.settings)
+                # Of the model, not the engine: a circle would keep maps of an engine that is gone.
+                searcher = Searcher(index, snapshot, self.bag_of_words(), lambda: model.centroids)
+                self._opened.add(searcher)
+                self._searcher = generation, searcher
+            return self._searcher[1]
+
+    def describe(
+        self,
+        image: ImageLike,
+        box: Any = None,
+        side: int | None = None,
+        *,
+        polygon: Any = None,
+        mask: Any = None,
+        how: str = "hard",
+        scales: Sequence[float] = (1.0,),
+    ) -> Query:
+        """A query from a picture: through the network, to words, to bags of the object's cells.
+
+        Parameters
+        ----------
+        image, box, polygon, mask, how : see `search`
+        side : longer side to which the picture is resized, pixels; None takes the collection's
+        scales : sizes in which it is looked at, relative to `side`: a view each
+        """
+        example = Example(image, box, polygon, mask, how)
+        options = SearchOptions(query_side=side, query_scales=scales)
+        return describe_examples(self, [example], options).queries[0]
+
+    def search(
+        self,
+        image: ImageLike | None = None,
+        box: Sequence[float] | np.ndarray | None = None,
+        *,
+        polygon: Sequence[Sequence[float]] | np.ndarray | None = None,
+        mask: str | os.PathLike[str] | np.ndarray | None = None,
+        how: str = "hard",
+        frame: str | os.PathLike[str] | None = None,
+        examples: Sequence[Example] = (),
+        negatives: Sequence[Example] = (),
+        k: int = 100,
+        rerank: bool = True,
+        depth: int = 100,
+        windows: str = "votes",
+        shares: Sequence[int] = (1, 2),
+        min_side: int = 1,
+        pyramid: bool = False,
+        keep_whole: bool = True,
+        verify: str = "none",
+        n_boxes: int = 1,
+        expand: str = "none",
+        expand_by: str = "average",
+        alpha: float = 1.0,
+        n_expand: int = 10,
+        rerank_again: bool = True,
+        rounds: int = 1,
+        guard: str = "scores",
+        query_side: int | None = None,
+        query_scales: Sequence[float] = (1.0, 0.35, 0.5, 0.7, 1.4),
+        query_flip: bool = False,
+        fusion: str = "average",
+        negatives_by: str = "rocchio",
+        gamma: float = 0.25,
+        approximate: float | None = None,
+    ) -> Hits:
+        """Find the pictures that show the object.
+
+        Parameters
+        ----------
+        image : a path, the bytes of a file, a PIL.Image, or an array, uint8 (height, width, 3) RGB
+            and others: see `blcf.images.as_image`
+        box : the object in it, xyxy, pixels of the picture; or
+        polygon : (n, 2), xy of the corners around it, pixels; or
+        mask : bool or float (height, width), 0..1, or the path of a picture, white on the object.
+            Without one of these the whole picture is searched with.
+        how : how cells count that the object covers in part: "hard", all alike; "soft", by the
+            share that is covered; "distance", all cells, less with the distance from the object
+        frame : in place of an image, the name or path of a picture of the collection: no network
+            is needed; it is looked at as it was indexed, in one size
+        examples : more pictures of the object
+        negatives : pictures of what is not meant
+        k, rerank, ... : see `blcf.SearchOptions`
+
+        Returns
+        -------
+        Hits
+            A `Ranking` of at most k pictures, with boxes where it was reranked.
+
+        Raises
+        ------
+        InvalidInput, UnreadableImage, VocabularyMismatch
+        """
+        options = SearchOptions(**fields_among(SearchOptions, locals()))
+        positives = list(examples)
+        if image is not None or frame is not None or not positives:
+            positives.insert(0, Example(image, box, polygon, mask, how, frame))
+        elif any(region is not None for region in (box, polygon, mask)):
+            raise InvalidInput("Expected the picture that the box, polygon or mask belongs to.")
+        if options.verifies:
+            GeometricVerification()  # says what is missing before the network is asked
+        asked = describe_examples(self, positives, options)
+        unwanted = describe_examples(self, negatives, options).queries
+        return Hits.find(self.searcher, asked, options, unwanted)
+
+    def search_many(
+        self,
+        queries: Iterable[Example | ImageLike],
+        *,
+        k: int = 100,
+        rerank: bool = True,
+        depth: int = 100,
+        windows: str = "votes",
+        shares: Sequence[int] = (1, 2),
+        min_side: int = 1,
+        pyramid: bool = False,
+        keep_whole: bool = True,
+        verify: str = "none",
+        n_boxes: int = 1,
+        expand: str = "none",
+        expand_by: str = "average",
+        alpha: float = 1.0,
+        n_expand: int = 10,
+        rerank_again: bool = True,
+        rounds: int = 1,
+        guard: str = "scores",
+        query_side: int | None = None,
+        query_scales: Sequence[float] = (1.0, 0.35, 0.5, 0.7, 1.4),
+        query_flip: bool = False,
+        fusion: str = "average",
+        negatives_by: str = "rocchio",
+        gamma: float = 0.25,
+        approximate: float | None = None,
+        progress: bool = True,
+    ) -> list[Hits]:
+        """`search` with each of many queries, whose pictures go through the network together.
+
+        Parameters
+        ----------
+        queries : one `Example` each, or a picture as `search` takes it, which is searched with as
+            a whole; a generator will do
+        k, rerank, ... : see `blcf.SearchOptions`
+        progress : whether to draw a progress bar on stderr
+
+        Returns
+        -------
+        list of Hits
+            In the order of the queries, each what `search` gives.
+
+        Raises
+        ------
+        InvalidInput, UnreadableImage, VocabularyMismatch
+            The message says which query it was, 0 the first.
+        """
+        options = SearchOptions(**fields_among(SearchOptions, locals()))
+        one = isinstance(queries, (str, bytes, os.PathLike, np.ndarray))
+        if one or not isinstance(queries, Iterable):
+            raise InvalidInput(
+                f"Expected several queries in a list, got one {type(queries).__name__}. Search "
+                "with one by search."
+            )
+        if options.verifies:
+            GeometricVerification()
+        total = len(queries) if isinstance(queries, Sequence) else None
+        asked = describe_each(self, queries, options)
+        with closing(asked), tqdm(
+            asked, desc="searching", unit="query", total=total, disable=not progress
+        ) as bar:
+            return [Hits.find(self.searcher, one, options) for one in bar]
+
+    def search_query(self, query: Query, options: SearchOptions, image: Shown = None) -> Hits:
+        """`search` for a query that went through the network already."""
+        return Hits.find(self.searcher, Asked((query,), (image,)), options)
+
+    def evaluate(
+        self,
+        ground_truth: GroundTruth | str | os.PathLike[str],
+        *,
+        protocol: str | None = None,
+        queries: str = "both",
+        keep: int = 10,
+        progress: bool = True,
+        sink: Callable[[str, TrueQuery, Ranking], object] | None = None,
+        k: int = 100,
+        rerank: bool = True,
+        depth: int = 100,
+        windows: str = "votes",
+        shares: Sequence[int] = (1, 2),
+        min_side: int = 1,
+        pyramid: bool = False,
+        keep_whole: bool = True,
+        verify: str = "none",
+        n_boxes: int = 1,
+        expand: str = "none",
+        expand_by: str = "average",
+        alpha: float = 1.0,
+        n_expand: int = 10,
+        rerank_again: bool = True,
+        rounds: int = 1,
+        guard: str = "scores",
+        query_side: int | None = None,
+        query_scales: Sequence[float] = (1.0, 0.35, 0.5, 0.7, 1.4),
+        query_flip: bool = False,
+        fusion: str = "average",
+        negatives_by: str = "rocchio",
+        gamma: float = 0.25,
+        approximate: float | None = None,
+    ) -> list[Evaluation]:
+        """Figures of a data set's protocol, average precision for most, and localisation.
+
+        Parameters
+        ----------
+        ground_truth, protocol, queries, keep, progress, sink : see
+            `blcf.engine.evaluating.evaluate`
+        k, rerank, ... : see `blcf.SearchOptions`; the whole ranking counts, whatever k
+
+        Returns
+        -------
+        One `Evaluation` for box queries (LS) where there are boxes, one for whole pictures (GS).
+        """
+        options = [SearchOptions(**fields_among(SearchOptions, locals()))]
+        how: Any = {"protocol": protocol, "queries": queries, "keep": keep, "progress": progress}
+        return evaluate(self, ground_truth, options, sink=sink, **how)[0]

@@ -1,0 +1,73 @@
+"""A picture made small, with boxes that fit it, and as text that a page can hold."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from blcf.errors import UnreadableImage
+from blcf.images.pixels import ImageLike, as_image
+from blcf.images.reading import resize_image
+
+__all__ = ["Thumbnail"]
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """A picture whose longer side is no longer than it has to be.
+
+    Attributes
+    ----------
+    picture : uint8 (height, width, 3), or the reason why there is none
+    size : (width, height) of the original, pixels
+    """
+
+    picture: npt.NDArray[np.uint8] | str
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, picture: ImageLike, side: int) -> Thumbnail:
+        """A picture of any form, its longer side `side` pixels at most; or why there is none."""
+        try:
+            image = as_image(picture)
+        except UnreadableImage as error:
+            return cls(error.reason or str(error), (4, 3))
+        size = (image.shape[1], image.shape[0])
+        return cls(image if max(size) <= side else resize_image(image, side), size)
+
+    def scaled(self, box: npt.ArrayLike | None) -> npt.NDArray[np.float64] | None:
+        """A box (or boxes) of the original, xyxy, in pixels of the small picture."""
+        if box is None or isinstance(self.picture, str):
+            return None
+        height, width = self.picture.shape[:2]
+        scale = np.array([width / self.size[0], height / self.size[1]])
+        return np.asarray(box, dtype=np.float64) * np.tile(scale, 2)
+
+    def with_boxes(self, boxes: Iterable[npt.ArrayLike], colour: str) -> Thumbnail:
+        """The same with boxes of the original drawn on it, in a colour and white around it."""
+        if isinstance(self.picture, str):
+            return self
+        image = Image.fromarray(self.picture)
+        draw = ImageDraw.Draw(image)
+        for box in boxes:
+            scaled = self.scaled(box)
+            assert scaled is not None
+            x1, y1, x2, y2 = scaled.round().tolist()
+            edges = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))  # the far edge is outside
+            draw.rectangle(edges, outline="white", width=4)
+            draw.rectangle(edges, outline=colour, width=2)
+        return Thumbnail(np.asarray(image), self.size)
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI."""
+        assert isinstance(self.picture, np.ndarray)
+        file = io.BytesIO()
+        Image.fromarray(self.picture).save(file, "JPEG", quality=82, subsampling=0)
+        return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
