@@ -98,11 +98,6 @@ def _search_scenes(
     photographs = find_photographs()
     logger.info("composing scenes from %d photographs of installed libraries", len(photographs))
     composed = compose(folder, photographs)
-    if not composed.objects:
-        raise InvalidInput(
-            "Expected photographs in the installed scikit-learn, found none. Give a folder of "
-            "pictures (blcf demo FOLDER), or install scikit-learn from its wheel."
-        )
     engine.add(folder / "images", progress=progress)
     n_with = sum(map(bool, composed.scenes.values()))
     about = (

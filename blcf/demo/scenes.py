@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOp
 
 from blcf.boxes import iou
 from blcf.demo.photographs import GROUNDS, OBJECTS, Ground, Object
+from blcf.errors import InvalidInput
 from blcf.images import read_image
 from blcf.storage import refusals, write_json
 
@@ -63,7 +64,12 @@ class Composed:
         return {scene: np.array(some, np.float32) for scene, some in boxes.items() if some}
 
 
-def compose(folder: Path, photographs: Mapping[str, Path], random_state: int = 0) -> Composed:
+def compose(
+    folder: Path,
+    photographs: Mapping[str, Path],
+    random_state: int = 0,
+    sizes: tuple[float, float] = SIZES,
+) -> Composed:
     """Write scenes to ``folder/images``, whole photographs to search with to ``folder/queries``.
 
     The ground truth is written to ``folder/gt.json``.
@@ -73,13 +79,21 @@ def compose(folder: Path, photographs: Mapping[str, Path], random_state: int = 0
     folder : an existing one
     photographs : from `blcf.demo.photographs.find_photographs`
     random_state : seed
+    sizes : of the objects, least and most: longer side, as a share of the shorter of the scene
 
     Raises
     ------
+    InvalidInput
+        There are no photographs of objects.
     StorageError
     """
     rng = np.random.default_rng(random_state)
     composed = Composed([one for one in OBJECTS if one.photograph in photographs])
+    if not composed.objects:
+        raise InvalidInput(
+            "Expected photographs in the installed scikit-learn, found none. Give a folder of "
+            "pictures (blcf demo FOLDER), or install scikit-learn from its wheel."
+        )
     with refusals(folder):
         for name in ("images", "queries"):
             (folder / name).mkdir()
@@ -92,7 +106,7 @@ def compose(folder: Path, photographs: Mapping[str, Path], random_state: int = 0
                 composed.photographs.add(one.also[0])
         for ground in GROUNDS:
             if ground.photograph in photographs:
-                _compose_on(ground, composed, photographs, folder, rng)
+                _compose_on(ground, composed, photographs, folder, rng, sizes)
         composed.photographs.update(one.photograph for one in composed.objects)
         write_json(folder / "gt.json", _truth(composed))
     return composed
@@ -104,6 +118,7 @@ def _compose_on(
     photographs: Mapping[str, Path],
     folder: Path,
     rng: np.random.Generator,
+    sizes: tuple[float, float],
 ) -> None:
     """A ground alone, and with objects of other photographs."""
     composed.photographs.add(ground.photograph)
@@ -115,7 +130,7 @@ def _compose_on(
         scene = ImageOps.mirror(picture) if rng.random() < 0.5 else picture.copy()
         placed: list[Placed] = []
         for one in islice(shuffled, min(n_objects, len(others))):
-            box = paste(scene, _open(photographs, one.photograph), one, placed, rng)
+            box = paste(scene, _open(photographs, one.photograph), one, placed, rng, sizes)
             if box is not None:
                 placed.append(Placed(one.name, box))
         quality = int(rng.integers(*QUALITIES))
@@ -128,6 +143,7 @@ def paste(
     what: Object,
     placed: Sequence[Placed],
     rng: np.random.Generator,
+    sizes: tuple[float, float] = SIZES,
 ) -> tuple[int, int, int, int] | None:
     """Paste an object into a scene, clear of those that are there; None where it finds no room.
 
@@ -138,6 +154,7 @@ def paste(
     what : the object, its outline in pixels of the photograph
     placed : what is in the scene already
     rng : size, place, rotation, perspective and light are drawn from it
+    sizes : see `compose`
 
     Returns
     -------
@@ -150,7 +167,7 @@ def paste(
     cut, mask = photograph.crop(what.box), mask.crop(what.box)
     there = np.array([one.box for one in placed], dtype=np.float64).reshape(-1, 4)
     for _ in range(100):
-        longer = rng.uniform(*SIZES) * min(scene.size)
+        longer = rng.uniform(*sizes) * min(scene.size)
         size = np.array(cut.size) * longer / max(cut.size)
         corners = _corners(size, rng)
         low, high = corners.min(axis=0), corners.max(axis=0)

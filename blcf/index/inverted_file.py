@@ -212,10 +212,8 @@ class InvertedFile:
 
     def _weigh(self, bags: sp.csr_matrix, live: Statistics) -> sp.csr_matrix:
         bags = check_bags(bags, self.n_words)
-        return sp.csr_matrix((self._values(bags, live), bags.indices, bags.indptr), bags.shape)
-
-    def _values(self, bags: sp.csr_matrix, live: Statistics) -> np.ndarray:
-        return unit_values(bags, live.idf, self.sqrt)
+        values = unit_values(bags, live.idf, self.sqrt)
+        return sp.csr_matrix((values, bags.indices, bags.indptr), bags.shape)
 
     def search(
         self,
@@ -251,7 +249,7 @@ class InvertedFile:
                 "Use search_many for several."
             )
         k = min(check_k(k), state.numbering.n_images)
-        vector = bag.data if weighed else self._values(bag, live)
+        vector = bag.data if weighed else unit_values(bag, live.idf, self.sqrt)
         arrays = bag.indices, vector, bag.indptr
         words, weights, _ = wanted_words(live.df, live.idf, arrays, approximate)
         return state.ranking(rank(live.parts, words, weights, k, self.sqrt))
