@@ -64,7 +64,9 @@ def declare_jpeg(data: bytes) -> Declared:
             kept.append(memoryview(data)[kept_from:at])
             kept_from = end
         at = end
-    n_scans = _count_scans(data, at, width * height)
+    # Where the first scan has all channels, libjpeg takes another one for damage.
+    is_one = not is_progressive and data[at + 4] == n_channels
+    n_scans = 1 if is_one else _count_scans(data, at, width * height)
     if kept:
         data = b"".join([*kept, memoryview(data)[kept_from:]])
     # A picture of several scans is put together as coefficients of two bytes.

@@ -50,8 +50,10 @@ def to_rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
     ValueError
         If Pillow knows no conversion from this mode.
     """
-    rgb = np.empty((image.height, image.width, 3), dtype=np.uint8)
     rule = rgb_rule(image)
+    if image.width * image.height <= _BAND_PIXELS:
+        return np.array(rule(image))
+    rgb = np.empty((image.height, image.width, 3), dtype=np.uint8)
     for top, band in bands(image):
         rgb[top : top + band.height] = rule(band)
     return rgb

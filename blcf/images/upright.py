@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from blcf.images.modes import bands, rgb_rule
+from blcf.images.modes import bands, rgb_rule, to_rgb
 from blcf.images.orientation import as_stored
 from blcf.images.resizing import resized_size
 
@@ -25,6 +25,8 @@ def _empty(size: tuple[int, int], orientation: int, n_channels: int) -> Pixels:
 
 def upright_rgb(image: Image.Image, orientation: int) -> Pixels:
     """A decoded picture as RGB, turned the right way up."""
+    if orientation == 1:
+        return to_rgb(image)
     rgb = _empty(image.size, orientation, 3)
     stored, rule = as_stored(rgb, orientation), rgb_rule(image)
     for top, band in bands(image):

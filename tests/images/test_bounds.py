@@ -191,3 +191,11 @@ def test_two_sizes(refusal: Any) -> None:
     vp8x = b"VP8X" + struct.pack("<I", 10) + bytes(4) + b"\x3f\0\0" + b"\x2f\0\0"
     body = b"WEBP" + vp8x + webp[12:]
     assert refusal(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+def test_scans_behind_the_only_one(read: Any) -> None:
+    """Where the first scan has all channels, the decoder takes another one for damage."""
+    data = hurtful.jpeg()
+    scan = data[data.index(b"\xff\xda") : -2]
+    with pytest.raises(UnreadableImage, match="the file is damaged"):
+        read(data[:-2] + scan * 5000 + data[-2:])
