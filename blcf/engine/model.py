@@ -79,6 +79,11 @@ class Model:
         self._learned: tuple[Whitening, Vocabulary] | None = None
         self._centroids: np.ndarray | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As the collection's path and options: what is loaded is loaded anew."""
+        how = (self._network, self._weights, self._device, self._dtype)
+        return _opened, (self.collection.path.absolute(), *how)
+
     @property
     def extractor(self) -> ConvFeatures:
         """The network, checked to be the one that the collection was made with."""
@@ -232,6 +237,18 @@ def _read_settings(collection: Collection) -> Settings:
             f"The settings of {collection.path} are none of ours. {str(error)[:300]} Restore its "
             "manifest from a copy, or index again."
         ) from error
+
+
+def _opened(
+    path: Path,
+    network: nn.Module | None,
+    weights: str | os.PathLike[str] | None,
+    device: str,
+    dtype: str,
+) -> Model:
+    """The model of a collection, opened where a pickled one arrives."""
+    collection = Collection.open(path)
+    return Model(collection, network=network, weights=weights, device=device, dtype=dtype)
 
 
 def write_model(path: Place, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -163,6 +163,10 @@ class SearchEngine(Searches):
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its path and options; it is opened anew, with what is committed then."""
+        return SearchEngine, (self.model,)
+
     @property
     def names(self) -> PictureNames:
         """The names of all pictures, in the order of insertion; each is read when it is needed."""

@@ -16,6 +16,7 @@ from blcf.errors import InvalidInput, OutOfMemory
 from blcf.features.fusing import fuse_network, largest_activation
 from blcf.features.networks import build_network, cut_network
 from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
+from blcf.forking import use_threads
 from blcf.printing import shown
 from blcf.processor import multiplies_bfloat16
 
@@ -143,6 +144,7 @@ class NetworkPart:
     @torch.inference_mode()
     def _outputs(self, images: list[np.ndarray]) -> Any:
         """What the layer gives for pictures of one shape, a tensor if the layer is a usual one."""
+        use_threads()
         inputs = self._inputs(images)
         height, width = images[0].shape[:2]
         try:

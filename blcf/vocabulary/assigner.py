@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from blcf.errors import InvalidInput
+from blcf.forking import use_threads
 from blcf.vocabulary.assignment import as_float32, nearest_words
 from blcf.vocabulary.interpolated import (
     Words,
@@ -94,6 +95,7 @@ class Assigner:
 
     def assign_features(self, features: np.ndarray) -> np.ndarray:
         """int32 (n,), for features (n, n_components)."""
+        use_threads()
         centroids = self.words.centroids
         if self.assignment == "two_level":
             words = self.two_level.nearest(as_float32(features, "cpu"), self.n_probed)[0]
@@ -109,6 +111,7 @@ class Assigner:
         precision: str,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `blcf.vocabulary.Vocabulary.assign_maps`."""
+        use_threads()
         check_factor(upsample)
         if precision not in PRECISIONS:
             raise InvalidInput(
