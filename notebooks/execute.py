@@ -93,6 +93,7 @@ async def _execute_in(folder: str, notebook: NotebookNode) -> None:
         km=manager,
         timeout=SECONDS,
         record_timing=False,
+        coalesce_streams=True,  # how a stream comes in parts is a matter of time
         resources={"metadata": {"path": folder}},
     )
     try:

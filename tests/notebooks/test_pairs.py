@@ -9,7 +9,6 @@ import io
 import json
 import pkgutil
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -172,6 +171,6 @@ def test_the_cell_of_the_picture_has_to_show_one():
 
 def test_notebooks_are_executed_elsewhere():
     """The folder of the notebooks holds them, their pictures, a page and the program."""
-    names = {path.name for path in Path(FOLDER).iterdir() if path.name != "__pycache__"}
+    names = {path.name for path in FOLDER.iterdir() if path.name[0] not in "._"}
     made = {f"{path.stem}{end}" for path in scripts() for end in (".py", ".ipynb")}
     assert names == made | {"README.md", "execute.py", "pictures"}
