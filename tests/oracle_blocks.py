@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BLOCK, FACTOR, WHOLE = 4_096, 0x9E3779B97F4A7C15, (1 << 64) - 1
+BLOCK, FACTOR, WHOLE = 1_024, 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
 def mixed(value: int, word: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import h5py
 import numpy as np
@@ -16,8 +17,7 @@ from blcf.storage import StoredGroup, write_dataset
 __all__ = ["Maps"]
 
 SMALL = ("shapes", "offsets", "mark_offsets", "word_offsets")
-LARGE = ("marks", "cell_words", "norms")
-ARRAYS = (*SMALL, *LARGE)
+ARRAYS = (*SMALL, "marks", "cell_words", "norms")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Maps:
     marks : uint8, four cells a byte
     cell_words : uint16 or int32, words of the cells that do not have a neighbour's
     norms : uint8 (n_cells,), quantised norms of the raw features
-    blocks : of the three large arrays, which lie in a file; nothing for maps in memory
+    blocks : by the names of the arrays, of maps in a file; nothing for maps in memory
     """
 
     shapes: np.ndarray
@@ -121,10 +121,18 @@ class Maps:
 
     def _of(self, position: int, name: str, array: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """What an array has of an image, verified with its first use."""
+        knows_places = bool(self.blocks) and self._knows_places
         first, last = int(ends[position]), int(ends[position + 1])
-        if self.blocks:
+        if knows_places:
             self.blocks[name].touch_one(first, last)
         return array[first:last]
+
+    @cached_property
+    def _knows_places(self) -> bool:
+        """True, once it was verified where the maps lie."""
+        for name in SMALL:
+            self.blocks[name].touch_all()
+        return True
 
     def check_form(self, n_images: int, n_words: int) -> None:
         """Raise `FormatError` unless the arrays fit each other; reads the small ones.
@@ -176,11 +184,9 @@ class Maps:
 
     @classmethod
     def read(cls, group: StoredGroup, blocks: Mapping[str, Blocks] | None = None) -> Maps:
-        """The maps of a stored group, over its mapped file; the small arrays are verified."""
-        arrays, blocks = {name: group.array(name) for name in ARRAYS}, blocks or {}
-        for name in SMALL if blocks else ():
-            blocks[name].touch_all()
-        return cls(**arrays, blocks={name: blocks[name] for name in LARGE if blocks})
+        """The maps of a stored group, over its mapped file; verified when they are used."""
+        arrays = {name: group.array(name) for name in ARRAYS}
+        return cls(**arrays, blocks={name: blocks[name] for name in ARRAYS} if blocks else {})
 
 
 def _word_type(n_words: int) -> type:

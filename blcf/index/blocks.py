@@ -1,7 +1,7 @@
 """Arrays of a file that are verified block by block, each when it is first touched.
 
 Opening a collection reads next to nothing of it, and a search a small part: to verify all would
-cost more than either. A block of 4 KB is verified with the first use of a byte of it, once.
+cost more than either. A block of a kilobyte is verified with the first use of a byte of it, once.
 """
 
 from __future__ import annotations

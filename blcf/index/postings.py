@@ -27,6 +27,8 @@ from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["BUFFER", "Postings"]
 
+_LARGE = ("image_ids", "run_codes", "run_lengths")
+
 
 @dataclass(frozen=True, eq=False)
 class Postings:
@@ -46,7 +48,7 @@ class Postings:
         are more than 65,536 values
     run_lengths : uint16 (n_runs,), postings of each run less one
     values : float32 (n_values,), raw term frequencies, > 0, ascending
-    blocks : of the three large arrays, which lie in a file; nothing for lists in memory
+    blocks : by the names of the arrays, of lists in a file; nothing for lists in memory
     """
 
     n_images: int
@@ -196,7 +198,9 @@ class Postings:
 
     @cached_property
     def _seen(self) -> np.ndarray:
-        """Words whose lists were verified: bool (n_words,)."""
+        """Words whose lists were verified: bool (n_words,); where lists lie is verified first."""
+        for name in set(self.blocks).difference(_LARGE):
+            self.blocks[name].touch_all()
         return np.zeros(self.n_words, dtype=bool)
 
     def _lists(self, sqrt: bool) -> tuple[Any, ...]:
@@ -237,7 +241,7 @@ class Postings:
 
         Parameters
         ----------
-        blocks : of the arrays of the group; what is read here is verified, the rest with its use
+        blocks : of the arrays of the group, which are verified when they are used
 
         Raises
         ------
@@ -245,10 +249,7 @@ class Postings:
             A search could leave the arrays.
         """
         names = ("word_indptr", "image_ids", "run_indptr", "run_codes", "run_lengths", "values")
-        large = ("image_ids", "run_codes", "run_lengths")
-        arrays, blocks = [group.array(name) for name in names], blocks or {}
-        for name in set(names).difference(large) if blocks else ():
-            blocks[name].touch_all()
+        arrays = [group.array(name) for name in names]
         ends, image_ids, run_ends, run_codes, run_lengths, values = arrays
         n_images = group.value("n_images", int)
         expected = [np.int32, np.uint16, np.int32, code_type(values.size), np.uint16, np.float32]
@@ -266,7 +267,7 @@ class Postings:
                 f"{group.path} is damaged: its posting lists do not fit together. "
                 "Restore it from a copy, or index again."
             )
-        own = {name: blocks[name] for name in large if blocks}
+        own = {name: blocks[name] for name in names} if blocks else {}
         return cls(n_images, **dict(zip(names, arrays)), blocks=own)
 
     def check(self) -> None:

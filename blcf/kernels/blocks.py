@@ -8,7 +8,9 @@ from blcf.kernels.compiling import kernel
 
 __all__ = ["BLOCK", "sum_blocks", "verify_blocks"]
 
-BLOCK = 4_096  # bytes: a page, less is not read from a disk
+# Bytes. A query's posting lists are short: of 555 words in 12,000 pictures they took 2.0 MB, the
+# blocks around them 8.1 MB at 4,096 and 4.4 MB at this size. The sums take 8 bytes each.
+BLOCK = 1_024
 _WORDS = BLOCK // 8
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: no two numbers have one product

@@ -145,7 +145,7 @@ def main(folder: Path, n: int, seed: int) -> None:
     scenes = content_of(folder / "scenes")
     for number in range(seed, seed + n):
         shutil.copytree(sound, path)
-        what = mutate(path, outside, random.Random(number))
+        what = run_apart(mutate, path, outside, random.Random(number))
         before = content_of(outside)
         said = run_apart(use, path, folder, expected)
         wrong = [] if said.startswith("{") else [said]

@@ -11,6 +11,8 @@ from blcf.index.blocks import SUMS, Blocks, read_blocks, write_sums
 from blcf.kernels.blocks import BLOCK
 from blcf.storage import open_h5, write_dataset, write_h5
 
+N_BLOCKS = -(-12_000 // BLOCK) + 1  # of the numbers and the letters below
+
 
 def write(path):
     with write_h5(path, "arrays", 1) as file:
@@ -43,9 +45,9 @@ def test_sound(tmp_path):
 @pytest.mark.parametrize("how", ["one", "many", "all"])
 def test_damage(tmp_path, how):
     write(tmp_path / "a.h5")
-    change(tmp_path / "a.h5", "numbers", (999, 2))
-    one = read(tmp_path / "a.h5")["numbers"]
     n = BLOCK // 4
+    change(tmp_path / "a.h5", "numbers", (2 * n // 3, 2))
+    one = read(tmp_path / "a.h5")["numbers"]
     one.touch_one(0, 2 * n), one.touch(np.array([0]), np.array([2 * n]))  # what is needed is sound
     with pytest.raises(FormatError, match=r"a\.h5 is damaged: its numbers are not as they were"):
         if how == "one":
@@ -61,9 +63,9 @@ def test_what_was_touched_is_not_looked_at_again(tmp_path, monkeypatch):
     one = read(tmp_path / "a.h5")["numbers"]
     one.touch_one(0, 10)
     monkeypatch.setattr("blcf.index.blocks.verify_blocks", None)
-    one.touch_one(0, 10), one.touch_one(5, 1_000), one.touch_one(9, 9)
+    one.touch_one(0, 10), one.touch_one(5, BLOCK // 4), one.touch_one(9, 9)
     with pytest.raises(TypeError):
-        one.touch_one(0, 1_100)
+        one.touch_one(0, BLOCK // 4 + 1)
 
 
 def test_a_file_without_sums_is_believed(tmp_path):
@@ -73,11 +75,14 @@ def test_a_file_without_sums_is_believed(tmp_path):
     assert read(tmp_path / "a.h5") == {}
 
 
-@pytest.mark.parametrize("sums", [np.zeros(3, np.uint64), np.zeros(5, np.uint64), np.zeros(4)])
+@pytest.mark.parametrize(
+    "sums",
+    [np.zeros(N_BLOCKS - 1, np.uint64), np.zeros(N_BLOCKS + 1, np.uint64), np.zeros(N_BLOCKS)],
+)
 def test_other_sums_than_blocks(tmp_path, sums):
     write(tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "r+") as file:
-        assert file[SUMS].shape == (4,)
+        assert file[SUMS].shape == (N_BLOCKS,)
         del file[SUMS]
         file[SUMS] = sums
     with pytest.raises(FormatError, match="it has other check sums than blocks"):
@@ -87,6 +92,7 @@ def test_other_sums_than_blocks(tmp_path, sums):
 def test_arrays_of_other_sizes():
     for dtype in (np.uint8, np.uint16, np.float64):
         array = np.arange(200).astype(dtype)
-        blocks = Blocks(array, np.zeros(1, np.uint64), "a.h5", "array")  # type: ignore[arg-type]
+        sums = np.zeros(-(-array.nbytes // BLOCK), np.uint64)
+        blocks = Blocks(array, sums, "a.h5", "array")  # type: ignore[arg-type]
         with pytest.raises(FormatError):
             blocks.touch_one(199, 200)

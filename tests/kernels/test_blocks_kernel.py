@@ -10,7 +10,7 @@ from oracle_blocks import sums_of
 
 from blcf.kernels.blocks import BLOCK, sum_blocks, verify_blocks
 
-SIZES = [1, 7, 8, 9, 31, 100, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 9, 3 * BLOCK, 3 * BLOCK + 4_095]
+SIZES = [1, 7, 8, 9, 31, 100, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 9, 3 * BLOCK, 4 * BLOCK - 1]
 
 
 def split(content):
@@ -57,11 +57,11 @@ def test_changes_that_a_plain_sum_does_not_see():
     content = np.zeros(BLOCK, dtype=np.uint8)
     content[:8] = 5
     found = {int(summed(content)[0])}
-    for first, second in ((0, 4), (0, 8), (3, 7), (100, 300)):
+    for first, second in ((0, 4), (0, 8), (3, 7), (20, 100)):
         changed = content.copy()
         changed.view(np.uint64)[[first, second]] ^= np.uint64(1 << 63)
         found.add(int(summed(changed)[0]))
-    for place in (1, 4, 8, 511):
+    for place in (1, 4, 8, 127):
         changed = np.zeros(BLOCK, dtype=np.uint8)
         changed[8 * place : 8 * place + 8] = 5
         found.add(int(summed(changed)[0]))
