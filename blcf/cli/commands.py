@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from blcf.cli.outputs import check_new_folder
 from blcf.cli.sources import check_order, find_frames
 from blcf.cli.units import bytes_text, count
 from blcf.collection import check_collection
@@ -50,7 +51,9 @@ def open_engine(options: argparse.Namespace) -> SearchEngine:
 def index(options: argparse.Namespace) -> int:
     """`blcf index`: create or open, then add."""
     settings = given(options, [field.name for field in fields(Settings)])
+    Settings(**settings)  # what is wrong with a number, before anything is looked for
     check_order(options, "index")
+    check_new_folder(options.collection)
     images = find_frames(options)  # before a collection is made for nothing
     exists = (Path(options.collection) / "manifest.json").exists()
     if exists:
@@ -58,13 +61,13 @@ def index(options: argparse.Namespace) -> int:
         _check_same(engine, settings)
     else:
         runtime = given(options, ("device", "dtype"))
+        engine = SearchEngine.create(options.collection, **settings, **runtime)
         if "network" not in settings and not options.quiet:
             print(
                 f"blcf: network {Settings.network}, which the package carries (none was named; "
                 "the paper's is --network vgg16)",
                 file=sys.stderr,
             )
-        engine = SearchEngine.create(options.collection, **settings, **runtime)
     try:
         return _add(engine, images, options)
     except InvalidInput:

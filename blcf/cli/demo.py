@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from blcf.cli.commands import DONE, SKIPPED, given, say_skipped
+from blcf.cli.outputs import check_new_folder
 from blcf.demo import Demo, DemoResult, run_demo
 from blcf.images import display_name
 
@@ -21,6 +22,7 @@ _LISTED = 5  # hits of a query
 
 def demo(options: argparse.Namespace) -> int:
     """`blcf demo`: run it, print what was found and what to type next."""
+    check_new_folder(getattr(options, "out", "blcf-demo"))
     names = ["out", "pictures", "network", "weights", "device", "dtype"]
     found = run_demo(**given(options, names), progress=not options.quiet, program=_program())
     if hasattr(options, "json"):

@@ -7,12 +7,15 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 
+from blcf.bounds import check_bounds
 from blcf.cli.commands import DONE, SKIPPED, given, open_engine
+from blcf.cli.outputs import Outputs
 from blcf.cli.searching import check_drawing
-from blcf.datasets import read_dataset
+from blcf.datasets import GroundTruth, read_dataset
 from blcf.engine import Evaluation, SearchOptions
 from blcf.engine.comparing import Compared, check_comparable, compare, read_evaluations
 from blcf.engine.evaluating import modes_of
@@ -31,10 +34,14 @@ _RUN_HITS = 1000  # of a query, as TRECVID takes; other measures need the whole 
 def evaluate(options: argparse.Namespace) -> int:
     """`blcf evaluate`: open, then evaluate."""
     # An evaluation may take hours: mistakes come first.
-    worst = _check_outputs(options)
+    search = given(options, _OPTIONS)
+    SearchOptions.from_keywords(search)
+    worst = _worst(options)
+    outputs = Outputs(options)
     others = read_evaluations(options.compare) if hasattr(options, "compare") else {}
     parts = ["kind", "ground_truth", "frames", "distractors", "year"]
     truth = read_dataset(options.truth, **given(options, parts))
+    outputs.spare(_files_of(truth))
     how = given(options, ["protocol", "queries"])
     modes = modes_of(truth, **given(options, ["queries"]))
     if others:
@@ -43,9 +50,8 @@ def evaluate(options: argparse.Namespace) -> int:
     if hasattr(options, "run_file"):
         is_trecvid = how.get("protocol", truth.protocol) == "trecvid"
         run = RunFile(modes[0], _RUN_HITS if is_trecvid else None)
-    search = given(options, _OPTIONS)
-    SearchOptions.from_keywords(search)
     engine = open_engine(options)
+    outputs.spare_collection(engine.collection)
     found = engine.evaluate(truth, progress=not options.quiet, sink=run, **how, **search)
     tests = _compare(found, others)
     try:
@@ -71,32 +77,24 @@ def evaluate(options: argparse.Namespace) -> int:
     return status
 
 
-def _check_outputs(options: argparse.Namespace) -> int:
-    """Raise `InvalidInput` for a file that cannot be written; gives how many queries are drawn."""
+def _worst(options: argparse.Namespace) -> int:
+    """How many queries are drawn."""
     worst = getattr(options, "worst", 10)
     if hasattr(options, "worst") and not hasattr(options, "failures"):
         raise InvalidInput("Expected the picture to draw as well: --failures FILE --worst N.")
     if hasattr(options, "failures"):
         check_drawing(options.failures)
-        from blcf.visualization.failures import MAX_ROWS
-
-        if not 1 <= worst <= MAX_ROWS:
-            raise InvalidInput(f"Expected --worst to be from 1 to {MAX_ROWS}, got {worst}.")
-    known = {os.path.realpath(path) for path in given(options, ["truth", "compare"]).values()}
-    for path in given(options, ["run_file", "failures"]).values():
-        folder = os.path.dirname(os.path.abspath(path))
-        if os.path.isdir(path):
-            raise InvalidInput(f"Could not write {path}: it is a folder.")
-        if not os.path.basename(path):
-            raise InvalidInput(f"Expected the name of a file to write, got {path!r}.")
-        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-            raise InvalidInput(
-                f"Could not write {path}: {folder} is no folder that can be written."
-            )
-        if os.path.realpath(path) in known:
-            raise InvalidInput(f"Could not write {path}: it is named twice in this call.")
-        known.add(os.path.realpath(path))
+    check_bounds("worst", worst, "--worst")
     return worst
+
+
+def _files_of(truth: GroundTruth) -> Iterator[Path]:
+    """The pictures and masks of a truth."""
+    for query in truth.queries:
+        for example in query.examples:
+            yield from filter(None, (example.image, example.mask))
+    for images in truth.images:
+        yield from map(images.path, images.names)
 
 
 def _compare(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from blcf.cli.queries import Asked
 from blcf.cli.units import edges_text
 from blcf.engine import Hits
 from blcf.images import display_name
-from blcf.storage import replace_file
+from blcf.outputs import open_output
 
 __all__ = ["CSV_COLUMNS", "csv_rows", "csv_text", "head", "lines", "write_csv"]
 
@@ -68,8 +67,8 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def write_csv(path: str, text: str) -> None:
     """Write CSV to a file, whole or not at all; a name that is no UTF-8 keeps its bytes."""
-    with replace_file(Path(path)) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with open_output(path) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
 
 
 def _edges(box: Any) -> list[str]:

@@ -10,12 +10,11 @@ from blcf import __version__
 from blcf.cli import commands as run
 from blcf.cli import describing, evaluating, searching
 from blcf.cli.demo import demo
+from blcf.cli.evaluation_options import add_data_set, add_measures
+from blcf.cli.outputs import Changed, Read
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
 from blcf.cli.settings_options import add_settings
-from blcf.datasets import KINDS
-from blcf.engine.evaluating import QUERIES
 from blcf.engine.settings import Settings
-from blcf.evaluation import PROTOCOLS
 
 __all__ = ["build_parser", "parse_arguments"]
 
@@ -23,6 +22,8 @@ _EXIT = (
     "exit status: 0 done; 2 a mistake in the call or its input; 3 done, but some pictures were "
     "skipped or something is damaged; 130 interrupted"
 )
+
+_WEIGHTS = "where the weights are now"
 
 COLLECTION = {"collection": "folder of the collection"}
 _FRAMES = (
@@ -81,7 +82,7 @@ def _command(
     )
     command.set_defaults(run=function, quiet=False, several=None, refuse=command.error)
     for argument, meaning in arguments.items():
-        command.add_argument(argument, metavar=argument.upper(), help=meaning)
+        command.add_argument(argument, type=Changed, metavar=argument.upper(), help=meaning)
     if several is not None:
         dest, nargs, metavar, meaning = several
         command.add_argument(dest, nargs=nargs, metavar=metavar, help=meaning)
@@ -125,12 +126,13 @@ def _add_search(commands: Any) -> None:
     command.usage = "blcf search COLLECTION IMAGE ... [--box X1,Y1,X2,Y2] [options]"
     command.add_argument(
         "--queries",
+        type=Read,
         metavar="FILE",
         help="a CSV file of more of them (-: standard input): picture,x1,y1,x2,y2 in a row, or the "
         "picture alone; paths are relative to its folder; a first row that names the columns may "
         "have them in any order",
     )
-    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
+    command.add_argument("--weights", type=Read, metavar="FILE", help=_WEIGHTS)
     add_object(command)
     add_output(command)
     add_search_options(command)
@@ -150,7 +152,7 @@ def _add_changes(commands: Any) -> None:
     command.add_argument(
         "--replace", action="store_true", help="index pictures that it holds again (they changed)"
     )
-    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
+    command.add_argument("--weights", type=Read, metavar="FILE", help=_WEIGHTS)
     add_device(command)
     command = _command(
         commands,
@@ -160,7 +162,9 @@ def _add_changes(commands: Any) -> None:
         COLLECTION,
         ("pictures", "*", "PICTURE", "name or path"),
     )
-    command.add_argument("--list", metavar="FILE", help="more of them, one per line (-: stdin)")
+    command.add_argument(
+        "--list", type=Read, metavar="FILE", help="more of them, one per line (-: stdin)"
+    )
     _command(
         commands,
         "compact",
@@ -173,6 +177,7 @@ def _add_changes(commands: Any) -> None:
 def _add_root(command: Any) -> None:
     command.add_argument(
         "--root",
+        type=Read,
         metavar="FOLDER",
         help="pictures are named by their paths below it (default: the folder that FRAMES is; of "
         "several the deepest that holds them all)",
@@ -228,52 +233,15 @@ def _add_evaluate(commands: Any) -> None:
         evaluating.evaluate,
         "Measure rankings and boxes on a data set: average precision or what its protocol says, "
         "localisation, the worst queries.",
-        {**COLLECTION, "truth": "gt.json, or the folder of a known data set"},
+        COLLECTION,
+    )
+    command.add_argument(
+        "truth", type=Read, metavar="TRUTH", help="gt.json, or the folder of a known data set"
     )
     command.usage = "blcf evaluate COLLECTION TRUTH [options]"
-    command.add_argument("--weights", metavar="FILE", help="where the weights are now")
-    add = command.add_argument_group("data set").add_argument
-    add("--kind", choices=KINDS, help="what TRUTH is (default: told from its files)")
-    for name, meaning in (
-        ("ground-truth", "text files of Oxford5k or Paris6k"),
-        ("frames", "frames of TRECVID INS"),
-        ("distractors", "pictures of the 100k or 1M distractors"),
-    ):
-        add(f"--{name}", metavar="FOLDER", help=f"{meaning}, where they lie elsewhere")
-    add("--year", type=int, help="of TRECVID INS, where the folder holds several")
-    add(
-        "--protocol",
-        choices=PROTOCOLS,
-        help="how rankings are measured (default: as the data set's authors do; gt.json: oxford)",
-    )
-    add(
-        "--queries",
-        choices=QUERIES,
-        help="search with the cells of the query's box or mask (box: LS), with the whole picture "
-        f"(whole: GS), with one after the other (default: {QUERIES[0]})",
-    )
-    add = command.add_argument_group("output").add_argument
-    add("--per-query", action="store_true", help="a line per query, worst first")
-    add("--json", action="store_true", help="results as JSON")
-    add(
-        "--compare",
-        metavar="FILE",
-        help="paired randomisation test against what --json gave for another setting",
-    )
-    add(
-        "--run",
-        dest="run_file",  # run is the command's function
-        metavar="FILE",
-        help="write the rankings as a TREC run file, of TRECVID the first 1,000 shots (of LS where "
-        "there are boxes, unless --queries whole)",
-    )
-    add(
-        "--failures",
-        metavar="FILE",
-        help="draw the worst queries, their first hits and what was missed (.png, .pdf; LS or GS "
-        "as --run)",
-    )
-    add("--worst", type=int, metavar="N", help="how many of them (default: 10)")
+    command.add_argument("--weights", type=Read, metavar="FILE", help=_WEIGHTS)
+    add_data_set(command)
+    add_measures(command)
     add_search_options(command)
 
 
@@ -290,16 +258,18 @@ def _add_demo(commands: Any) -> None:
     add(
         "pictures",
         nargs="?",
+        type=Read,
         metavar="FOLDER",
         help="your own pictures (some of them are indexed); default: scenes composed from "
         "photographs that installed libraries carry, where it is known what is right",
     )
     add(
         "--out",
+        type=Changed,
         metavar="FOLDER",
         help="where everything is written; an earlier demo there is replaced (default: blcf-demo)",
     )
     add("--network", help=f"as of blcf index (default: {Settings.network})")
-    add("--weights", metavar="FILE", help="as of blcf index")
+    add("--weights", type=Read, metavar="FILE", help="as of blcf index")
     add("--json", action="store_true", help="results as JSON")
     add_device(command)

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from blcf.cli.commands import given
 from blcf.cli.hit_tables import CSV_COLUMNS, csv_rows, csv_text, head, lines, write_csv
+from blcf.cli.outputs import STDOUT
 from blcf.cli.queries import Asked
 from blcf.cli.units import count
 from blcf.engine import Hits, SearchEngine
@@ -24,21 +24,12 @@ from blcf.pages import MOST_SHOWN, Card, SearchPage, Section, open_search_page
 __all__ = ["Results", "check_results", "drop_output", "open_results"]
 
 _WIDEST = 40  # letters of a query in front of its hits; longer ones push their line to the right
-STDOUT = "-"
 
 
 def check_results(options: argparse.Namespace) -> None:
-    """Raise `InvalidInput` for a file that cannot be written, or two results on stdout."""
+    """Raise `InvalidInput` for two results on stdout."""
     if hasattr(options, "json") and getattr(options, "csv", "") == STDOUT:
         raise InvalidInput("Expected one of --json and --csv - on standard output, got both.")
-    for path in given(options, ["csv", "html"]).values():
-        folder = os.path.dirname(os.path.abspath(path))
-        if os.path.isdir(path):
-            raise InvalidInput(f"Could not write {path}: it is a folder.")
-        if path != STDOUT and (not os.path.isdir(folder) or not os.access(folder, os.W_OK)):
-            raise InvalidInput(
-                f"Could not write {path}: {folder} is no folder that can be written."
-            )
 
 
 def drop_output() -> None:

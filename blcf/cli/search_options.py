@@ -6,7 +6,9 @@ import argparse
 from typing import Any
 
 from blcf.bags import HOWS
-from blcf.cli.values import numbers, picture, points
+from blcf.bounds import BOUNDS
+from blcf.cli.outputs import Read, Written
+from blcf.cli.values import integer, number, numbers, points, read_picture
 from blcf.engine import options as known
 from blcf.engine.options import SearchOptions
 from blcf.engine.queries import Region
@@ -31,7 +33,12 @@ def add_object(command: Any) -> None:
         help="left, top, right, bottom",
     )
     add("--polygon", type=points, metavar="X1,Y1,X2,Y2,...", help="its corners, three or more")
-    add("--mask", metavar="FILE", help="picture of the same size, white on the object")
+    add(
+        "--mask",
+        type=Read,
+        metavar="FILE",
+        help="picture of the same size, white on the object",
+    )
     add(
         "--how",
         choices=HOWS,
@@ -52,7 +59,7 @@ def add_object(command: Any) -> None:
         add(
             flag,
             dest=dest,
-            type=picture,
+            type=read_picture,
             action="append",
             metavar="FILE[@X1,Y1,X2,Y2]",
             help=f"one more picture of {shown}, and the box in it (may be repeated)",
@@ -62,32 +69,41 @@ def add_object(command: Any) -> None:
 def add_output(command: Any) -> None:
     """How many hits, and how they are shown."""
     group = command.add_argument_group("output")
-    _add(group, "k", "how many hits", type=int)
+    _add(group, "k", "how many hits", type=integer)
     add = group.add_argument
     add("--json", action="store_true", help="results as JSON: an object, of several queries a list")
     add(
         "--csv",
+        type=Written,
         metavar="FILE",
         help="write the hits as CSV, a row for each box of each (-: standard output, and nothing "
         "else there)",
     )
     add(
         "--html",
+        type=Written,
         metavar="FILE",
         help="write a page: each query, its hits with boxes, their files, and why they were found "
         f"(the first {MOST_SHOWN} of a query)",
     )
     add(
         "--plot",
+        type=Written,
         metavar="FILE",
         help=f"draw the query and the hits, {MOST_SHOWN} at most (.png, .pdf, .svg)",
     )
     add(
         "--explain",
+        type=Written,
         metavar="FILE",
         help="draw why a hit has its score: the cells that match, and what each contributes",
     )
-    add("--explain-rank", type=int, metavar="RANK", help="the rank of that hit (default: 1)")
+    add(
+        "--explain-rank",
+        type=integer,
+        metavar="RANK",
+        help=f"the rank of that hit, {BOUNDS['explain_rank'].span} (default: 1)",
+    )
 
 
 def add_search_options(command: Any) -> None:
@@ -99,9 +115,9 @@ def add_search_options(command: Any) -> None:
     _add(
         speed,
         "approximate",
-        "the most promising words only, this share (0..1) of the query; scores are of these words",
+        "the most promising words only, this share of the query; scores are of these words",
         shown="exact",
-        type=float,
+        type=number,
         metavar="SHARE",
     )
     add_device(speed)
@@ -120,7 +136,7 @@ def _add_query(group: Any) -> None:
         "longer side of the query picture in pixels; smaller where the object fills the query and "
         "is small in the collection",
         shown="the collection's",
-        type=int,
+        type=integer,
         metavar="PIXELS",
     )
     _add(
@@ -144,12 +160,12 @@ def _add_query(group: Any) -> None:
         "what is not meant: less GAMMA times its mean (rocchio), or a linear classifier (svm)",
         choices=known.NEGATIVE_RULES,
     )
-    _add(group, "gamma", "of rocchio", type=float, metavar="GAMMA")
+    _add(group, "gamma", "of rocchio", type=number, metavar="GAMMA")
 
 
 def _add_reranking(group: Any) -> None:
     _add(group, "rerank", "rerank by the best window, which gives boxes")
-    _add(group, "depth", "how many hits are reranked", type=int)
+    _add(group, "depth", "how many hits are reranked", type=integer)
     _add(
         group,
         "windows",
@@ -164,7 +180,7 @@ def _add_reranking(group: Any) -> None:
         type=numbers(int, "integers N,N,..."),
         metavar="N,N,...",
     )
-    _add(group, "min_side", "grid, all, coarse: cells of a side of a window at least", type=int)
+    _add(group, "min_side", "grid, all, coarse: cells of a side of a window at least", type=integer)
     _add(group, "pyramid", "score by a spatial pyramid (votes and grid); the paper: on")
     _add(group, "keep_whole", "a hit scores at least what its whole picture does; the paper: off")
     _add(
@@ -174,7 +190,7 @@ def _add_reranking(group: Any) -> None:
         "of its inliers counts as well (inliers)",
         choices=known.VERIFICATIONS,
     )
-    _add(group, "n_boxes", "boxes of a hit at most (votes)", type=int)
+    _add(group, "n_boxes", "boxes of a hit at most (votes)", type=integer)
 
 
 def _add_expansion(group: Any) -> None:
@@ -191,10 +207,10 @@ def _add_expansion(group: Any) -> None:
         "the end of the ranking (svm)",
         choices=known.EXPANSION_RULES,
     )
-    _add(group, "alpha", "of --expand-by alpha", type=float, metavar="ALPHA")
-    _add(group, "n_expand", "hits that take part at most", type=int)
+    _add(group, "alpha", "of --expand-by alpha", type=number, metavar="ALPHA")
+    _add(group, "n_expand", "hits that take part at most", type=integer)
     _add(group, "rerank_again", "rerank hits of the expanded query too, for boxes; the paper: off")
-    _add(group, "rounds", "how many times the query is expanded", type=int)
+    _add(group, "rounds", "how many times the query is expanded", type=integer)
     _add(
         group,
         "guard",
@@ -209,9 +225,11 @@ def _add(group: Any, name: str, meaning: str, *, shown: str | None = None, **how
     default = getattr(_DEFAULTS, name)
     if isinstance(default, bool):
         how["action"] = argparse.BooleanOptionalAction
-    elif how.get("type") is int:
+    elif how.get("type") is integer:
         how.setdefault("metavar", "N")
     flag = f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}"
+    if name in BOUNDS:
+        meaning += f"; {BOUNDS[name].span}"
     group.add_argument(flag, help=f"{meaning} (default: {shown or _shown(default)})", **how)
 
 

@@ -10,7 +10,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from blcf.bounds import check_bounds
 from blcf.cli.commands import DONE, SKIPPED, given, open_engine
+from blcf.cli.outputs import Outputs
 from blcf.cli.queries import Asked, find_queries
 from blcf.cli.results import check_results, open_results
 from blcf.cli.units import count
@@ -28,15 +30,19 @@ _OPTIONS = [field.name for field in fields(SearchOptions)]
 
 def search(options: argparse.Namespace) -> int:
     """`blcf search`: open, then search."""
+    how = given(options, _OPTIONS)
+    SearchOptions.from_keywords(how)  # what is wrong for all queries, before the first
+    rank = _rank(options)
+    outputs = Outputs(options)
     for drawing in ("plot", "explain"):
         if hasattr(options, drawing):
             check_drawing(getattr(options, drawing))
     check_results(options)
-    rank = _rank(options)
     queries = find_queries(options)
-    how = given(options, _OPTIONS)
-    SearchOptions.from_keywords(how)  # what is wrong for all queries, before the first
+    if not hasattr(options, "frame"):
+        outputs.spare(one.picture for one in queries)
     engine = open_engine(options)
+    outputs.spare_collection(engine.collection)
     with open_results(options, queries, engine) as results:
         for asked, hits in _answers(engine, queries, options, how):
             if isinstance(hits, str):
@@ -64,8 +70,7 @@ def _rank(options: argparse.Namespace) -> int:
     rank = getattr(options, "explain_rank", 1)
     if hasattr(options, "explain_rank") and not hasattr(options, "explain"):
         raise InvalidInput("Expected the picture to draw as well: --explain FILE --explain-rank N.")
-    if rank < 1:
-        raise InvalidInput(f"Expected --explain-rank to be 1 or more, got {rank}.")
+    check_bounds("explain_rank", rank, "--explain-rank")
     return rank
 
 

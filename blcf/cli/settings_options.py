@@ -6,8 +6,10 @@ import argparse
 from typing import Any
 
 from blcf.bags.weighting import WEIGHTINGS
+from blcf.bounds import BOUNDS
+from blcf.cli.outputs import Read
 from blcf.cli.search_options import add_device
-from blcf.cli.values import integer_or
+from blcf.cli.values import integer, integer_or
 from blcf.engine.generic import FEWEST_TO_LEARN
 from blcf.engine.settings import VOCABULARIES, Settings
 
@@ -25,22 +27,30 @@ def add_settings(command: Any) -> None:
     add("--layer", help="layer: a node name, or the paper's (default: the network's, stride 16)")
     add(
         "--weights",
+        type=Read,
         metavar="FILE",
         help="state dict (default: the package's, or torchvision downloads its own)",
     )
-    add("--side", type=int, help=f"longer side in pixels (default: {default.side})")
-    add("--upsample", type=int, help=f"interpolation of the maps (default: {default.upsample})")
+    for name, dest, meaning in (
+        ("side", "side", "longer side in pixels"),
+        ("upsample", "upsample", "interpolation of the maps"),
+        ("seed", "random_state", "of the training sample and of k-means"),
+    ):
+        shown = f"{BOUNDS[dest].span} (default: {getattr(default, dest)})"
+        add(f"--{name}", dest=dest, type=integer, help=f"{meaning}, {shown}")
     add(
         "--components",
         dest="n_components",
         type=integer_or("all", None),
-        help=f"of the whitening, or all (default: {default.n_components})",
+        help=f"of the whitening, {BOUNDS['n_components'].span}, or all "
+        f"(default: {default.n_components})",
     )
     add(
         "--words",
         dest="n_words",
         type=integer_or("auto", "auto"),
-        help="size of the vocabulary, or auto: 25,000, fewer for small collections (default: auto)",
+        help=f"size of the vocabulary, {BOUNDS['n_words'].span} and no more than the pictures have "
+        "local features, or auto: 25,000, fewer for small collections (default: auto)",
     )
     add(
         "--vocabulary",
@@ -60,5 +70,4 @@ def add_settings(command: Any) -> None:
             action=argparse.BooleanOptionalAction,
             help=f"{meaning} (default: {shown})",
         )
-    add("--seed", dest="random_state", type=int, help=f"default: {default.random_state}")
     add_device(command)

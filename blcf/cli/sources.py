@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from blcf.cli.outputs import why_unreadable
 from blcf.collection import Collection
 from blcf.collection.manifest import BACKUP, MANIFEST
 from blcf.errors import CollectionExists, InvalidInput
@@ -21,6 +22,10 @@ def find_frames(options: argparse.Namespace) -> ImageList:
     """The pictures of all FRAMES, with the names that they have in a collection."""
     if options.frames.count(_PIPE) > 1:
         raise InvalidInput(f"Expected {_PIPE}, a list on standard input, once among FRAMES.")
+    for one in options.frames:
+        reason = "" if one == _PIPE else why_unreadable(one)
+        if reason:
+            raise InvalidInput(f"{reason[0].upper()}{reason[1:]}.")
     root = getattr(options, "root", None)
     return join_lists(
         [

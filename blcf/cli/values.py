@@ -6,17 +6,26 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["integer_or", "numbers", "picture", "points"]
+from blcf.cli.outputs import Read
+
+__all__ = ["integer", "integer_or", "number", "numbers", "picture", "points", "read_picture"]
+
+
+def integer(text: str) -> int:
+    """An integer, of any size: what an option allows the library says."""
+    return _parsed(int, text, "an integer")
+
+
+def number(text: str) -> float:
+    """A number."""
+    return _parsed(float, text, "a number")
 
 
 def numbers(kind: type, expected: str) -> Callable[[str], tuple]:
     """A reader of numbers between commas; `expected` says what they are."""
 
     def parse(text: str) -> tuple:
-        try:
-            return tuple(kind(part) for part in text.split(","))
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {expected}, got {text[:80]!r}") from None
+        return _parsed(lambda row: tuple(kind(part) for part in row.split(",")), text, expected)
 
     return parse
 
@@ -43,17 +52,23 @@ def picture(text: str) -> tuple[str, tuple[float, ...] | None]:
     return (file, box) if file and len(box) == 4 else (text, None)
 
 
+def read_picture(text: str) -> tuple[Read, tuple[float, ...] | None]:
+    """`picture`, whose file the call reads."""
+    file, box = picture(text)
+    return Read(file), box
+
+
 def integer_or(word: str, value: Any) -> Callable[[str], Any]:
     """A reader of an integer, or of a word that stands for a value."""
 
     def parse(text: str) -> Any:
-        if text == word:
-            return value
-        try:
-            return int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(
-                f"expected an integer or {word!r}, got {text!r}"
-            ) from None
+        return value if text == word else _parsed(int, text, f"an integer or {word!r}")
 
     return parse
+
+
+def _parsed(read: Callable[[str], Any], text: str, expected: str) -> Any:
+    try:
+        return read(text)
+    except ValueError:  # also of more digits than Python reads
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text[:80]!r}") from None

@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from blcf.bounds import check_bounds
 from blcf.datasets.finding import data_folder
 from blcf.datasets.trecvid_topics import EXAMPLE, examples_of, read_relevant, read_topics
 from blcf.datasets.truth import GroundTruth, TrueQuery
@@ -32,7 +33,6 @@ __all__ = ["read_trecvid", "shot_of"]
 
 logger = logging.getLogger(__name__)
 
-_YEARS = (2013, 2014, 2015)
 _TOPICS = re.compile(r"(?!.*inter)(?:.*\b)?ins\b.*topics.*\.xml", re.IGNORECASE)
 _QRELS = re.compile(r"(?:.*\b)?ins\b.*qrels(?!.*\.csv$).*", re.IGNORECASE)
 _SHOT = re.compile(r"(?<![A-Za-z0-9])shot(\d+)_(\d+)(?!\d)", re.IGNORECASE)
@@ -81,8 +81,8 @@ def read_trecvid(
     Source: Over et al., "TRECVID 2013", section on instance search; Awad et al., "Instance search
     retrospective with focus on TRECVID", 2017.
     """
-    if year is not None and not (isinstance(year, int) and year in _YEARS):
-        raise InvalidInput(f"Expected year to be one of {_YEARS}, got {year!r:.80}.")
+    if year is not None:
+        check_bounds("year", year)
     path = data_folder(folder, _PUBLISHED)
     files = list(_files(path, levels=2))
     topics_path = _of_year(files, _TOPICS, year, "ins.auto.topics.2013.xml", path)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import math
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+from blcf.bounds import BOUNDS, check_bounds, is_integer
 from blcf.errors import InvalidInput
 
 __all__ = [
@@ -18,12 +17,12 @@ __all__ = [
     "check_choice",
     "check_integer",
     "check_known",
-    "check_number",
+    "check_numbers",
     "fields_among",
     "needs",
 ]
 
-SIDES = 32, 8192  # pixels
+SIDES = int(BOUNDS["side"].least), int(BOUNDS["side"].most)  # pixels
 
 
 def check_known(kind: type, given: dict[str, Any]) -> None:
@@ -50,25 +49,17 @@ def needs(library: str, what: str) -> Iterator[None]:
         raise InvalidInput(f"{what} needs {library}: pip install {library}.") from error
 
 
-def check_integer(
-    name: str, value: Any, least: int, most: int | None = None, or_else: str = ""
-) -> None:
-    """Raise `InvalidInput` unless the value is an integer of a span."""
-    if not is_integer(value) or value < least or (most is not None and value > most):
-        span = f"from {least} to {most}" if most is not None else f"{least} or more"
-        raise InvalidInput(f"Expected {name} to be {span}{or_else}, got {value!r}.")
+def check_numbers(options: Any) -> None:
+    """Raise `InvalidInput` unless every number of a dataclass is within its `BOUNDS`."""
+    for one in fields(options):
+        if one.name in BOUNDS:
+            check_bounds(one.name, getattr(options, one.name))
 
 
-def check_number(name: str, value: Any, least: float, most: float = math.inf) -> None:
-    """Raise `InvalidInput` unless the value is a finite number of a span."""
-    try:
-        is_inside = not isinstance(value, (bool, str)) and least <= float(value) <= most
-        is_inside = is_inside and math.isfinite(float(value))
-    except (TypeError, ValueError, OverflowError):
-        is_inside = False
-    if not is_inside:
-        span = f"from {least:g} to {most:g}" if most < math.inf else f"of {least:g} or more"
-        raise InvalidInput(f"Expected {name} to be a number {span}, got {value!r}.")
+def check_integer(name: str, value: Any, least: int) -> None:
+    """Raise `InvalidInput` unless the value is an integer that is large enough."""
+    if not is_integer(value) or value < least:
+        raise InvalidInput(f"Expected {name} to be {least} or more, got {value!r}.")
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
@@ -85,12 +76,3 @@ def check_bool(name: str, value: Any) -> None:
     """Raise `InvalidInput` unless the value is True or False."""
     if not isinstance(value, bool):
         raise InvalidInput(f"Expected {name} to be True or False, got {value!r}.")
-
-
-def is_integer(value: Any) -> bool:
-    """Whether a value is an integer of any kind, and no truth value."""
-    try:
-        operator.index(value)
-    except TypeError:
-        return False
-    return not isinstance(value, bool)

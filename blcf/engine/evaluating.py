@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blcf.bounds import check_bounds
 from blcf.datasets import GroundTruth, TrueQuery, read_dataset
-from blcf.engine.checks import check_choice, check_integer
+from blcf.engine.checks import check_choice
 from blcf.engine.evaluation import DRAWN_HITS, TOP, Evaluation, QueryResult, take
 from blcf.engine.options import SearchOptions
 from blcf.engine.progress import tqdm
@@ -60,7 +61,7 @@ def evaluate(
     protocol : a name of `blcf.evaluation.PROTOCOLS`; None takes that of the data set
     queries : "box" searches with the cells of the query's box or mask (LS), "whole" with the whole
         picture (GS), "both" with one after the other
-    keep : hits of each ranking that the results keep
+    keep : hits of each ranking that the results keep, from 0 to 1,000,000,000
     sink : gets the mode, the query and the whole ranking (of shots where these are found) of each
         search, which is not kept otherwise; see `blcf.engine.run_file`
     progress : whether to draw a progress bar on stderr
@@ -73,7 +74,7 @@ def evaluate(
     ------
     InvalidInput, DatasetNotFound, FormatError
     """
-    check_integer("keep", keep, 0)
+    check_bounds("keep", keep)
     n_images = len(engine)  # a closed engine says so before anything is read
     if not isinstance(ground_truth, GroundTruth):
         ground_truth = read_dataset(ground_truth)

@@ -6,17 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blcf.engine.checks import (
-    SIDES,
-    check_bool,
-    check_choice,
-    check_integer,
-    check_known,
-    check_number,
-    is_integer,
-)
+from blcf.engine.checks import check_bool, check_choice, check_known, check_numbers
 from blcf.errors import InvalidInput
-from blcf.index.approximate import check_share
 
 __all__ = [
     "EXPANSIONS",
@@ -52,18 +43,21 @@ _CHOICES = {
 class SearchOptions:
     """How a search is done. The defaults are measured: see benchmarks/accuracy.md.
 
+    What a number may be is in `blcf.bounds.BOUNDS`; any other is an `InvalidInput`.
+
     Attributes
     ----------
-    k : how many hits
+    k : how many hits, from 1 to 1,000,000,000
 
     rerank : whether the best `depth` are reranked by their best window, which gives them boxes
-    depth : how many hits are reranked; the paper: 100
+    depth : how many hits are reranked, from 1 to 1,000,000; the paper: 100
     windows : how the window is found: "votes", where the query's words vote for the place and
         the size of the object, see `blcf.rerank.Voting`; or the window of the largest cosine of
         "grid" (the paper's), "all" positions and sizes, or these "coarse"ly, see
         `blcf.LocalSearch`. The score is the window's cosine in every case.
-    shares : of the grid: sizes of the windows as parts of a side of the map; the paper: (1, 2, 4)
-    min_side : cells of a side of a window at least, for "grid", "all" and "coarse"
+    shares : of the grid: sizes of the windows as parts of a side of the map, each from 1 to 32,
+        at most 8; the paper: (1, 2, 4)
+    min_side : cells of a side of a window at least, from 1 to 1024, for "grid", "all" and "coarse"
     pyramid : whether the score is that of the paper's spatial pyramid (of the grid, or of the
         voted window)
     keep_whole : whether a reranked hit scores at least what its whole picture does, so that the
@@ -72,35 +66,37 @@ class SearchOptions:
     verify : geometric verification of the reranked hits, see `blcf.rerank.GeometricVerification`:
         "none"; "boxes", where a transform is found its box is the window; "inliers", and the
         number of its inliers is added to the score
-    n_boxes : how many boxes a hit has at most, where the object is there several times; one
-        without votes
+    n_boxes : how many boxes a hit has at most, where the object is there several times, from 1 to
+        100; one without votes
 
     expand : query expansion: "none", with "global" (whole images) or "local" (best windows) hits
     expand_by : "average"; "alpha", weighed by score ** `alpha`; "svm", a linear classifier of the
         hits against the end of the ranking (DQE)
-    alpha : the power of the scores by which "alpha" weighs
-    n_expand : how many hits take part at most; the paper: 10
+    alpha : the power of the scores by which "alpha" weighs, from 0 to 100
+    n_expand : how many hits take part at most, from 1 to 1000; the paper: 10
     rerank_again : whether the hits of the expanded query are reranked too, which gives them
         boxes; the paper: False
-    rounds : how many times the query is expanded
+    rounds : how many times the query is expanded, from 1 to 20
     guard : which hits may take part: "scores", those clearly above chance, see
         `blcf.expansion.trusted_hits`; "verified", those with a transform of 8 words or more;
         "none", all (the paper)
 
-    query_side : longer side, in pixels, to which the query picture is resized; None takes the
-        collection's. Smaller where the object fills the query and is small in the collection.
-        Frames of the collection are looked at as they were indexed, whatever this and the next two
-    query_scales : the query picture is looked at in these sizes, relative to `query_side`
+    query_side : longer side, in pixels, to which the query picture is resized, from 32 to 8192;
+        None takes the collection's. Smaller where the object fills the query and is small in the
+        collection. Frames of the collection are looked at as they were indexed, whatever this and
+        the next two
+    query_scales : the query picture is looked at in these sizes, relative to `query_side`, each
+        from 0.1 to 4, at most 16
     query_flip : whether it is looked at in a mirror as well
     fusion : of several examples: "average", one query of all; "max", a ranking each, and the best
         score of an image
     negatives_by : of examples of what is not wanted: "rocchio", less `gamma` times their mean;
         "svm", a linear classifier
-    gamma : how many times "rocchio" takes their mean off
+    gamma : how many times "rocchio" takes their mean off, from 0 to 100
 
-    approximate : None ranks exactly; a share of the query, 0..1, leaves out the words that cost
-        the most for what they promise; scores are then those of the other words, see
-        `blcf.InvertedFile.search`
+    approximate : None ranks exactly; a share of the query, above 0, at most 1, leaves out the
+        words that cost the most for what they promise; scores are then those of the other words,
+        see `blcf.InvertedFile.search`
     """
 
     k: int = 100
@@ -129,8 +125,7 @@ class SearchOptions:
     approximate: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("k", "depth", "n_expand", "rounds", "min_side", "n_boxes"):
-            check_integer(name, getattr(self, name), 1)
+        check_numbers(self)
         for name in ("rerank", "rerank_again", "pyramid", "keep_whole", "query_flip"):
             check_bool(name, getattr(self, name))
         if self.expand is None:
@@ -140,19 +135,10 @@ class SearchOptions:
             )
         for name, choices in _CHOICES.items():
             check_choice(name, getattr(self, name), choices)
-        for name in ("alpha", "gamma"):
-            check_number(name, getattr(self, name), 0)
-        _check_row("shares", self.shares, "integers of 1 or more, e.g. (1, 2, 4)", _is_share)
-        scales = "numbers from .1 to 4, e.g. (1, .5)"
-        _check_row("query_scales", self.query_scales, scales, _is_scale)
         if self.pyramid and self.windows in ("all", "coarse"):
             raise InvalidInput(
                 f"Expected windows to be votes or grid with the pyramid, got {self.windows!r}."
             )
-        if self.query_side is not None:
-            check_integer("query_side", self.query_side, *SIDES)
-        if self.approximate is not None:
-            check_share(self.approximate)
 
     @property
     def expands(self) -> bool:
@@ -169,19 +155,3 @@ class SearchOptions:
         """Options from a caller's keywords; an unknown one is an error with the near name."""
         check_known(cls, values)
         return cls(**values)
-
-
-def _check_row(name: str, values: Any, expected: str, is_one: Any) -> None:
-    if not isinstance(values, (tuple, list)) or not values or not all(map(is_one, values)):
-        raise InvalidInput(f"Expected {name} to be {expected}, got {values!r}.")
-
-
-def _is_share(value: Any) -> bool:
-    return is_integer(value) and value >= 1
-
-
-def _is_scale(value: Any) -> bool:
-    try:
-        return not isinstance(value, (bool, str)) and 0.1 <= float(value) <= 4
-    except (TypeError, ValueError, OverflowError):
-        return False

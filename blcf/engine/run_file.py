@@ -14,8 +14,8 @@ from blcf.datasets import TrueQuery
 from blcf.engine.checks import check_integer
 from blcf.errors import InvalidInput
 from blcf.evaluation import write_run
+from blcf.outputs import open_output
 from blcf.records import Ranking
-from blcf.storage import replace_file
 
 __all__ = ["RunFile"]
 
@@ -70,13 +70,12 @@ class RunFile:
                 f"Could not write {path}: no query could be searched with as {self.mode}."
             )
         names = [_quoted(name) for name in self._numbers]
-        with replace_file(Path(path)) as whole, TemporaryDirectory() as folder:
+        with open_output(path) as file, TemporaryDirectory() as folder:
             part = Path(folder) / "part.txt"
-            with open(whole, "wb") as file:
-                for topic, rows, scores in self._rankings:
-                    ranking = [(names[row], score) for row, score in zip(rows, scores.tolist())]
-                    write_run(part, {_quoted(topic): ranking}, tag=f"blcf-{self.mode}")
-                    file.write(part.read_bytes())
+            for topic, rows, scores in self._rankings:
+                ranking = [(names[row], score) for row, score in zip(rows, scores.tolist())]
+                write_run(part, {_quoted(topic): ranking}, tag=f"blcf-{self.mode}")
+                file.write(part.read_bytes())
 
 
 def _quoted(name: str) -> str:

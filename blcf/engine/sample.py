@@ -14,6 +14,7 @@ import numpy as np
 
 from blcf.engine.kept_maps import KeptMaps
 from blcf.engine.pictures import stream_maps
+from blcf.engine.possible_words import check_possible
 from blcf.engine.settings import Settings
 from blcf.errors import BlcfError, InvalidInput
 from blcf.images import ImageList, Large
@@ -112,8 +113,9 @@ def draw_sample(
     StorageError
         The disk is full.
     """
-    rng = np.random.default_rng(settings.random_state)
-    chosen = sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
+    chosen = _chosen(images, settings)
+    paths = [images.path(images.names[position]) for position in chosen]
+    check_possible(extractor, settings, paths, len(images))
     sample = _Sample(folder, _digest(images))
     # A larger collection gains little: most of its pictures are looked at once.
     kept = KeptMaps(folder, extractor.dtype_) if len(images) <= 2 * MOST_IMAGES else None
@@ -142,6 +144,12 @@ def draw_sample(
             raise none_readable(len(chosen), images, first_reason)
         sample.save()
     return sample.features(), sample.n_cells * len(images) // len(chosen)
+
+
+def _chosen(images: ImageList, settings: Settings) -> list[int]:
+    """Which images are learned from: ascending positions."""
+    rng = np.random.default_rng(settings.random_state)
+    return sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
 
 
 def none_readable(n_images: int, images: ImageList, first_reason: str) -> InvalidInput:

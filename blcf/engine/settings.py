@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from blcf.bags.weighting import check_weighting
-from blcf.engine.checks import SIDES, check_bool, check_choice, check_integer
+from blcf.engine.checks import check_bool, check_choice, check_numbers
 from blcf.errors import InvalidInput
 
 __all__ = ["VOCABULARIES", "Settings"]
@@ -22,17 +22,20 @@ class Settings:
 
     Attributes
     ----------
-    network, layer, weights, side : of the features, see `blcf.ConvFeatures`; the default network
-        is the small one that the package carries
-    upsample : factor of bilinear interpolation of the maps
-    n_components : of the whitening, None for all channels
-    n_words : of the vocabulary, or "auto"
+    network, layer, weights : of the features, see `blcf.ConvFeatures`; the default network is the
+        small one that the package carries
+    side : longer side of the pictures, in pixels, from 32 to 8192
+    upsample : factor of bilinear interpolation of the maps, from 1 to 8
+    n_components : of the whitening, from 1 to 16,384 (no more than there are channels), None for
+        all channels
+    n_words : of the vocabulary, from 1 to 10,000,000, no more than the pictures of the first `add`
+        have local features; or "auto"
     vocabulary : "own" is learned from the collection, "generic" comes with the package (for
         blcf-lite), "auto" is generic for a collection that begins with fewer than 10 pictures,
         where it fits the other settings
     weighting : spatial weights of the collection's images, see `blcf.bags.spatial_weights`
     idf, sqrt : of the bags, see `blcf.InvertedFile`
-    random_state : seed of the training sample and of k-means
+    random_state : seed of the training sample and of k-means, from 0 to 4,294,967,295
     """
 
     network: str = "blcf-lite"
@@ -54,14 +57,8 @@ class Settings:
             if not isinstance(value, str) and (value is not None or name == "network"):
                 raise InvalidInput(f"Expected {name} to be a name, got {value!r}.")
         check_weighting(self.weighting)
-        if self.n_components is not None:
-            check_integer("n_components", self.n_components, 1)
-        if self.n_words != "auto":
-            check_integer("n_words", self.n_words, 1, or_else=" or 'auto'")
+        check_numbers(self)
         check_choice("vocabulary", self.vocabulary, VOCABULARIES)
-        check_integer("upsample", self.upsample, 1, 8)
-        check_integer("side", self.side, *SIDES)
-        check_integer("random_state", self.random_state, 0)
         for name in ("idf", "sqrt"):
             check_bool(name, getattr(self, name))
 

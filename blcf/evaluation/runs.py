@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 from blcf.errors import DatasetNotFound, FormatError, InvalidInput
-from blcf.storage import open_plain, replace_file
+from blcf.outputs import open_output
+from blcf.storage import open_plain
 
 __all__ = ["read_qrels", "read_run", "trec_order", "write_qrels", "write_run"]
 
@@ -229,5 +230,5 @@ def _column(text: str, what: str) -> None:
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    with replace_file(path) as temporary:
-        temporary.write_bytes(_encoded("".join(lines)))
+    with open_output(path) as file:
+        file.write(_encoded("".join(lines)))

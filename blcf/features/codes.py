@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from blcf.bounds import check_bounds
 from blcf.boxes import as_box
 from blcf.errors import InvalidInput, WeightsError
 from blcf.features.networks import cut_network
@@ -85,10 +86,7 @@ class CodeFeatures(NetworkPart):
         self.device = device
         self.dtype = dtype
         self.batch_size = batch_size
-        if not isinstance(input_size, (int, np.integer)) or not 32 <= input_size <= 8192:
-            raise InvalidInput(
-                f"Expected input_size, in pixels, from 32 to 8192, got {input_size!r}."
-            )
+        check_bounds("side", input_size, "input_size, in pixels,")
         if fit not in _FITS:
             raise InvalidInput(f"Expected fit to be {' or '.join(_FITS)}, got {fit!r}.")
         self._open()

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from blcf.bounds import check_bounds
 from blcf.errors import InvalidInput
 from blcf.features.networks import default_layer
 from blcf.features.part import NetworkPart
@@ -73,8 +74,7 @@ class ConvFeatures(NetworkPart):
         self.device = device
         self.dtype = dtype
         self.batch_size = batch_size
-        if not isinstance(side, (int, np.integer)) or not 32 <= side <= 8192:
-            raise InvalidInput(f"Expected side, in pixels, from 32 to 8192, got {side!r}.")
+        check_bounds("side", side, "side, in pixels,")
         self._open()
         self._probe()
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from blcf.images import ImageLike, display_name
+from blcf.outputs import open_output
 from blcf.pages.pictures import Pictures
 from blcf.pages.style import STYLE
 from blcf.pages.why import why_html
 from blcf.records import Evidence
-from blcf.storage import replace_file
 
 __all__ = [
     "HOW_TO_READ",
@@ -107,7 +107,7 @@ def open_page(path: Path, title: str) -> Iterator[Callable[[str], None]]:
     ------
     StorageError
     """
-    with replace_file(path) as temporary, open(temporary, "wb") as file:
+    with open_output(path) as file:
 
         def write(part: str) -> None:
             # A name that is no UTF-8 is shown with escapes; a path in a command may hold one too.

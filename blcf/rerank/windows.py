@@ -55,7 +55,8 @@ def _in_order(windows: np.ndarray) -> np.ndarray:
 def _intervals(n: int, share: int) -> list[tuple[int, int]]:
     """Intervals of n / share cells, half of that apart: 1, 3, 7, ... of them."""
     length = max(1, round(n / share))
-    n_steps = 2 * (share - 1)
+    # More steps than cells only repeat starts: 2 * 10**9 of them would be made one by one.
+    n_steps = min(2 * (share - 1), n - length)
     starts = [round(step * (n - length) / max(n_steps, 1)) for step in range(n_steps + 1)]
     return [(start, start + length) for start in starts]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.patches import Patch
 
+from blcf.bounds import BOUNDS
 from blcf.errors import InvalidInput
 from blcf.visualization.figures import ShownFigure, save_figure
 from blcf.visualization.ranking import HIT_COLOUR, QUERY_COLOUR, draw_picture, shorten
@@ -26,7 +27,7 @@ _MEANINGS = {
     "wrong": "does not show it",
     "junk": "counts neither way",
 }
-MAX_ROWS = 100  # a picture of matplotlib has 65,536 pixels a side at most
+MAX_ROWS = int(BOUNDS["worst"].most)
 # Inches: a picture's side, its title, between pictures, the title of all.
 _CELL, _TITLE, _GAP, _HEAD = 1.75, 0.46, 0.12, 0.65
 _LETTERS = 27  # of a title's line

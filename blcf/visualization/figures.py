@@ -7,14 +7,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from blcf.errors import InvalidInput
-from blcf.storage import replace_file
+from blcf.outputs import open_output
 
 __all__ = ["ShownFigure", "check_picture_path", "save_figure"]
 
@@ -65,8 +64,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 80) -> 
     """Write a figure, whole or not at all; its ending names the format."""
     ending = os.path.splitext(path)[1].lstrip(".").lower()
     try:
-        with replace_file(Path(path)) as temporary:
-            figure.savefig(temporary, dpi=dpi, format=ending or None)
+        with open_output(path) as file:
+            figure.savefig(file, dpi=dpi, format=ending)
     except ValueError as error:  # matplotlib lists the formats it knows
         raise InvalidInput(f"Could not write {path}: {error}") from error
 

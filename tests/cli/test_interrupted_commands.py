@@ -48,6 +48,7 @@ class Interrupt:
         if name == "{module}":
             os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored around the tests
 sys.meta_path.insert(0, Interrupt())
 sys.argv = ["blcf", "--version"]
 from blcf.__main__ import main

@@ -172,7 +172,7 @@ def test_plot_draws_as_many_as_k_says(search, tmp_path, monkeypatch):
         (["03.png", "--html", "no/where.html"], "no folder that can be written"),
         (["03.png", "--html", "."], "it is a folder"),
         (["03.png", "--queries", "no.csv"], "the queries cannot be read"),
-        (["03.png", "04.png", "-k", "0"], "Expected k to be 1 or more"),
+        (["03.png", "04.png", "-k", "0"], "Expected k to be an integer from 1"),
     ],
 )
 def test_mistakes(search, arguments, message):

@@ -203,7 +203,7 @@ class Strange(nn.Module):
 @pytest.mark.parametrize(
     ("module", "change", "message"),
     [
-        (None, {"input_size": 31}, "input_size, in pixels, from 32 to 8192, got 31"),
+        (None, {"input_size": 31}, "in pixels, to be an integer from 32 to 8192, got 31"),
         (None, {"fit": "pad"}, "fit to be stretch or crop, got 'pad'"),
         (None, {"layer": None}, "A module of your own needs layer="),
         (None, {"layer": "9"}, "has no layer '9'"),

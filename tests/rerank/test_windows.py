@@ -57,6 +57,13 @@ def test_number_of_windows():
         grid_windows(8, 8)[0] = 0
 
 
+@pytest.mark.parametrize("share", [64, 999_999_999])
+def test_more_parts_than_cells_are_the_cells(share):
+    """At once: each of 2 * 10**9 steps of such a window was made, and its start rounded."""
+    assert as_tuples(grid_windows(5, 7, (share,))) == as_tuples(grid_windows(5, 7, (9,)))
+    assert len(grid_windows(5, 7, (share,))) == 35
+
+
 def is_kept(window, shape, min_side, min_aspect, aspect, size):
     (h, w), (x1, y1, x2, y2) = shape, window
     if min(x2 - x1, y2 - y1) < min_side:

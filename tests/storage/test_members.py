@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,8 @@ def test_no_link_is_followed(folder):
 def test_a_link_where_the_temporary_file_will_be(folder):
     """Somebody who guesses the name of it gets nothing written elsewhere."""
     outside = folder.parent / "outside" / "file"
-    (folder / f".a.json.{os.getpid()}.tmp").symlink_to(outside)
+    writer = f"{os.getpid()}.{threading.get_native_id()}"
+    (folder / f".a.json.{writer}.tmp").symlink_to(outside)
     write_json(Member(folder, "a.json"), [1])
     assert outside.read_text() == "theirs" and read_json(Member(folder, "a.json")) == [1]
     assert sorted(os.listdir(folder)) == ["a.json", "deep"]
