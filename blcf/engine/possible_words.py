@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blcf.engine.settings import Settings
-from blcf.errors import InvalidInput
+from blcf.errors import BlcfError, InvalidInput
 from blcf.images import resized_size
 from blcf.images.sizes import read_size
 
@@ -40,7 +40,10 @@ def check_possible(
     if settings.n_words == "auto":
         return
     n_words, n_features = int(settings.n_words), 0
-    scale = _cells_of_side(extractor, settings.side) / settings.side  # of a map per pixel
+    try:
+        scale = _cells_of_side(extractor, settings.side) / settings.side  # of a map per pixel
+    except BlcfError:  # a network that takes no black picture, or no memory: who draws says it
+        return
     for path in paths:
         size = read_size(path)
         if size is not None:

@@ -137,7 +137,8 @@ def watch(event, arguments):
         raise AssertionError(f"{event} {what}")
     if event in ("open", "os.listdir", "os.scandir") and what.startswith(sys.argv[1]):
         raise AssertionError(f"{event} {what}")
-    if event == "open" and what != os.devnull and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR) or event == "os.mkdir":
+    writes = event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+    if writes and what != os.devnull or event == "os.mkdir":
         raise AssertionError(f"{event} {what}")
 
 sys.addaudithook(watch)

@@ -194,7 +194,7 @@ MISTAKES = {
     "compare with no protocol": (["--compare", "voc.json"], "trecvid; got 'voc'."),
     "run into a folder": (["--run", "folder.png"], "it is a folder"),
     "compare with nothing": (["--compare", "no.json"], "No evaluation at no.json"),
-    "compare with a folder": (["--compare", "folder.png"], "folder.png to be a plain file, it is a folder"),
+    "compare with a folder": (["--compare", "folder.png"], "to be a plain file, it is a folder"),
     "compare with a truth": (["--compare", "truth/gt.json"], "result of another blcf evaluate"),
     "compare with text": (["--compare", "weights.pth"], "result of another blcf evaluate"),
     "compare with an empty list": (["--compare", "empty.json"], "to hold an evaluation"),

@@ -155,7 +155,7 @@ def test_a_closed_collection(collection):
         lambda: list(collection.names()),
         lambda: collection.find([name(0)]),
     ):
-        with pytest.raises(InvalidInput, match="some.blcf was closed, and what was found in it before"):
+        with pytest.raises(InvalidInput, match="some.blcf was closed, and what was found"):
             ask()
     collection.refresh()
     check(collection, LEFT, ranked=False)

@@ -54,7 +54,7 @@ def test_files_are_given_back_at_once(engine):
     for one in (before[0].evidence, hit.evidence, names.__len__, lambda: names[0]):
         with pytest.raises(InvalidInput, match="was closed, .* Open it again"):
             one()
-    for use in (collection.refresh, collection.names().__next__, lambda: collection.n_images):
+    for use in (collection.names().__next__, lambda: collection.n_images):
         with pytest.raises(InvalidInput, match="was closed"):
             use()
     with pytest.raises(InvalidInput, match="This index was closed"):

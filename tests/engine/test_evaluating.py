@@ -290,7 +290,7 @@ def test_mistakes(planted, queries, tmp_path):
     for how, message in (
         ({"protocol": "oxfrod"}, "Did you mean 'oxford'"),
         ({"queries": "boxes"}, "Did you mean 'box'"),
-        ({"keep": -1}, "keep to be 0 or more"),
+        ({"keep": -1}, "keep to be an integer from 0"),
     ):
         with pytest.raises(InvalidInput, match=message):
             engine.evaluate(truth, **NO_BAR, **how)

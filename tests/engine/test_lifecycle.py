@@ -189,7 +189,7 @@ def test_messages(scenes, tmp_path):
         SearchEngine.open(tmp_path / "c.blcf", network=other).search(scenes / "00.png")
     with pytest.raises(TypeError, match="unexpected keyword argument 'reranking'"):
         engine.search(scenes / "00.png", reranking=True)
-    with pytest.raises(InvalidInput, match="Expected k to be 1 or more"):
+    with pytest.raises(InvalidInput, match="Expected k to be an integer from 1"):
         engine.search(scenes / "00.png", k=0)
     with pytest.raises(UnreadableImage, match="no such file"):
         engine.search(Path("nowhere.jpg"))

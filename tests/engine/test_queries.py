@@ -236,7 +236,7 @@ def test_what_is_no_query(planted, given, message):
 def test_what_cannot_be_read(planted, tmp_path):
     with pytest.raises(UnreadableImage, match="no such file"):
         planted.engine().search(frame="00.png", mask=tmp_path / "none.png")
-    with pytest.raises(InvalidInput, match="Expected query_scales to be numbers from .1 to 4"):
+    with pytest.raises(InvalidInput, match="Expected query_scales to be numbers from 0.1 to 4"):
         planted.engine().describe(planted.path(0), scales=1.0)
 
 
