@@ -48,7 +48,7 @@ def flip(path, place):
 
 @contextmanager
 def forged(path, entry):
-    """Change a segment as somebody who makes check sums that fit; `entry` is the manifest's."""
+    """Change a segment as somebody could who makes check sums that fit its manifest's `entry`."""
     with h5py.File(path, "r+") as file:
         yield file
         del file[SUMS]
