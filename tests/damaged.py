@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import h5py
 import numpy as np
 from made_up import DESCRIPTION, append, name
 
+from blcf.cli import main
 from blcf.collection import Collection
 from blcf.errors import BlcfError
 from blcf.index.blocks import SUMS, write_sums
@@ -89,6 +91,16 @@ def assert_that_it_opens_safely(path):
             assert opened.words(i).size == 0 or opened.words(i).max() < 20
     except BlcfError:
         pass
+
+
+def check_command(*arguments):
+    """Exit status of `blcf check`; its messages go to this test's stderr, and to no later one's."""
+    log = logging.getLogger("blcf")
+    before = log.handlers[:]
+    try:
+        return main(["check", *map(str, arguments)])
+    finally:
+        log.handlers[:] = before
 
 
 def damage_flip(path):

@@ -146,8 +146,8 @@ class Collection(Snapshot):
         segments = self.file("segments")
         with refusals(self.path):
             segments.make_folder()  # empty folders get lost on the way
-            names = segments.names()
-        leftovers = [self.file(name) for name in os.listdir(self.path) if _is_temporary(name)]
+            names, beside = segments.names(), os.listdir(self.path)
+        leftovers = [self.file(name) for name in beside if _is_temporary(name)]
         leftovers += [segments / name for name in names if _is_temporary(name)]
         if is_copied or copy_manifest(self.path, self.manifest):
             named = segment_files(self.manifest)

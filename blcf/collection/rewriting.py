@@ -78,6 +78,12 @@ def _replace(collection: Collection, first: int, last: int) -> None:
                 f"{part.path} is damaged: its digest is of other bytes. Run "
                 f"`blcf check {collection.path} --repair`."
             )
+        try:
+            part.postings.check()  # digests that fit say nothing of who made them
+        except FormatError as error:
+            raise FormatError(
+                f"{part.path} is damaged: {error} Run `blcf check {collection.path} --repair`."
+            ) from error
     number, merged = collection.manifest["next_segment"], []
     if any(part.n_live for part in parts):
         path = collection.segment_file(number)

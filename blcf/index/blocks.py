@@ -55,7 +55,8 @@ class Blocks:
                     f"{self._what[0]} is damaged: its {self._what[1]} are not as they were "
                     "written. Run `blcf check` on the collection."
                 )
-            self._n_left -= n
+            if n:  # counted afresh: threads may have verified the same blocks at once
+                self._n_left = self._sums.size - int(np.count_nonzero(self._marks))
 
     def touch_one(self, first: int, last: int) -> None:
         """`touch` for one span; for one that was touched before it takes some 0.2 microseconds."""

@@ -14,6 +14,7 @@ from made_up import append, check, name, picture
 
 from blcf.bags import BagOfWords
 from blcf.collection import Collection, check_collection
+from blcf.collection.kept_statistics import read_statistics
 from blcf.errors import BlcfError, FormatError
 from blcf.index import InvertedFile
 
@@ -28,13 +29,17 @@ def test_every_byte_of_what_no_manifest_holds_a_digest_of(collection, file):
     collection.record_skipped({"worse.jpg": "cut short"}, [], "/pictures")
     path = collection.path / file
     whole = path.read_bytes()
-    for place in range(0, len(whole), max(1, len(whole) // 150)):
+    read = {"statistics.h5": lambda: read_statistics(collection.path)}.get(file, collection.skipped)
+    for place in range(0, len(whole), max(1, len(whole) // 200)):
         flip(path, place)
-        assert only(check_collection(collection.path)).file == file, place
+        with pytest.raises(FormatError):
+            read()
         path.write_bytes(whole)
     for bit in range(8):
         path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1 << bit]))
-        assert only(check_collection(collection.path)).file == file, bit
+        with pytest.raises(FormatError):
+            read()
+    assert only(check_collection(collection.path)).file == file
     path.write_bytes(whole)
     assert check_collection(collection.path).is_sound
 
@@ -95,7 +100,7 @@ def use(path):
 def test_a_changed_byte_of_a_segment_never_changes_what_is_found(collection):
     path = collection.path / "segments" / "00000002.h5"
     whole, expected, n_refused = path.read_bytes(), use(collection.path), 0
-    places = range(0, len(whole), max(1, len(whole) // 160))
+    places = range(0, len(whole), max(1, len(whole) // 100))
     for place in places:
         flip(path, place)
         try:
@@ -104,7 +109,7 @@ def test_a_changed_byte_of_a_segment_never_changes_what_is_found(collection):
             assert "damaged" in str(error) or "was made with" in str(error), error
             n_refused += 1
         path.write_bytes(whole)
-    assert n_refused > 20  # others lie between the arrays
+    assert n_refused > 10  # others lie between the arrays
 
 
 def test_a_block_is_verified_with_its_first_use(collection):

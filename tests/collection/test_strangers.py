@@ -8,10 +8,9 @@ import os
 import h5py
 import numpy as np
 import pytest
-from damaged import LEFT, content_of, some_collection
+from damaged import LEFT, check_command, content_of, forged, some_collection
 from made_up import DESCRIPTION, append, check
 
-from blcf.cli import main
 from blcf.collection import Collection, check_collection
 from blcf.collection.manifest import copy_manifest, swap_manifest
 from blcf.errors import BlcfError, FormatError
@@ -168,13 +167,27 @@ def test_no_copy_yet(tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     report = check_collection(made.path)
     assert report.is_sound and not report.has_copy
-    assert main(["check", str(made.path)]) == 0
+    assert check_command(made.path) == 0
     assert "no copy of the manifest yet" in capsys.readouterr().out
     with made.writing():
         append(made, [1])
     assert check_collection(made.path).has_copy
     (made.path / "manifest.backup.json").unlink()  # later it is missing
     assert [one.file for one in check_collection(made.path).damages] == ["manifest.backup.json"]
+
+
+@pytest.mark.parametrize("images", [60_000, 0])
+def test_lists_that_would_lead_a_merge_astray(collection, images):
+    """Images that there are not, or that stand twice in a list, under digests that fit."""
+    path, entry = collection.path / "segments" / "00000002.h5", {}
+    with forged(path, entry) as file:
+        file["postings/image_ids"][...] = images
+    forge(collection, lambda manifest: manifest["segments"][1].update(entry))
+    opened = Collection.open(collection.path)
+    with opened.writing():
+        with pytest.raises(FormatError, match="00000002.h5 is damaged: Expected .* Run `blcf"):
+            opened.compact()
+    assert check_collection(collection.path).damages[0].file == "segments/00000002.h5"
 
 
 def test_an_external_link_in_a_segment(collection, outside):

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from damaged import LEFT, content_of, damage_cut, damage_flip, some_collection
+from damaged import LEFT, check_command, content_of, damage_cut, damage_flip, some_collection
 from made_up import DESCRIPTION, append, check, name
 
-from blcf.cli import main
 from blcf.collection import Collection, check_collection
 from blcf.errors import InvalidInput, StorageError
 from blcf.storage import members
@@ -90,11 +89,11 @@ def test_unreadable_on_the_command_line(collection, refused, capsys):
     refused["00000002.h5"] = errno.EIO
     damage_cut(collection.path / "statistics.h5")
     for options in ([], ["--repair"]):
-        assert main(["check", str(collection.path), *options]) == 3
+        assert check_command(collection.path, *options) == 3
         out = capsys.readouterr().out
         assert "unreadable: segments/00000002.h5: Could not read" in out
         assert "damaged: statistics.h5" in out and "NOT READ WHOLE, and nothing was changed" in out
-    assert main(["check", str(collection.path), "--json"]) == 3
+    assert check_command(collection.path, "--json") == 3
     assert '"unreadable": [' in capsys.readouterr().out
     assert (collection.path / "statistics.h5").exists()
 

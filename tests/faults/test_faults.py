@@ -297,4 +297,4 @@ def test_collections_of_strangers(tmp_path, n, seed):
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert not said["failures"], "\n\n".join(said["failures"])
-    assert said["totals"]["done"] > n and said["totals"]["refused"] > n
+    assert min(said["totals"]["done"], said["totals"]["refused"]) > n

@@ -42,6 +42,18 @@ def test_sound(tmp_path):
     blocks["none"].touch_one(0, 0)
 
 
+def test_threads_that_verify_the_same_block_leave_out_no_other(tmp_path):
+    """Each of them counts it; the last block must be looked at all the same."""
+    write(tmp_path / "a.h5")
+    change(tmp_path / "a.h5", "numbers", (999, 2))
+    one, n = read(tmp_path / "a.h5")["numbers"], BLOCK // 4
+    for _ in range(3_000 // n + 1):
+        one._marks[0] = 0  # as another thread sees it, that began at the same time
+        one.touch_one(0, 1)
+    with pytest.raises(FormatError):
+        one.touch_one(2_999, 3_000)
+
+
 @pytest.mark.parametrize("how", ["one", "many", "all"])
 def test_damage(tmp_path, how):
     write(tmp_path / "a.h5")
