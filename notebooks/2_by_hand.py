@@ -135,7 +135,7 @@ for title, values in cosines.items():
 #
 # k-means puts the whitened features into groups; the centre of a group is a **visual word**. Each
 # cell gets the number of the nearest word. Before that the maps are interpolated to twice their
-# size (section 5: "to fit more local features"), so cells are 8 pixels apart.
+# size (section 5), so cells are 8 pixels apart.
 
 # %%
 vocabulary = Vocabulary(n_words=300, random_state=0).fit(whitening.transform(sample))
@@ -308,8 +308,8 @@ for side in (384, 256, 192):
 # ## Window
 #
 # A bag of the *whole* scene also counts the gravel. The bag of a **window** around the cat would be
-# more similar, and would say where it is. So slide a window over the map (section 5, "local
-# reranking"); the heat is the cosine of the query with the window that is centred there.
+# more similar, and would say where it is. So slide a window over the map (section 5: local
+# reranking, R); the heat is the cosine of the query with the window that is centred there.
 
 # %%
 search = LocalSearch(index.idf_, sqrt=True, windows="all")

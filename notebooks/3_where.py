@@ -84,7 +84,7 @@ for ax, hit in zip(axes.ravel()[1:], hits):
 #
 # ## Windows
 #
-# The paper (section 5, "local reranking") slides windows of a few sizes over the map of a hit, and
+# The paper (section 5: local reranking, R) slides windows of a few sizes over the map of a hit, and
 # takes the one whose bag has the largest cosine with the query's. There are other ways to choose:
 #
 # | `windows=` | what is looked at |
