@@ -258,6 +258,7 @@ def _add_demo(commands: Any) -> None:
     add(
         "pictures",
         nargs="?",
+        default=None,  # not SUPPRESS, which argparse would hand to the type
         type=Read,
         metavar="FOLDER",
         help="your own pictures (some of them are indexed); default: scenes composed from "

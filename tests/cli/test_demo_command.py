@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from blcf.cli.demo import _program
+from blcf.errors import InvalidInput
 
 
 @pytest.fixture
@@ -84,3 +85,17 @@ def test_mistakes(demo, tmp_path, arguments, message):
     assert status == 2 and out == "" and message in err, err
     assert len(err.strip().splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before, "nothing is made for a mistake"
+
+
+def test_without_a_folder_nothing_is_taken_for_one(call, monkeypatch, tmp_path):
+    """argparse hands its own mark of "not given" to the type of an argument."""
+    taken = {}
+
+    def stop(**options):
+        taken.update(options)
+        raise InvalidInput("stopped")
+
+    monkeypatch.setattr("blcf.cli.demo.run_demo", stop)
+    code, _, said = call("demo", "--out", tmp_path / "demo")
+    assert code == 2 and said == "blcf: stopped\n"
+    assert taken["pictures"] is None
