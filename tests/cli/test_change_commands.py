@@ -112,7 +112,7 @@ def test_approximate_search(place, copy, call):
     status, out, _ = call(*search, "0.5")
     assert status == 0 and out.split()[-1] == "1/03.png"
     status, _, err = call(*search, "2")
-    assert status == 2 and "Expected approximate to be above 0" in err
+    assert status == 2 and "Expected approximate to be a number above 0" in err
 
 
 def test_check_of_nothing(call, tmp_path):

@@ -161,7 +161,7 @@ def test_approximate_search_gives_parts_of_the_scores(engine, scenes):
     scores = dict(zip(exact.names, exact.scores))
     assert all(score <= scores[name] for name, score in zip(some.names, some.scores))
     assert some.scores[0] < exact.scores[0]
-    with pytest.raises(InvalidInput, match="Expected approximate to be above 0"):
+    with pytest.raises(InvalidInput, match="Expected approximate to be a number above 0"):
         SearchOptions(approximate=0)
 
 

@@ -103,7 +103,7 @@ def test_one_query_is_no_list(planted, one):
 
 
 def test_options_are_checked_first(planted):
-    with pytest.raises(InvalidInput, match="Expected k to be 1 or more"):
+    with pytest.raises(InvalidInput, match="Expected k to be an integer from 1"):
         planted.engine().search_many(["none.png"], k=0)
 
 
