@@ -24,6 +24,8 @@ ATTEMPTS = 10  # to check what a writer merges in the same moment
 def check_collection(path: str | os.PathLike[str], *, repair: bool = False) -> CheckReport:
     """Verify every byte of a collection, and on demand repair what can be.
 
+    It takes a second or two per gigabyte that the manifest says the files have.
+
     Parameters
     ----------
     path : the folder

@@ -136,7 +136,7 @@ def cut(folder: Path, outside: Path, rng: random.Random) -> str:
     parts = {"empty": b"", "cut": data[:place], "longer": data + b"x" * 100}
     path.write_bytes(parts.get(how, data[:place] + bytes(len(data) - place)))
     if how == "sparse":
-        os.truncate(path, 1 << 31)
+        os.truncate(path, 1 << 28)  # with digests that fit it is read whole, like any long file
     return f"{path.name} {how}{sealed(folder, rng) if how != 'sparse' else ''}"
 
 
