@@ -45,13 +45,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, built: what an earlier build left in it would come along."""
     copy = tmp_path_factory.mktemp("source") / "blcf"
     copy.mkdir()
-    left_out = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".ipynb_checkpoints", "*.blcf")
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split()]
+    left_out = shutil.ignore_patterns(*ignored)
     for folder in FOLDERS:
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, copy / folder, ignore=left_out)
-    for path in ROOT.iterdir():
-        if path.is_file() and path.name != ".git":
-            shutil.copy(path, copy)
+    files = {path.name for path in ROOT.iterdir() if path.is_file()} - {".git"}
+    for name in files - left_out(str(ROOT), sorted(files)):
+        shutil.copy(ROOT / name, copy)
     done = subprocess.run(
         [sys.executable, "-c", BUILD], cwd=copy, capture_output=True, text=True, timeout=300
     )
