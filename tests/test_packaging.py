@@ -84,9 +84,7 @@ def setup() -> configparser.ConfigParser:
     return parser
 
 
-def test_the_wheel_holds_the_package_and_its_licences(
-    source: Path, wheel: zipfile.ZipFile
-) -> None:
+def test_the_wheel_holds_the_package_and_its_licences(source: Path, wheel: zipfile.ZipFile) -> None:
     about = f"blcf-{blcf.__version__}.dist-info"
     names = {name for name in wheel.namelist() if not name.startswith(f"{about}/")}
     assert names == files_of(source, "blcf")
@@ -117,9 +115,7 @@ def test_the_command_of_the_wheel_is_there(
 def test_the_source_archive_can_be_tested(source: Path) -> None:
     (path,) = (source / "dist").glob("*.tar.gz")
     with tarfile.open(path) as archive:
-        names = {
-            member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()
-        }
+        names = {member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()}
     assert files_of(source, *FOLDERS) <= names
     for path in source.iterdir():
         if path.is_file():
