@@ -10,7 +10,7 @@ import numpy as np
 from blcf.boxes import as_box
 from blcf.errors import InvalidInput
 from blcf.features.codes import CodeFeatures, crop_image
-from blcf.images import ImageLike, as_image
+from blcf.images import ImageLike, Large, Loaded, Original, as_image
 from blcf.printing import shown
 
 __all__ = ["CropCodes", "crop_boxes", "signed_power", "spatial_search_scores"]
@@ -139,9 +139,19 @@ class CropCodes:
     def _boxes(self, size: tuple[int, int], box: Any = None) -> np.ndarray:
         return crop_boxes(size, self.n_levels, box, overlap=self.overlap, square=self.square)
 
-    def prepare(self, image: np.ndarray) -> np.ndarray:
-        """The picture itself: it is cut first, and resized then."""
-        return image
+    loaded_bytes = 16 << 20  # photographs of five megapixels: four wait at a time
+
+    def load(self, original: Original, large: Large | None = None) -> Loaded[np.ndarray]:
+        """A picture of a source itself: it is cut first, and resized then."""
+        return original.through(lambda image: image)
+
+    def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
+        """Each picture by itself: its crops are a batch."""
+        return [[position] for position in range(len(images))]
+
+    def extract_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Codes of the crops of pictures, see `extract_many`."""
+        return self.extract_many(images)
 
     def extract(self, image: ImageLike, box: Any = None) -> np.ndarray:
         """Codes of the crops of a picture or of a box in it: float32 (n_crops_, n_channels).

@@ -17,7 +17,7 @@ from blcf.errors import InvalidInput, WeightsError
 from blcf.features.networks import cut_network
 from blcf.features.part import NetworkPart
 from blcf.features.published import torchvision_models
-from blcf.images import ImageLike, as_image
+from blcf.images import ImageLike, Large, Loaded, Original, as_image
 
 __all__ = ["CodeFeatures", "check_picture", "crop_image"]
 
@@ -132,6 +132,15 @@ class CodeFeatures(NetworkPart):
             return image
         return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes of what `load` gives of a picture."""
+        return 3 * int(self.input_size) ** 2
+
+    def load(self, original: Original, large: Large | None = None) -> Loaded[np.ndarray]:
+        """A picture of a source as the network takes it."""
+        return original.through(self.prepare)
+
     def extract(self, image: ImageLike, box: Any = None) -> np.ndarray:
         """The code of one picture, or of the part of it in a box.
 
@@ -154,6 +163,10 @@ class CodeFeatures(NetworkPart):
         for positions in self.batches(prepared):
             codes[positions] = self._codes([prepared[position] for position in positions])
         return codes
+
+    def extract_batch(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Codes of loaded pictures, together: float32 (n, n_channels_)."""
+        return self._codes(list(images))
 
     @torch.inference_mode()
     def _codes(self, images: list[np.ndarray]) -> np.ndarray:

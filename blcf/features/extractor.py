@@ -14,7 +14,7 @@ from blcf.bounds import check_bounds
 from blcf.errors import InvalidInput
 from blcf.features.networks import default_layer
 from blcf.features.part import NetworkPart
-from blcf.images import ImageLike, as_image, resize_image
+from blcf.images import ImageLike, Large, Loaded, Original, as_image, resize_image
 
 __all__ = ["ConvFeatures"]
 
@@ -84,6 +84,15 @@ class ConvFeatures(NetworkPart):
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """A picture, uint8 (height, width, 3), as the network takes it: resized."""
         return resize_image(image, self.side)
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes of what `load` gives of a picture, at most."""
+        return 3 * int(self.side) ** 2
+
+    def load(self, original: Original, large: Large | None = None) -> Loaded[np.ndarray]:
+        """A picture of a source, resized; `large` is entered while a large one is decoded."""
+        return original.resized(self.side, large)
 
     def extract(self, image: ImageLike, side: int | None = None) -> np.ndarray:
         """The feature map of one picture.

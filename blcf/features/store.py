@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,16 @@ from blcf.errors import (
     VocabularyMismatch,
 )
 from blcf.features.map_file import MapFile
-from blcf.features.streaming import Extractor, extract_pictures
-from blcf.images import ImageList, display_name
+from blcf.features.pipeline import Extracted, Extractor, extract_pictures
+from blcf.images import Original, Source, display_name
+from blcf.images.originals import FileOriginal
 from blcf.storage import read_json, refusals, write_json
 
 __all__ = ["FeatureStore", "feature_key"]
 
 _FORMAT_VERSION = 1
 
-Images = ImageList | tuple[Sequence[str], Sequence[str | os.PathLike[str]]]
+Images = Source | tuple[Sequence[str], Sequence[str | os.PathLike[str]]]
 
 
 def feature_key(extractor: Extractor) -> dict[str, Any]:
@@ -139,13 +140,13 @@ class FeatureStore:
 
         Parameters
         ----------
-        images : an `ImageList`, or names and paths; maps that are damaged are found by `extract`
+        images : a source (`find_images` makes one), or names and paths; maps that are damaged are found by `extract`
         """
         entries = self._file.entries
         return [
             name
-            for name, path in _pairs(images).items()
-            if name not in entries or _state_of(path) not in (None, entries[name].get("file"))
+            for name, original in _originals(images).items()
+            if name not in entries or original.state() not in (None, entries[name].get("file"))
         ]
 
     def extract(
@@ -162,7 +163,7 @@ class FeatureStore:
 
         Parameters
         ----------
-        images : an `ImageList`, or names and paths
+        images : a source (`find_images` makes one), or names and paths
         extractor : of this store's key
         progress : called with how many of the wanted pictures are done, and how many there are
 
@@ -185,35 +186,38 @@ class FeatureStore:
                 f"{', '.join(f'{name} ({given.get(name)!r})' for name in names)}. Open the store "
                 "with feature_key(extractor)."
             )
-        pairs = _pairs(images)
+        originals = _originals(images)
         with self._writing():
-            wanted = [(name, path) for name, path in pairs.items() if not self._holds(name, path)]
+            wanted = [one for one in originals.values() if not self._holds(one)]
             if progress is not None:
                 progress(0, len(wanted))
-            found = extract_pictures([path for _, path in wanted], extractor)
+            found: Generator[Extracted[np.ndarray], None, None] = extract_pictures(
+                extractor, wanted
+            )
             with closing(found):
-                for n_done, (position, size, result) in enumerate(found, 1):
-                    self._keep(*wanted[position], size, result)
+                for n_done, (original, one) in enumerate(zip(wanted, found), 1):
+                    self._keep(original, one)
                     if progress is not None:
                         progress(n_done, len(wanted))
 
-    def _keep(
-        self, name: str, path: Path, size: tuple[int, int], result: np.ndarray | InvalidInput
-    ) -> None:
+    def _keep(self, original: Original, found: Extracted[np.ndarray]) -> None:
         """Keep an array, or why there is none."""
-        facts = {"size": size, "file": _state_of(path)}
+        content, read = found.content, found.facts
+        # As the file was when it was read, where it could be: it may have changed since.
+        state = [read.mtime_ns, read.n_bytes] if read.n_bytes >= 0 else original.state()
+        facts = {"size": found.size, "file": state}
         with refusals(self.path):
-            if isinstance(result, InvalidInput):
-                reason = getattr(result, "reason", "") or str(result)
-                self._file.note(name, skipped=reason, **facts)
+            if isinstance(content, InvalidInput):
+                reason = getattr(content, "reason", "") or str(content)
+                self._file.note(found.name, skipped=reason, **facts)
             else:
-                self._file.append(name, result, self._key["dtype"], **facts)
-                self._intact.add(name)
+                self._file.append(found.name, content, self._key["dtype"], **facts)
+                self._intact.add(found.name)
 
-    def _holds(self, name: str, path: Path) -> bool:
+    def _holds(self, original: Original) -> bool:
         """Whether a picture needs no extraction."""
+        name, state = original.name, original.state()
         entry = self._file.entries.get(name)
-        state = _state_of(path)
         if entry is None or state not in (None, entry.get("file")):
             return False
         if "skipped" in entry or name in self._intact:
@@ -298,23 +302,17 @@ def _folder_name(key: Mapping[str, Any]) -> str:
     return f"{re.sub('[^A-Za-z0-9._-]+', '_', text)[:100]}-{digest}"
 
 
-def _pairs(images: Images) -> dict[str, Path]:
-    """Paths of pictures by their names."""
-    if isinstance(images, ImageList):
-        return {name: images.path(name) for name in images.names}
+def _originals(images: Images) -> dict[str, Original]:
+    """Pictures by their names."""
+    if not isinstance(images, tuple) and hasattr(images, "original"):
+        return {name: images.original(name) for name in images.names}
     try:
-        names, paths = images
-        return {str(name): Path(path) for name, path in zip(names, paths, strict=True)}
+        names, paths = images  # type: ignore[misc]
+        return {
+            str(name): FileOriginal(str(name), Path(path))
+            for name, path in zip(names, paths, strict=True)
+        }
     except (TypeError, ValueError) as error:
         raise InvalidInput(
             f"Expected an ImageList, or as many names as paths ({error}). find_images makes one."
         ) from error
-
-
-def _state_of(path: Path) -> list[int] | None:
-    """What tells whether a file has changed; None where there is none."""
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):  # ValueError: a NUL character in the path
-        return None
-    return [state.st_mtime_ns, state.st_size]

@@ -1,5 +1,8 @@
 """Where pictures come from: finding files, reading them as RGB arrays, reading ahead.
 
+- a `Source` (sources.py) has names, and an `Original` (originals.py) for each: the picture where it
+  is, read when it is its turn. `ImageList` is one of files, `GivenPictures` one of what the caller
+  holds; `as_sources` makes them of whatever is added;
 - `find_images` (folder.py) lists pictures and gives each its name in a collection, from a folder
   or a list (lists.py); `join_lists` (joining.py) makes one list of several;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
@@ -15,23 +18,33 @@
 Files go in and arrays come out; nothing here knows a network or a collection.
 """
 
-from blcf.images.folder import IMAGE_SUFFIXES, ImageList, find_images, find_listed
+from blcf.images.folder import IMAGE_SUFFIXES, find_images, find_listed
+from blcf.images.image_list import ImageList
 from blcf.images.joining import join_lists
 from blcf.images.masks import read_mask
 from blcf.images.names import display_name
+from blcf.images.originals import Loaded, Original, PictureFacts, file_state
 from blcf.images.pixels import ImageLike, as_image, check_image
 from blcf.images.prefetch import read_ahead
 from blcf.images.reading import Large, read_image, read_resized, read_through
 from blcf.images.resizing import resize_image, resized_size
+from blcf.images.sources import GivenPictures, Source, as_sources
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "GivenPictures",
     "ImageLike",
     "ImageList",
+    "Loaded",
+    "Original",
+    "PictureFacts",
+    "Source",
     "as_image",
+    "as_sources",
     "check_image",
     "Large",
     "display_name",
+    "file_state",
     "find_images",
     "find_listed",
     "join_lists",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from PIL import Image
+
 __all__ = [
     "FORMATS",
     "LARGE_BYTES",
@@ -21,6 +23,7 @@ __all__ = [
     "Declared",
     "Refused",
     "check_parts",
+    "check_size",
     "not_a_picture",
 ]
 
@@ -105,3 +108,20 @@ def not_a_picture() -> Refused:
         "it is not a picture in one of the formats that are read "
         f"({', '.join(FORMATS)}), or its header is damaged or cut short"
     )
+
+
+def check_size(
+    width: int, height: int, *, min_side: int = 16, max_pixels: int = MAX_PIXELS
+) -> None:
+    """Raise `Refused` for a picture of fewer or more pixels than are taken."""
+    own_limit = Image.MAX_IMAGE_PIXELS  # of Pillow, which an application may set; None is none
+    most = max_pixels if own_limit is None else min(max_pixels, 2 * own_limit)
+    if width * height > most:
+        raise Refused(
+            f"it is too large ({width} x {height} pixels; at most {most} pixels are read)"
+        )
+    if min(width, height) < min_side:
+        raise Refused(
+            f"it is too small ({width} x {height} pixels; "
+            f"the shorter side must have at least {min_side})"
+        )

@@ -13,14 +13,14 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from blcf.errors import InvalidInput
+from blcf.images.image_list import ImageList
 from blcf.images.lists import parse_list, read_list, why
 from blcf.images.names import absolute_path, common_folder, display_name, name_below
 
-__all__ = ["IMAGE_SUFFIXES", "ImageList", "find_images", "find_listed"]
+__all__ = ["IMAGE_SUFFIXES", "find_images", "find_listed"]
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -40,47 +40,6 @@ _EXPECTED = (
     f"a folder, a picture ({', '.join(IMAGE_SUFFIXES)}) or a list of pictures in UTF-8, one path "
     "per line"
 )
-
-
-@dataclass(frozen=True)
-class ImageList:
-    """Pictures below one folder, each with the name it has in a collection.
-
-    Attributes
-    ----------
-    root : Path
-        Absolute folder; symbolic links in it are kept as they were given.
-    names : list of str
-        Paths relative to `root`, "/" between the parts, unique. A file name that is not valid
-        UTF-8 keeps Python's surrogateescape form, so that the file can be opened;
-        `display_name(name)` is the form that can be printed.
-    problems : list of (str, str)
-        What was passed over in a folder because it could not be read: (name, reason), sorted.
-        Always empty for lists, whose entries are not looked at before they are read.
-    """
-
-    root: Path
-    names: list[str]
-    problems: list[tuple[str, str]] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-        return len(self.names)
-
-    def path(self, name: str) -> Path:
-        """Return the absolute path of the picture `name`.
-
-        Raises
-        ------
-        InvalidInput
-            If `name` leads out of `root` (it is absolute or has ".." among its parts).
-        """
-        if Path(name).anchor or ".." in Path(name).parts:
-            raise InvalidInput(
-                f"Expected the name of a picture below {display_name(self.root)}, "
-                f"got {display_name(name)!r}, which leads out of it. Use one of `names`."
-            )
-        return self.root / name
 
 
 def find_images(

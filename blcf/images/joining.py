@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blcf.errors import InvalidInput
-from blcf.images.folder import ImageList
+from blcf.images.image_list import ImageList
 
 __all__ = ["join_lists"]
 

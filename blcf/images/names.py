@@ -40,9 +40,11 @@ def display_name(path: str | os.PathLike[str]) -> str:
     return "".join(
         # Only Cc and Cs: an emoji joiner or a no-break space is unprintable to `str.isprintable`
         # but harmless, and an escaped name can no longer be copied from the terminal.
-        char.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(char) in ("Cc", "Cs")
-        else char
+        (
+            char.encode("unicode_escape").decode("ascii")
+            if unicodedata.category(char) in ("Cc", "Cs")
+            else char
+        )
         for char in text
     )
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from blcf.errors import BlcfError, FormatError, UnreadableImage
-from blcf.images.bounds import MAX_BYTES, MAX_PIXELS, Declared, Refused
+from blcf.images.bounds import MAX_BYTES, MAX_PIXELS, Declared, Refused, check_size
 from blcf.images.decoding import decode, open_declared, orientation_of
 from blcf.images.headers import declare
 from blcf.images.names import display_name
@@ -31,6 +31,7 @@ from blcf.storage import open_plain
 
 __all__ = [
     "Large",
+    "Stamp",
     "convert_image",
     "decode_image",
     "read_as",
@@ -46,6 +47,8 @@ Name = str | os.PathLike[str]
 
 Large = Callable[[Path], AbstractContextManager[None]]
 """What is entered while a large picture is decoded; what it raises of ours is raised."""
+Stamp = Callable[[os.stat_result, bytes], object]
+"""What gets the state of a file as it is read, and its bytes."""
 
 _ROOM = Room()
 
@@ -99,12 +102,13 @@ def read_through(
     *,
     min_side: int = 16,
     max_pixels: int = MAX_PIXELS,
+    stamp: Stamp | None = None,
 ) -> tuple[T, Size]:
     """What is made of a picture (see `read_image`), and its size: (width, height), pixels.
 
     Room for the picture is held until `use` returns, whose errors are left as they are.
     """
-    return _read(path, _content, use, min_side, max_pixels)
+    return _read(path, partial(_content, stamp=stamp), use, min_side, max_pixels)
 
 
 def decode_image(data: bytes, *, min_side: int = 16, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -123,7 +127,7 @@ def convert_image(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels
     """`read_image` of a picture of any size that Pillow has opened, or made; it stays open."""
 
     def attempt() -> Pixels:
-        _check_size(*image.size, min_side=1, max_pixels=max_pixels)
+        check_size(*image.size, min_side=1, max_pixels=max_pixels)
         image.load()
         return upright_rgb(image, orientation_of(image))
 
@@ -140,7 +144,9 @@ def read_as(convert: Callable[[Image.Image], Pixels], path: Name, *, min_side: i
         return turned(stored, orientation)
 
 
-def read_resized(path: Name, side: int, *, large: Large | None = None) -> tuple[Pixels, Size]:
+def read_resized(
+    path: Name, side: int, *, large: Large | None = None, stamp: Stamp | None = None
+) -> tuple[Pixels, Size]:
     """``resize_image(read_image(path), side)``, and the picture's own size, in less memory.
 
     A large picture (`Declared.is_large`) is never there as a whole RGB array: a JPEG is decoded at
@@ -151,13 +157,15 @@ def read_resized(path: Name, side: int, *, large: Large | None = None) -> tuple[
     ----------
     side : length of the longer side, pixels
     large : gets the path of a large picture; its context is held while that is decoded
+    stamp : gets the state and the bytes of the file
 
     Returns
     -------
     uint8 (new height, new width, 3), and (width, height) of the picture, pixels
     """
     with ExitStack() as held:
-        image, orientation, declared = _decoded(path, _content, held, 16, MAX_PIXELS, side, large)
+        content = partial(_content, stamp=stamp)
+        image, orientation, declared = _decoded(path, content, held, 16, MAX_PIXELS, side, large)
         size = declared.width, declared.height
         upright_size = size[::-1] if orientation >= 5 else size
         if declared.is_large:
@@ -202,7 +210,7 @@ def _decoded(
 
     def attempt() -> tuple[ImageFile.ImageFile, int, Declared]:
         declared = declare(content(path))
-        _check_size(declared.width, declared.height, min_side=min_side, max_pixels=max_pixels)
+        check_size(declared.width, declared.height, min_side=min_side, max_pixels=max_pixels)
         reduced_to = side if declared.is_large else None
         n_rgb_bytes = 0 if reduced_to else declared.n_rgb_bytes
         held.enter_context(_ROOM.held(declared.n_bytes + n_rgb_bytes))
@@ -235,7 +243,7 @@ def _telling(path: Name, attempt: Callable[[], T]) -> T:
         raise unreadable from error
 
 
-def _content(path: Name) -> bytes:
+def _content(path: Name, stamp: Stamp | None = None) -> bytes:
     """The bytes of a file that may be a picture."""
     if stat.S_ISDIR(os.stat(path).st_mode):
         raise Refused("it is a folder, not a picture")
@@ -244,27 +252,16 @@ def _content(path: Name) -> bytes:
     except FormatError as error:  # opening a pipe would wait for a writer
         raise Refused("it is not a regular file") from error
     with file:
-        n_bytes = os.fstat(file.fileno()).st_size
+        state = os.fstat(file.fileno())
+        n_bytes = state.st_size
         if n_bytes > MAX_BYTES:
             raise Refused(f"it is too large ({n_bytes} bytes; at most {MAX_BYTES} are read)")
         content = file.read(n_bytes)  # no more: memory is taken before anything is read
     if not content:
         raise Refused("the file is empty (0 bytes)")
+    if stamp is not None:
+        stamp(state, content)
     return content
-
-
-def _check_size(width: int, height: int, *, min_side: int, max_pixels: int) -> None:
-    own_limit = Image.MAX_IMAGE_PIXELS  # of Pillow, which an application may set; None is none
-    most = max_pixels if own_limit is None else min(max_pixels, 2 * own_limit)
-    if width * height > most:
-        raise Refused(
-            f"it is too large ({width} x {height} pixels; at most {most} pixels are read)"
-        )
-    if min(width, height) < min_side:
-        raise Refused(
-            f"it is too small ({width} x {height} pixels; "
-            f"the shorter side must have at least {min_side})"
-        )
 
 
 def _reason(error: Exception) -> str:

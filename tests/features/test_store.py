@@ -25,7 +25,7 @@ from blcf.errors import (
 )
 from blcf.features import CodeFeatures, ConvFeatures, FeatureStore, feature_key
 from blcf.features.map_file import MapFile
-from blcf.images import ImageList, find_images, read_image
+from blcf.images import ImageList, Large, Loaded, Original, find_images, read_image
 
 
 class Means:
@@ -42,10 +42,15 @@ class Means:
     def describe(self) -> dict[str, Any]:
         return {"weights": f"/somewhere/{id(self)}", "layer": "mine", **self.described}
 
-    def prepare(self, image: np.ndarray) -> np.ndarray:
-        return image[:8]
+    loaded_bytes = 3 * 8 * 40
 
-    def extract_many(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def load(self, original: Original, large: Large | None = None) -> Loaded[np.ndarray]:
+        return original.through(lambda image: image[:8])
+
+    def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
+        return [list(range(len(images)))] if images else []
+
+    def extract_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         if any(image[0, 0, 0] == self.refuse for image in images):
             raise InvalidInput("the network does not like red")
         self.seen += [int(image[0, 0, 0]) for image in images]

@@ -1,0 +1,216 @@
+"""Pictures of a source on their way through a network: read ahead, in batches, in order.
+
+Reading and resizing (threads), the network (the caller's thread) and what is made of its maps (a
+thread) go on at the same time, each on pictures behind those of the stage before it; the caller
+gets them in order. It is the one way from pictures to features: collections, feature stores and
+descriptors take it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from blcf.errors import InvalidInput, UnreadableImage
+from blcf.images import Large, Loaded, Original, PictureFacts, read_ahead
+
+__all__ = ["Extracted", "Extractor", "Kept", "extract_pictures"]
+
+T = TypeVar("T")
+Size = tuple[int, int]
+
+# How many pictures are looked at together for batches of equal shape, and how many bytes of them:
+# 128 resized pictures of side 384 are 40 MB. The more, the fewer batches: each shape and size of a
+# batch that oneDNN has not seen costs it half a millisecond a convolution.
+_LOOKED_AT, _LOOKED_AT_BYTES = 128, 64 << 20
+
+
+class Extractor(Protocol):
+    """What makes an array of a picture: `ConvFeatures`, `CodeFeatures` and their like."""
+
+    kind: str
+    dtype_: str
+
+    def describe(self) -> dict[str, Any]:
+        """What an array depends on."""
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes of what `load` gives of a picture, about."""
+
+    def load(self, original: Original, large: Large | None = None) -> Loaded[np.ndarray]:
+        """A picture as it will be needed, uint8 (height, width, 3); called in threads."""
+
+    def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
+        """Which of some loaded pictures share a batch: positions."""
+
+    def extract_batch(self, images: Sequence[np.ndarray]) -> np.ndarray | Sequence[np.ndarray]:
+        """Float32 arrays of the loaded pictures of a batch, in their order."""
+
+
+class Kept(Protocol):
+    """Feature maps that were kept of earlier passes over the pictures."""
+
+    def get(self, original: Original) -> Loaded[np.ndarray] | None:
+        """The map, float32, of a picture, if there is one and the picture has not changed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted(Generic[T]):
+    """A picture behind the network.
+
+    Attributes
+    ----------
+    name : of the picture
+    size : (width, height) of the original in pixels; (0, 0) where it could not be read
+    facts : of the picture
+    content : what was made of its features; or the error of a picture that could not be read
+        (`UnreadableImage`), or that the network could not take
+    """
+
+    name: str
+    size: Size
+    facts: PictureFacts
+    content: T | UnreadableImage
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Pictures of one shape: arrays, then an array of their maps, then what is made of these.
+
+    Pictures that could not be read, or not taken, are a batch, too: a list of their errors.
+    """
+
+    positions: list[int]
+    loaded: list[Loaded[Any]]
+    contents: Any
+
+
+def extract_pictures(
+    extractor: Extractor,
+    originals: Sequence[Original],
+    encode: Callable[[np.ndarray], Sequence[T]] = list,
+    *,
+    kept: Kept | None = None,
+    large: Large | None = None,
+) -> Generator[Extracted[T], None, None]:
+    """What is made of the features of pictures, in the pictures' order.
+
+    While the network computes a batch in the caller's thread, `encode` is busy with the one before
+    it, and threads read the ones behind it. Where the network fills the cores this gains nothing
+    (benchmarks/extraction.md); beside a GPU, or with more cores, it does.
+
+    Loaded pictures in memory are at most three times those that are looked at together (120 MB),
+    maps those of three batches and what `encode` makes of pictures looked at together. When the
+    generator has ended, been closed, or raised, it waits for one batch at most, and a second for
+    pictures that are being decoded: a thread that takes longer is left to itself.
+
+    Parameters
+    ----------
+    encode : takes features of one shape, float32 (n, ...), gives n things; called in one thread,
+        with earlier pictures first as far as batches of like shapes allow
+    kept : feature maps of some of the pictures, which need no network
+    large : gets the path of each large picture; its context is held while that is decoded
+
+    Raises
+    ------
+    Exception
+        Of `encode`, behind the pictures that were finished before it; of the network and an
+        interrupt, at once.
+    """
+    n_looked_at = max(1, min(_LOOKED_AT, _LOOKED_AT_BYTES // extractor.loaded_bytes))
+    load = partial(_load, extractor=extractor, kept=kept, large=large)
+    read = read_ahead(originals, load, ahead=n_looked_at)
+    # The network stays in this thread: glibc keeps the memory of activations for the main one (see
+    # blcf.features.part), in another VGG16 takes 2,700 fresh pages a picture.
+    computed = (
+        through
+        for batch in _batches(extractor, read, n_looked_at)
+        for through in _through(extractor, batch)
+    )
+    behind = read_ahead(computed, partial(_encode, encode), n_workers=1, ahead=1, patience=None)
+    done: dict[int, Extracted[T]] = {}
+    n_given = 0
+    with closing(read), closing(behind):
+        for _, batch in behind:
+            assert isinstance(batch, _Batch)  # what cannot be taken is an error within it
+            for position, one, content in zip(
+                batch.positions, batch.loaded, batch.contents, strict=True
+            ):
+                name = originals[position].name
+                done[position] = Extracted(name, one.size, one.facts, content)
+            while n_given in done:
+                yield done.pop(n_given)
+                n_given += 1
+
+
+def _load(
+    original: Original, extractor: Extractor, kept: Kept | None, large: Large | None
+) -> Loaded[np.ndarray]:
+    """A picture ready for the network, or its map where that is kept."""
+    found = kept.get(original) if kept is not None else None
+    return extractor.load(original, large) if found is None else found
+
+
+def _batches(
+    extractor: Extractor,
+    read: Iterable[tuple[int, Loaded[np.ndarray] | UnreadableImage]],
+    n_looked_at: int,
+) -> Iterator[_Batch]:
+    """Batches of pictures of one shape, or of errors, from as many as are looked at together."""
+    while seen := list(islice(read, n_looked_at)):
+        bad = [(index, result) for index, result in seen if isinstance(result, UnreadableImage)]
+        if bad:
+            nothing = Loaded(None, (0, 0))
+            yield _Batch([i for i, _ in bad], [nothing] * len(bad), [error for _, error in bad])
+        good = [(index, result) for index, result in seen if isinstance(result, Loaded)]
+        maps = defaultdict(list)
+        for one in good:
+            if one[1].content.dtype == np.float32:  # a map that was kept
+                maps[one[1].content.shape].append(one)
+        good = [one for one in good if one[1].content.dtype == np.uint8]
+        for alike in maps.values():
+            yield _batch(alike, np.stack([each.content for _, each in alike]))
+        del seen, bad, maps
+        for positions in extractor.batches([each.content for _, each in good]):
+            chosen = [good[position] for position in positions]
+            yield _batch(chosen, [each.content for _, each in chosen])
+
+
+def _batch(chosen: Sequence[tuple[int, Loaded[np.ndarray]]], contents: Any) -> _Batch:
+    facts = [Loaded(None, each.size, each.facts) for _, each in chosen]
+    return _Batch([index for index, _ in chosen], facts, contents)
+
+
+def _through(extractor: Extractor, batch: _Batch) -> list[_Batch]:
+    """A batch behind the network; where that refuses, each picture alone, or why it cannot be."""
+    if isinstance(batch.contents, np.ndarray) or isinstance(batch.contents[0], UnreadableImage):
+        return [batch]
+    try:
+        found = np.asarray(extractor.extract_batch(batch.contents))
+        return [_Batch(batch.positions, batch.loaded, found)]
+    except InvalidInput as error:
+        if len(batch.positions) > 1:
+            alone = zip(batch.positions, batch.loaded, batch.contents)
+            return [
+                one
+                for position, facts, image in alone
+                for one in _through(extractor, _Batch([position], [facts], [image]))
+            ]
+        refusal = UnreadableImage(str(error))
+        refusal.reason = str(error)
+        return [_Batch(batch.positions, batch.loaded, [refusal])]
+
+
+def _encode(encode: Callable[[np.ndarray], Sequence[T]], batch: _Batch) -> _Batch:
+    """A batch behind `encode`; errors stay what they are."""
+    if isinstance(batch.contents, np.ndarray):
+        batch.contents = encode(batch.contents)
+    return batch
