@@ -242,6 +242,23 @@ def polygon_shares(points, size, shape):
     return shares
 
 
+def edges_cross(points):
+    """Whether two edges of a polygon cross between their ends, each with each."""
+
+    def side(start, end, point):
+        return (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (
+            point[0] - start[0]
+        )
+
+    edges = list(zip(points, points[1:] + points[:1]))
+    return any(
+        side(*one, other[0]) * side(*one, other[1]) < 0
+        and side(*other, one[0]) * side(*other, one[1]) < 0
+        for i, one in enumerate(edges)
+        for other in edges[:i]
+    )
+
+
 def mask_shares(mask, shape):
     """The mean of a mask over each cell, pixel by pixel."""
     (h, w), height, width = shape, len(mask), len(mask[0])

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from blcf.errors import InvalidInput
+from blcf.kernels.polygons import any_crossing, cover
 
 __all__ = ["as_polygon", "polygon_coverage"]
 
 logger = logging.getLogger(__name__)
 
-MAX_POINTS = 10_000  # the search for crossing edges is quadratic; these take 1.4 s
+MAX_POINTS = 10_000
 
 
 def as_polygon(polygon: Any, size: tuple[int, int]) -> np.ndarray:
@@ -80,10 +81,8 @@ def as_polygon(polygon: Any, size: tuple[int, int]) -> np.ndarray:
 def polygon_coverage(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The share of each cell of a map that lies inside a polygon, exact but for rounding.
 
-    Each edge is cut where it passes a border of cells. A piece of height dy in a cell has the part
-    of that cell to its right, and all cells to the right in its row, on one side: their sum over
-    all pieces, signed by direction, is the area inside (Green's theorem, as font renderers do).
-    Clipping the polygon to every cell (the oracle of the tests) gives the same, slower.
+    See `blcf.kernels.polygons.cover`. Clipping the polygon to every cell (the oracle of the tests)
+    gives the same, slower.
 
     Parameters
     ----------
@@ -99,24 +98,8 @@ def polygon_coverage(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     InvalidInput
         Edges that cross in a corner of both, which `as_polygon` lets pass.
     """
-    h, w = shape
-    starts = points[:, :, None]  # (n, 2, 1)
-    steps = np.roll(points, -1, axis=0)[:, :, None] - starts
-    with np.errstate(divide="ignore", invalid="ignore"):
-        at_x = (np.arange(w + 1) - starts[:, 0]) / steps[:, 0]  # (n, w + 1)
-        at_y = (np.arange(h + 1) - starts[:, 1]) / steps[:, 1]
-    ends = np.tile([0.0, 1.0], (len(points), 1))
-    at = np.nan_to_num(np.concatenate([ends, at_x, at_y], axis=1)).clip(0, 1)
-    pieces = starts + steps * np.sort(at, axis=1)[:, None]  # (n, 2, h + w + 4)
-    x, y = np.moveaxis((pieces[..., 1:] + pieces[..., :-1]) / 2, 1, 0)  # middles
-    heights = np.diff(pieces[:, 1])
-    columns = np.clip(x, 0, w - 1).astype(int)
-    rows = np.clip(y, 0, h - 1).astype(int)
-    right = columns + 1 - x
-    area = np.zeros((h, w + 1))
-    np.add.at(area, (rows, columns), heights * right)
-    np.add.at(area, (rows, columns + 1), heights * (1 - right))
-    area = np.cumsum(area, axis=1)[:, :w]
+    area = np.zeros(shape)
+    cover(np.ascontiguousarray(points, dtype=np.float64), area)
     area = area if area.sum() >= 0 else -area
     if area.min() < -0.01 or area.max() > 1.01:  # more than points rounded to 1e-4 can do
         raise _crossing()
@@ -125,14 +108,8 @@ def polygon_coverage(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _crosses_itself(points: np.ndarray) -> bool:
     """Whether two edges cross between their ends; edges that only touch do no harm."""
-    ends = np.roll(points, -1, axis=0)
-    for i in range(len(points) - 2):
-        start, end, others, other_ends = points[i], ends[i], points[i + 1 :], ends[i + 1 :]
-        crossed = _turns(start, end, others) * _turns(start, end, other_ends) < 0
-        crossed &= _turns(others, other_ends, start) * _turns(others, other_ends, end) < 0
-        if crossed.any():
-            return True
-    return False
+    leftmost = np.minimum(points[:, 0], np.roll(points[:, 0], -1))
+    return bool(any_crossing(points, np.argsort(leftmost, kind="stable")))
 
 
 def _turns(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> np.ndarray:

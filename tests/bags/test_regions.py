@@ -17,6 +17,7 @@ from blcf.bags import (
     BagOfWords,
     mask_weights,
     polygon_weights,
+    polygons,
     region_box,
     region_weights,
 )
@@ -160,6 +161,17 @@ def test_triangle_by_hand():
     np.testing.assert_allclose(polygon_weights(square, (30, 30), (3, 3), "soft"), stairs)
     assert polygon_weights(square, (30, 30), (3, 3)).tolist() == np.ceil(stairs).tolist()
     assert region_box((40, 30), polygon=[(3, 4), (9.5, 4), (5, 20)]).tolist() == [3, 4, 9.5, 20]
+
+
+def test_edges_that_cross_are_the_oracle():
+    """On whole numbers, where nothing is rounded; many edges touch, many lie on one line."""
+    rng, found = np.random.default_rng(1), []
+    for _ in range(300):
+        points = rng.integers(0, 9, (int(rng.integers(3, 9)), 2))
+        points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)].astype(float)
+        found.append(oracle.edges_cross(points.tolist()))
+        assert polygons._crosses_itself(points) == found[-1], points.tolist()
+    assert 50 < sum(found) < 250
 
 
 def test_concave_polygon_spares_the_notch():
