@@ -2,14 +2,24 @@
 
 from blcf.bags.bag_of_words import BagOfWords, eighths
 from blcf.bags.polygons import as_polygon
-from blcf.bags.regions import HOWS, mask_weights, polygon_weights, region_box, region_weights
+from blcf.bags.regions import (
+    HOWS,
+    DrawnRegion,
+    draw_region,
+    mask_weights,
+    polygon_weights,
+    region_box,
+    region_weights,
+)
 from blcf.bags.weighting import WEIGHTINGS, spatial_weights
 
 __all__ = [
     "HOWS",
     "WEIGHTINGS",
     "BagOfWords",
+    "DrawnRegion",
     "as_polygon",
+    "draw_region",
     "eighths",
     "mask_weights",
     "polygon_weights",

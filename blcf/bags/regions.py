@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from blcf.bags.masks import as_mask, mask_box, overlaps
 from blcf.bags.polygons import as_polygon, polygon_coverage
 from blcf.boxes import as_box, box_to_cells
 from blcf.errors import InvalidInput
 
-__all__ = ["HOWS", "mask_weights", "polygon_weights", "region_box", "region_weights"]
+__all__ = [
+    "HOWS",
+    "DrawnRegion",
+    "draw_region",
+    "mask_weights",
+    "polygon_weights",
+    "region_box",
+    "region_weights",
+]
 
 HOWS = ("hard", "soft", "distance")
 
@@ -26,6 +36,85 @@ HOWS = ("hard", "soft", "distance")
 _LEAST_COVERAGE = 5e-9
 
 _Box = Sequence[float] | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnRegion:
+    """What was drawn on a picture, checked; `draw_region` makes it, and nothing checks it again.
+
+    Attributes
+    ----------
+    size : (width, height) of the picture, pixels
+    box : float32 (4,), xyxy, pixels: the bounding box, inside the picture; None for all of it
+    points : float64 (n, 2), xy, pixels: the corners of the box or polygon; None where it is a mask
+    mask : float32 (height, width), 0..1; None where it is none
+    how : one of `HOWS`
+    """
+
+    size: tuple[int, int]
+    box: np.ndarray | None = None
+    points: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    how: str = "hard"
+
+    def weights(self, shape: tuple[int, int]) -> np.ndarray:
+        """What each cell of a map of the picture counts: float32 (h, w), 0..1; the largest is 1."""
+        (h, w), (width, height) = shape, self.size
+        if self.box is None:
+            return np.ones(shape, dtype=np.float32)
+        if self.points is not None:
+            scaled = np.round(self.points * (w, h) / (width, height), 4)
+            coverage = polygon_coverage(scaled, shape)
+        else:
+            assert self.mask is not None
+            selected = self.mask
+            if self.how != "soft":
+                selected = (selected > 0.5).astype(np.float32)
+            coverage = overlaps(h, height) @ selected @ overlaps(w, width).T  # (h, w)
+        return _weigh(coverage, self.how, box_to_cells(self.box, self.size, shape))
+
+    def mirrored(self) -> DrawnRegion:
+        """The same region of the mirrored picture."""
+        width, box, points = self.size[0], self.box, self.points
+        if box is not None:
+            x1, y1, x2, y2 = box.astype(np.float64)
+            box = np.array([width - x2, y1, width - x1, y2], dtype=np.float32)
+        if points is not None:
+            points = points * (-1, 1) + (width, 0)
+            points = points.astype(np.float32).astype(np.float64)  # as they are given
+        mask = None if self.mask is None else self.mask[:, ::-1]
+        return replace(self, box=box, points=points, mask=mask)
+
+
+def draw_region(
+    size: tuple[int, int],
+    *,
+    box: _Box | None = None,
+    polygon: Any = None,
+    mask: np.ndarray | None = None,
+    how: str = "hard",
+) -> DrawnRegion:
+    """Check what was drawn on a picture; parameters and errors are those of `region_weights`."""
+    check_how(how)
+    _check_region(size, box, polygon, mask)
+    if box is not None:
+        checked = as_box(box, size)
+        return DrawnRegion(size, checked, _corners(checked), how=how)
+    if polygon is not None:
+        points = as_polygon(polygon, size)
+        return DrawnRegion(size, _bounds(points), points, how=how)
+    if mask is None:
+        return DrawnRegion(size, how=how)
+    values = as_mask(mask)
+    least = 0.0 if how == "soft" else 0.5
+    if values.max() <= least:
+        given = np.asarray(mask)
+        raise InvalidInput(
+            f"Expected a mask with pixels above {least:g}, got an empty one; its largest value is "
+            f"{given.max()} ({given.dtype}). uint8 masks go from 0 to 255: pass `mask > 0` where "
+            "any value but 0 marks the object."
+        )
+    return DrawnRegion(size, mask_box(values), None, values, how)
 
 
 def region_weights(
@@ -74,15 +163,7 @@ def region_weights(
     >>> region_weights((2, 3), (30, 20), polygon=[(0, 0), (15, 0), (0, 15)]).tolist()
     [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
     """
-    _check_region(size, box, polygon, mask)
-    if box is not None:
-        return _weights_of_points(_corners(as_box(box, size)), size, shape, how)
-    if polygon is not None:
-        return polygon_weights(polygon, size, shape, how)
-    if mask is not None:
-        return mask_weights(mask, shape, how)
-    _check_how(how)
-    return np.ones(shape, dtype=np.float32)
+    return draw_region(size, box=box, polygon=polygon, mask=mask, how=how).weights(shape)
 
 
 def region_box(
@@ -101,15 +182,10 @@ def region_box(
     -------
     float32 (4,), xyxy, pixels of the original image, or None
     """
-    _check_region(size, box, polygon, mask)
-    if box is not None:
-        return as_box(box, size)
-    if polygon is not None:
-        return _bounds(as_polygon(polygon, size))
-    if mask is None:
-        return None
-    values = _as_mask(mask)
-    return _mask_box(values > (0.5 if values.max() > 0.5 else 0))
+    if mask is not None:  # whatever weights it would give
+        _check_region(size, box, polygon, mask)
+        return mask_box(as_mask(mask))
+    return draw_region(size, box=box, polygon=polygon).box
 
 
 def polygon_weights(
@@ -135,7 +211,7 @@ def polygon_weights(
     InvalidInput
         Not such points; no area; edges that cross; wholly outside the image; unknown `how`.
     """
-    return _weights_of_points(as_polygon(polygon, size), size, shape, how)
+    return draw_region(size, polygon=polygon, how=how).weights(shape)
 
 
 def mask_weights(mask: np.ndarray, shape: tuple[int, int], how: str = "hard") -> np.ndarray:
@@ -157,29 +233,9 @@ def mask_weights(mask: np.ndarray, shape: tuple[int, int], how: str = "hard") ->
     InvalidInput
         Not such an array; NaN; a mask that selects no pixel; unknown `how`.
     """
-    _check_how(how)
-    values = _as_mask(mask)
-    least = 0.0 if how == "soft" else 0.5
-    if values.max() <= least:
-        raise InvalidInput(
-            f"Expected a mask with pixels above {least:g}, got an empty one; its largest value is "
-            f"{np.max(mask)} ({mask.dtype}). uint8 masks go from 0 to 255: pass `mask > 0` where "
-            "any value but 0 marks the object."
-        )
-    (h, w), (height, width) = shape, values.shape
-    selected = values if how == "soft" else (values > 0.5).astype(np.float32)
-    coverage = _overlaps(h, height) @ selected @ _overlaps(w, width).T  # (h, w)
-    return _weigh(coverage, how, box_to_cells(_mask_box(selected > 0), (width, height), shape))
-
-
-def _weights_of_points(
-    points: np.ndarray, size: tuple[int, int], shape: tuple[int, int], how: str
-) -> np.ndarray:
-    _check_how(how)
-    (h, w), (width, height) = shape, size
-    scaled = [[round(x * w / width, 4), round(y * h / height, 4)] for x, y in points.tolist()]
-    coverage = polygon_coverage(np.array(scaled), shape)
-    return _weigh(coverage, how, box_to_cells(_bounds(points), size, shape))
+    check_how(how)
+    height, width = as_mask(mask).shape
+    return draw_region((width, height), mask=mask, how=how).weights(shape)
 
 
 def _weigh(coverage: np.ndarray, how: str, cells: tuple[int, int, int, int]) -> np.ndarray:
@@ -197,14 +253,6 @@ def _weigh(coverage: np.ndarray, how: str, cells: tuple[int, int, int, int]) -> 
     return (1 - distances / distances.max()).astype(np.float32)
 
 
-def _overlaps(n_cells: int, n_pixels: int) -> np.ndarray:
-    """How much of each cell's length each pixel takes: float32 (n_cells, n_pixels)."""
-    borders = np.round(np.arange(n_pixels + 1) * n_cells / n_pixels, 4)  # in cells
-    cells = np.arange(n_cells)[:, None]
-    shared = np.minimum(borders[1:], cells + 1) - np.maximum(borders[:-1], cells)
-    return shared.clip(0).astype(np.float32)
-
-
 def _bounds(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points.min(axis=0), points.max(axis=0)]).astype(np.float32)
 
@@ -212,36 +260,6 @@ def _bounds(points: np.ndarray) -> np.ndarray:
 def _corners(box: np.ndarray) -> np.ndarray:
     x1, y1, x2, y2 = box.astype(np.float64)
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
-
-
-def _as_mask(mask: Any) -> np.ndarray:
-    """Check a mask: float32 (height, width), 0..1."""
-    values = np.asarray(mask)
-    if values.ndim != 2 or not values.size or not (
-        values.dtype.kind == "f" or values.dtype in (np.bool_, np.uint8)
-    ):
-        raise InvalidInput(
-            "Expected a mask of bool, uint8 (0 to 255) or float (0 to 1) of shape (height, width), "
-            f"got {values.dtype} of shape {values.shape}. Of a picture of labels pass "
-            "`labels == label`."
-        )
-    if values.dtype == np.uint8:
-        return values.astype(np.float32) / 255
-    if not (values.min() >= 0 and values.max() <= 1):  # NaN is neither
-        raise InvalidInput(
-            f"Expected a mask of floats from 0 to 1, got {values.min():g} to {values.max():g}. "
-            "Divide by the largest value that the mask can have."
-        )
-    return values.astype(np.float32)
-
-
-def _mask_box(selected: np.ndarray) -> np.ndarray:
-    """The bounding box of the selected pixels: float32 (4,), xyxy, pixels."""
-    y = np.flatnonzero(selected.any(axis=1))
-    x = np.flatnonzero(selected.any(axis=0))
-    if not len(x):
-        raise InvalidInput("Expected a mask that selects at least one pixel, got an empty one.")
-    return np.array([x[0], y[0], x[-1] + 1, y[-1] + 1], dtype=np.float32)
 
 
 def _check_region(size: tuple[int, int], box: Any, polygon: Any, mask: Any) -> None:
@@ -263,7 +281,7 @@ def _check_region(size: tuple[int, int], box: Any, polygon: Any, mask: Any) -> N
         )
 
 
-def _check_how(how: str) -> None:
+def check_how(how: str) -> None:
     if how not in HOWS:
         near = difflib.get_close_matches(str(how), HOWS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
