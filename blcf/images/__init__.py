@@ -23,7 +23,7 @@ from blcf.images.image_list import ImageList
 from blcf.images.joining import join_lists
 from blcf.images.masks import read_mask
 from blcf.images.names import display_name
-from blcf.images.originals import Loaded, Original, PictureFacts, file_state
+from blcf.images.originals import Loaded, Original, PictureFacts, content_digest, file_state
 from blcf.images.pixels import ImageLike, as_image, check_image
 from blcf.images.prefetch import read_ahead
 from blcf.images.reading import Large, read_image, read_resized, read_through
@@ -42,6 +42,7 @@ __all__ = [
     "as_image",
     "as_sources",
     "check_image",
+    "content_digest",
     "Large",
     "display_name",
     "file_state",
