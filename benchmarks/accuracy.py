@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.report import keep_rows, made_by, read_results, table, write_section
 from blcf import SearchEngine, SearchOptions
-from blcf.engine.evaluating import evaluate
+from blcf.measuring.evaluator import evaluate
 
 SETS = {
     "logos": ("logos/images", "logos/gt.json"),

@@ -22,9 +22,9 @@ from blcf import SearchEngine, SearchOptions
 from blcf.bags.weighting import dequantise_norms, spatial_weights
 from blcf.boxes import cells_to_boxes, iou, nearest_cells
 from blcf.datasets import TrueQuery, read_ground_truth
-from blcf.engine.queries import Example, describe_examples
 from blcf.rerank.local_search import LocalSearch
 from blcf.rerank.voting import Voting
+from blcf.searching.queries import Example, describe_examples
 
 # Set, settings of its collection, longer side of the queries.
 CASES = (("logos", {}, None), ("shelves", {"side": 768}, 384), ("shelves", {}, None))

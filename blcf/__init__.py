@@ -26,44 +26,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blcf.adding import AddReport as AddReport
     from blcf.bags import BagOfWords as BagOfWords
-    from blcf.engine import AddReport as AddReport
-    from blcf.engine import Evaluation as Evaluation
-    from blcf.engine import Example as Example
-    from blcf.engine import Hits as Hits
+    from blcf.collection import Settings as Settings
     from blcf.engine import SearchEngine as SearchEngine
-    from blcf.engine import SearchOptions as SearchOptions
-    from blcf.engine import Settings as Settings
     from blcf.errors import BlcfError as BlcfError
     from blcf.features import ConvFeatures as ConvFeatures
     from blcf.features import Whitening as Whitening
     from blcf.index import FlatIndex as FlatIndex
     from blcf.index import InvertedFile as InvertedFile
+    from blcf.measuring import Evaluation as Evaluation
     from blcf.records import Evidence as Evidence
     from blcf.records import Hit as Hit
     from blcf.records import Ranking as Ranking
     from blcf.rerank import LocalSearch as LocalSearch
+    from blcf.searching import Example as Example
+    from blcf.searching import Hits as Hits
+    from blcf.searching import SearchOptions as SearchOptions
     from blcf.vocabulary import Vocabulary as Vocabulary
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AddReport": "blcf.engine",
+    "AddReport": "blcf.adding",
     "BagOfWords": "blcf.bags",
     "BlcfError": "blcf.errors",
     "ConvFeatures": "blcf.features",
-    "Evaluation": "blcf.engine",
+    "Evaluation": "blcf.measuring",
     "Evidence": "blcf.records",
-    "Example": "blcf.engine",
+    "Example": "blcf.searching",
     "FlatIndex": "blcf.index",
     "Hit": "blcf.records",
-    "Hits": "blcf.engine",
+    "Hits": "blcf.searching",
     "InvertedFile": "blcf.index",
     "LocalSearch": "blcf.rerank",
     "Ranking": "blcf.records",
     "SearchEngine": "blcf.engine",
-    "SearchOptions": "blcf.engine",
-    "Settings": "blcf.engine",
+    "SearchOptions": "blcf.searching",
+    "Settings": "blcf.collection",
     "Vocabulary": "blcf.vocabulary",
     "Whitening": "blcf.features",
 }

@@ -20,9 +20,9 @@ from benchmarks.ablations.plots import plot_ablation
 from benchmarks.accuracy import SETS, weights_of
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
-from blcf.engine.evaluating import evaluate
-from blcf.engine.settings import Settings
+from blcf.collection.settings import Settings
 from blcf.errors import BlcfError
+from blcf.measuring.evaluator import evaluate
 
 # The values of each setting, by network; the default is among them, or is measured beside them.
 ABLATIONS: dict[str, dict[str, tuple]] = {

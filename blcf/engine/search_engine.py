@@ -8,19 +8,19 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blcf.adding.indexer import AddReport
+from blcf.adding.writer import add_images, compact_files, remove_images
+from blcf.checks import fields_among
 from blcf.collection import Collection
-from blcf.engine.changing import add_images, compact_files, remove_images
-from blcf.engine.checks import fields_among
-from blcf.engine.describing import collection_facts, short_facts
-from blcf.engine.indexing import AddReport
-from blcf.engine.model import Model
-from blcf.engine.names import PictureNames
-from blcf.engine.notebook import facts_html
-from blcf.engine.opening import find_pictures
+from blcf.collection.description import collection_facts, short_facts
+from blcf.collection.model import Model
+from blcf.collection.name_list import PictureNames
+from blcf.collection.opening import find_pictures
+from blcf.collection.settings import Settings
 from blcf.engine.searches import Searches
-from blcf.engine.settings import Settings
 from blcf.images import ImageList, display_name, find_images
 from blcf.printing import counted
+from blcf.searching.notebook import facts_html
 
 if TYPE_CHECKING:
     from torch import nn
@@ -235,5 +235,5 @@ class SearchEngine(Searches):
         self.collection.refresh()
 
     def info(self) -> dict[str, Any]:
-        """What the collection is: plain values; see `blcf.engine.describing`."""
+        """What the collection is: plain values; see `blcf.collection.description`."""
         return collection_facts(self)

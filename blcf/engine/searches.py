@@ -18,22 +18,22 @@ from weakref import WeakSet
 import numpy as np
 
 from blcf.bags import BagOfWords
+from blcf.checks import fields_among
 from blcf.collection import Collection
+from blcf.collection.model import Model
+from blcf.collection.opening import open_index
 from blcf.collection.snapshot import Snapshot
-from blcf.engine.checks import fields_among
-from blcf.engine.evaluating import evaluate
-from blcf.engine.evaluation import Evaluation
-from blcf.engine.hits import Hits
-from blcf.engine.model import Model
-from blcf.engine.opening import open_index
-from blcf.engine.options import SearchOptions
-from blcf.engine.progress import tqdm
-from blcf.engine.queries import Asked, Example, Shown, describe_each, describe_examples
-from blcf.engine.searching import Searcher
 from blcf.errors import InvalidInput
 from blcf.images import ImageLike
+from blcf.measuring.evaluation import Evaluation
+from blcf.measuring.evaluator import evaluate
+from blcf.progress import tqdm
 from blcf.records import Query, Ranking
 from blcf.rerank import GeometricVerification
+from blcf.searching.hits import Hits
+from blcf.searching.options import SearchOptions
+from blcf.searching.queries import Asked, Example, Shown, describe_each, describe_examples
+from blcf.searching.searcher import Searcher
 
 if TYPE_CHECKING:
     from blcf.datasets import GroundTruth, TrueQuery
@@ -302,7 +302,7 @@ class Searches:
         Parameters
         ----------
         ground_truth, protocol, queries, keep, progress, sink : see
-            `blcf.engine.evaluating.evaluate`
+            `blcf.measuring.evaluator.evaluate`
         k, rerank, ... : see `blcf.SearchOptions`; the whole ranking counts, whatever k
 
         Returns

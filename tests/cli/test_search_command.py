@@ -15,8 +15,8 @@ from PIL import Image
 from blcf import SearchEngine
 from blcf.cli import searching
 from blcf.collection.manifest import read_manifest, swap_manifest
-from blcf.engine import reranking
-from blcf.engine.queries import Example
+from blcf.searching import reranker as reranking
+from blcf.searching.queries import Example
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""The third stage of a search: the query and its trusted hits to a better query."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from blcf.bags import BagOfWords
+from blcf.bags.weighting import dequantise_norms
+from blcf.collection.snapshot import Snapshot
+from blcf.expansion import average_query, discriminative_query, trusted_hits
+from blcf.index import InvertedFile
+from blcf.records import Ranking
+from blcf.searching.options import SearchOptions
+from blcf.searching.reranker import Found, Reranker
+
+__all__ = ["CHANCE_DEPTH", "expand"]
+
+CHANCE_DEPTH = 100  # hits that `trusted_hits` wants to see
+N_NEGATIVES = 200  # of the end of the ranking, for "svm"
+VERIFIED_WORDS = 8  # that agree: 70 % of the hits that pass are true, of all 27 % (logos)
+
+
+def expand(
+    vector: sp.csr_matrix,
+    ranking: Ranking,
+    found: dict[int, Found],
+    options: SearchOptions,
+    *,
+    index: InvertedFile,
+    collection: Snapshot,
+    bags: tuple[BagOfWords, BagOfWords],
+    reranker: Reranker,
+) -> sp.csr_matrix:
+    """The expanded query; the query itself where no hit may be trusted.
+
+    Parameters
+    ----------
+    vector : of the query, CSR float64 (1, n_words)
+    ranking, found : its hits, and what reranking found in them
+    bags : how bags of whole images and of windows are made
+    """
+    scores = _cosines(ranking, found)
+    rows = _trusted(ranking, scores, options, reranker)[: options.n_expand]
+    if not rows.size:
+        return vector
+    ids = ranking.ids[rows].tolist()
+    windows = {one: found[one].cells for one in ids if one in found}
+    hits = index.weigh(_bags(ids, windows if options.expand == "local" else {}, collection, bags))
+    if options.expand_by == "alpha":
+        return average_query(vector, hits, scores[rows], alpha=options.alpha)
+    if options.expand_by == "svm":
+        negatives = _last(vector, ids, index)
+        if negatives:
+            negative_bags = index.weigh(_bags(negatives, {}, collection, bags))
+            return discriminative_query(sp.vstack([vector, hits]), negative_bags)
+    return average_query(vector, hits)
+
+
+def _cosines(ranking: Ranking, found: dict[int, Found]) -> np.ndarray:
+    """The scores without the inliers that they may count: float32 (n,)."""
+    ids = ranking.ids.tolist()
+    n_inliers = [found[image_id].n_inliers if image_id in found else 0 for image_id in ids]
+    return ranking.scores - np.array(n_inliers, dtype=np.float32)
+
+
+def _trusted(
+    ranking: Ranking, scores: np.ndarray, options: SearchOptions, reranker: Reranker
+) -> np.ndarray:
+    """Rows of the ranking that may take part."""
+    if options.guard == "none":
+        return np.arange(min(len(ranking), options.n_expand))
+    if options.guard == "scores":
+        return np.flatnonzero(trusted_hits(scores[:CHANCE_DEPTH]))
+    ids = [int(image_id) for image_id in ranking.ids[: options.depth]]
+    return np.flatnonzero([one.n_words >= VERIFIED_WORDS for one, _ in reranker.verified(ids)])
+
+
+def _last(vector: sp.csr_matrix, positives: list[int], index: InvertedFile) -> list[int]:
+    """The last images that share a word with the query."""
+    ranking = index.search(vector, index.n_images, weighed=True)
+    ids = ranking.ids[ranking.scores > 0].tolist()[-N_NEGATIVES:]
+    return [image_id for image_id in ids if image_id not in set(positives)]
+
+
+def _bags(
+    ids: list[int],
+    windows: dict[int, tuple[int, int, int, int]],
+    collection: Snapshot,
+    bags: tuple[BagOfWords, BagOfWords],
+) -> sp.csr_matrix:
+    """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
+    of_images, of_windows = bags
+    rows = []
+    for image_id in ids:
+        words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
+        cells = windows.get(image_id)
+        encode = of_images.encode if cells is None else of_windows.encode
+        rows.append(encode(words, cells=cells, norms=norms))
+    return sp.vstack(rows, format="csr")
