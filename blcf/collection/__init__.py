@@ -3,8 +3,8 @@
 - `Collection` (collection.py) is made, opened and changed by one writer (lock.py); snapshot.py
   looks images up by number, name and path;
 - manifest.py says which files belong to it, in the form of manifest_form.py; segment.py and maps.py
-  are those files, deletions.py the marks of removed images, rewriting.py makes several segments
-  into one;
+  are those files, deletions.py the marks of removed images, rewriting.py plans which segments
+  become one, leftovers.py finds what killed writers left behind;
 - kept_statistics.py keeps df and norms; skipped.py reports pictures that could not be read;
 - `Settings` (settings.py) is what a collection is made with, `Model` (model.py) makes the words of
   a picture; opening.py opens the inverted file over the segments, and finds pictures by name or
