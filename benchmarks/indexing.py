@@ -34,7 +34,7 @@ STAGES = {
 def run_timed(arguments: list[str]) -> None:
     """The command, with its stages timed; prints a line of JSON behind its own output."""
     import blcf.adding.training as training
-    import blcf.adding.writer as changing
+    import blcf.adding.writer as writer
     from blcf.cli import main as blcf
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary
@@ -44,7 +44,7 @@ def run_timed(arguments: list[str]) -> None:
         (Whitening, "fit"),
         (training, "_whiten"),
         (Vocabulary, "fit"),
-        (changing, "index_images"),
+        (writer, "index_images"),
     ]
     seconds = dict.fromkeys(STAGES, 0.0)
 

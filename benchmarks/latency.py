@@ -58,7 +58,7 @@ def collection(data: Path, work: Path) -> SearchEngine:
         for number in range(first, min(first + BATCH, N_IMAGES)):
             words, norms, size = noisy(maps, number)
             batch.append(f"copies/{number:06d}.jpg", size, words, norms)
-        bags = engine.bag_of_words().encode_many(
+        bags = engine.model.bags_of_images.encode_many(
             batch.maps, [dequantise_norms(norms) for norms in batch.norms]
         )
         with held.writing():
@@ -113,13 +113,13 @@ def measure(engine: SearchEngine, queries: list) -> dict[str, dict[str, float]]:
 
 def check(engine: SearchEngine, queries: list) -> None:
     """The ranking of the base search is that of the product with all vectors (some queries)."""
-    index = engine.searcher.index
+    index = engine.searcher.searchable.index
     for query in queries[:3]:
         ranking = engine.searcher.search(query, SearchOptions(rerank=False, k=20))
         vector = engine.searcher.answer(query, SearchOptions(rerank=False, k=20)).vector
         for image_id, score in zip(ranking.ids.tolist(), ranking.scores.tolist()):
             norms = dequantise_norms(engine.collection.norms(image_id))
-            bag = engine.bag_of_words().encode(engine.collection.words(image_id), norms=norms)
+            bag = engine.model.bags_of_images.encode(engine.collection.words(image_id), norms=norms)
             expected = float((index.weigh(bag) @ vector.T).toarray()[0, 0])
             assert abs(score - expected) < 1e-5, (image_id, score, expected)
 

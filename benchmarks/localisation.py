@@ -38,13 +38,13 @@ class Measured:
     """What was found in the true hits of all queries, and how long it took."""
 
     def __init__(self, engine: SearchEngine):
-        index = engine.searcher.index
+        index = engine.searcher.searchable.index
         self.engine = engine
         self.searches = {
             name: LocalSearch(index.idf_, sqrt=index.sqrt, windows=windows)
             for name, windows in WINDOWS.items()
         }
-        self.voting = Voting(index.n_words, engine.searcher.centroids())
+        self.voting = Voting(index.n_words, engine.model.centroids)
         self.ranks: list[int] = []
         self.overlaps: dict[str, list[float]] = {name: [] for name in NAMES}
         self.seconds: dict[str, list[float]] = defaultdict(list)
@@ -52,9 +52,9 @@ class Measured:
 
     def add_query(self, true: TrueQuery, options: SearchOptions) -> None:
         """Rank all images for a query, and look for the object in those that show it."""
-        example = Example(true.image, true.box)
-        query = describe_examples(self.engine, [example], options).queries[0]
-        answer = self.engine.searcher.answer(query, options)
+        example, searcher = Example(true.image, true.box), self.engine.searcher
+        query = describe_examples(searcher.searchable, [example], options).queries[0]
+        answer = searcher.answer(query, options)
         ids = dict(zip(answer.ranking.names, answer.ranking.ids.tolist()))
         # Junk has no rank, as in the average precision.
         ranks = {name: i for i, name in enumerate(name for name in ids if name not in true.junk)}

@@ -72,7 +72,7 @@ def measure(data: Path, work: Path, network: str, name: str, changed: dict[str, 
     try:
         engine = SearchEngine.create(path, network, weights=weights, vocabulary="own", **changed)
         engine.add(data / SETS[name][0], progress=False)
-        (modes,) = evaluate(engine, data / SETS[name][1], [SEARCH], progress=False)
+        (modes,) = evaluate(engine.searcher, data / SETS[name][1], [SEARCH], progress=False)
     except BlcfError as error:  # more words than local features, for one
         return {**row, "error": str(error)}
     row["words"] = engine.model.n_words

@@ -183,7 +183,7 @@ class Laboratory:
         ]
         assert data.truth is not None
         start = time.perf_counter()
-        rows = evaluate(engine, data.truth, options, progress=False)
+        rows = evaluate(engine.searcher, data.truth, options, progress=False)
         seconds = time.perf_counter() - start
         results = []
         for task, modes in zip(tasks, rows):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from blcf.adding.generic import read_generic, takes_generic
 from blcf.adding.indexer import AddReport, follow_moves, index_images, names_to_index
@@ -13,13 +12,10 @@ from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.sample import none_readable
 from blcf.adding.training import learn_model
 from blcf.collection import DecodingNotes
-from blcf.collection.model import write_model
-from blcf.collection.opening import names_of
+from blcf.collection.model import Model, write_model
+from blcf.collection.opening import names_of, open_index
 from blcf.errors import StorageError, UnreadableImage
 from blcf.images import ImageList, Large, read_resized
-
-if TYPE_CHECKING:
-    from blcf.engine.search_engine import SearchEngine
 
 __all__ = ["add_images", "compact_files", "remove_images"]
 
@@ -27,22 +23,22 @@ logger = logging.getLogger(__name__)
 
 
 def add_images(
-    engine: SearchEngine, images: ImageList, *, replace: bool, progress: bool
+    model: Model, images: ImageList, *, replace: bool, progress: bool
 ) -> AddReport:
     """Index the pictures that the collection lacks; see `SearchEngine.add`."""
-    collection = engine.collection
+    collection = model.collection
     with collection.writing(), DecodingNotes(collection.file("decoding")) as large:
         if replace:
             large.forget(images.path(name) for name in images.names)
         names = names_to_index(collection, images, replace)
         follow_moves(collection, images)
-        if names and not engine.model.is_learned:
-            _learn(engine, images, progress, large)
+        if names and not model.is_learned:
+            _learn(model, images, progress, large)
         training = collection.training_folder()
         kept = KeptMaps(training) if training.is_dir() else None
         report = index_images(
-            engine.model,
-            engine.bag_of_words(),
+            model,
+            model.bags_of_images,
             images,
             names,
             progress=progress,
@@ -50,21 +46,21 @@ def add_images(
             large=large,
         )
         collection.drop_training()
-        _keep_statistics(engine)
+        _keep_statistics(model)
     return report
 
 
-def _learn(engine: SearchEngine, images: ImageList, progress: bool, large: Large) -> None:
-    training = engine.collection.training_folder()
-    extractor, settings = engine.model.extractor, engine.settings
+def _learn(model: Model, images: ImageList, progress: bool, large: Large) -> None:
+    training = model.collection.training_folder()
+    extractor, settings = model.extractor, model.settings
     generic = takes_generic(extractor, settings, len(images))
     if generic:
         _check_readable(images, settings.side, large)
         learned = read_generic(extractor.device)
     else:
         learned = learn_model(extractor, images, settings, training, progress, large)
-    entry = write_model(engine.collection.file("model.h5"), *learned)
-    engine.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
+    entry = write_model(model.collection.file("model.h5"), *learned)
+    model.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
     if training.is_dir():
         for path in training.iterdir():  # the feature maps are of use until they are indexed
             if path.name not in KeptMaps.FILES:
@@ -83,30 +79,30 @@ def _check_readable(images: ImageList, side: int, large: Large) -> None:
     raise none_readable(len(reasons), images, reasons[0])
 
 
-def remove_images(engine: SearchEngine, pictures: Iterable[str | os.PathLike[str]]) -> int:
+def remove_images(model: Model, pictures: Iterable[str | os.PathLike[str]]) -> int:
     """Mark pictures as removed; see `SearchEngine.remove`."""
-    with engine.collection.writing():
-        n_removed = engine.collection.remove(
-            names_of(engine.collection, pictures, "Nothing was removed.")
+    with model.collection.writing():
+        n_removed = model.collection.remove(
+            names_of(model.collection, pictures, "Nothing was removed.")
         )
-        _keep_statistics(engine)
+        _keep_statistics(model)
     return n_removed
 
 
-def compact_files(engine: SearchEngine) -> tuple[int, int]:
+def compact_files(model: Model) -> tuple[int, int]:
     """Rewrite the segments without removed pictures; see `SearchEngine.compact`."""
-    with engine.collection.writing():
-        n_bytes = engine.collection.compact()
-        _keep_statistics(engine)
+    with model.collection.writing():
+        n_bytes = model.collection.compact()
+        _keep_statistics(model)
     return n_bytes
 
 
-def _keep_statistics(engine: SearchEngine) -> None:
+def _keep_statistics(model: Model) -> None:
     """Keep df and norms of the pictures, so that opening does not read all posting lists."""
-    collection = engine.collection
+    collection = model.collection
     if not collection.n_images or collection.read_statistics() is not None:
         return
-    index = engine.searcher.index
+    index = open_index(collection, model.n_words, model.settings)
     try:
         collection.write_statistics(index.df, index.norms_)
     except StorageError as error:  # what was committed stands; opening is slower

@@ -5,49 +5,49 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from blcf.collection.collection import Collection
 from blcf.collection.skipped import SKIPPED, read_skipped
 
-if TYPE_CHECKING:
-    from blcf.engine.search_engine import SearchEngine
-
 __all__ = ["ListedPicture", "collection_facts", "list_pictures", "short_facts"]
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
-def short_facts(engine: SearchEngine) -> dict[str, str]:
+def short_facts(collection: Collection) -> dict[str, str]:
     """What a person wants to know first, in words; nothing large is read."""
-    manifest = engine.collection.manifest
+    manifest = collection.manifest
     made, model = manifest["extractor"], manifest["model"]
     words = "not learned yet"
     if model is not None:
         kind = "generic" if model.get("vocabulary") == "generic" else "its own"
         words = f"{model['n_words']:,} ({kind})"
     return {
-        "pictures": f"{len(engine):,}",
+        "pictures": f"{collection.n_images:,}",
         "words": words,
         "network": f"{made['network']}, layer {made['layer']}",
-        "side": f"{engine.settings.side} pixels",
+        "side": f"{manifest['settings']['side']} pixels",
     }
 
 
-def collection_facts(engine: SearchEngine) -> dict[str, Any]:
+def collection_facts(collection: Collection, df: np.ndarray | None) -> dict[str, Any]:
     """Facts of a collection.
 
     ``list_lengths`` are quantiles, over the words in use, of how many images a word occurs in;
     ``imbalance`` is ``n_words * sum(df^2) / sum(df)^2`` (Jegou et al., TPAMI 2011, section V): how
     many times longer the average query list is than with words that are all equally frequent.
+
+    Parameters
+    ----------
+    df : in how many images each word occurs, int64 (n_words,); None where there is no image
     """
-    collection = engine.collection
     manifest, segments = collection.manifest, collection.segments
     every = collection.path.rglob("*")
     files = [path for path in every if path.is_file() and not path.is_symlink()]
-    n_bytes, n_images = sum(path.stat().st_size for path in files), len(engine)
+    n_bytes, n_images = sum(path.stat().st_size for path in files), collection.n_images
     facts = {
         "path": str(collection.path),
         "format_version": manifest["format_version"],
@@ -60,8 +60,7 @@ def collection_facts(engine: SearchEngine) -> dict[str, Any]:
         "bytes": n_bytes,
         "bytes_per_image": round(n_bytes / n_images) if n_images else None,
     }
-    if n_images:
-        df = engine.searcher.index.df
+    if df is not None:
         used = df[df > 0]
         n_list_bytes = sum(segment.postings.n_bytes for segment in segments)
         facts |= {

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blcf.bags import BagOfWords
+from blcf.bags.weighting import weighting_of_parts
 from blcf.collection.collection import Collection
 from blcf.collection.settings import Settings
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
@@ -145,6 +147,16 @@ class Model:
     def n_words(self) -> int:
         """Size of the vocabulary."""
         return int(self.entry["n_words"])
+
+    @property
+    def bags_of_images(self) -> BagOfWords:
+        """How the bags of whole images are made."""
+        return BagOfWords(self.n_words, weighting=self.settings.weighting)
+
+    @property
+    def bags_of_parts(self) -> BagOfWords:
+        """How the bags of queries and of windows are made."""
+        return BagOfWords(self.n_words, weighting_of_parts(self.settings.weighting))
 
     @property
     def whitening(self) -> Whitening:

@@ -147,13 +147,13 @@ class SearchEngine(Searches):
         name = f"SearchEngine({display_name(self.path)!r})"
         if self._model is None:
             return f"{name}: closed"
-        facts = short_facts(self)
+        facts = short_facts(self.collection)
         pictures = counted(len(self), "picture")
         return f"{name}: {pictures}, words: {facts['words']}, {facts['network']}"
 
     def _repr_html_(self) -> str:
         """What the collection is, for a notebook."""
-        facts = {} if self._model is None else short_facts(self)
+        facts = {} if self._model is None else short_facts(self.collection)
         closed = "" if facts else ", closed"
         return facts_html(f"SearchEngine {self.path}{closed}", facts.items())
 
@@ -207,7 +207,7 @@ class SearchEngine(Searches):
         InvalidInput, CollectionLocked, StorageError
         """
         images = source if isinstance(source, ImageList) else find_images(source, root=root)
-        return add_images(self, images, replace=replace, progress=progress)
+        return add_images(self.model, images, replace=replace, progress=progress)
 
     def remove(self, pictures: Iterable[str | os.PathLike[str]]) -> int:
         """Remove pictures from the collection (not from the disk); gives how many.
@@ -224,11 +224,11 @@ class SearchEngine(Searches):
             The collection holds no such picture; nothing is removed.
         CollectionLocked, StorageError
         """
-        return remove_images(self, pictures)
+        return remove_images(self.model, pictures)
 
     def compact(self) -> tuple[int, int]:
         """Rewrite the files without removed pictures; gives their bytes before and after."""
-        return compact_files(self)
+        return compact_files(self.model)
 
     def refresh(self) -> None:
         """Take what another process has committed."""
@@ -236,4 +236,5 @@ class SearchEngine(Searches):
 
     def info(self) -> dict[str, Any]:
         """What the collection is: plain values; see `blcf.collection.description`."""
-        return collection_facts(self)
+        df = self.searcher.searchable.index.df if len(self) else None
+        return collection_facts(self.collection, df)

@@ -2,6 +2,7 @@
 
 In the order of the flow:
 
+- query_pictures.py reads the pictures of a query, each with its region;
 - evaluator.py searches with every query of a ground truth and measures the rankings;
 - run_file.py writes whole rankings down, as they come;
 - evaluation.py is what was found: figures, the worst queries, a picture of them;

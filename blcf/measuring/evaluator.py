@@ -1,4 +1,4 @@
-"""Evaluation of an engine on a ground truth: every query searched and measured."""
+"""Evaluation on a ground truth: every query searched and measured."""
 
 from __future__ import annotations
 
@@ -7,37 +7,32 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blcf.bounds import check_bounds
 from blcf.checks import check_choice
+from blcf.collection.snapshot import Snapshot
 from blcf.datasets import GroundTruth, TrueQuery, read_dataset
 from blcf.errors import InvalidInput
 from blcf.evaluation import PROTOCOLS, Localisation, Protocol, localise
-from blcf.images import read_image
 from blcf.measuring.evaluation import DRAWN_HITS, TOP, Evaluation, QueryResult, take
+from blcf.measuring.query_pictures import describe_pictures, has_region, read_pictures
 from blcf.progress import tqdm
 from blcf.records import Query, Ranking
 from blcf.searching.options import SearchOptions
-from blcf.searching.regions import Region
-from blcf.searching.views import describe_looks, look_at, query_sides
-
-if TYPE_CHECKING:
-    from blcf.engine.searches import Searches
+from blcf.searching.searcher import Searcher
+from blcf.searching.views import query_sides
 
 __all__ = ["QUERIES", "Evaluation", "evaluate", "modes_of"]
 
 QUERIES = ("both", "box", "whole")
 
-_Look = tuple[Path, np.ndarray, dict[str, Region]]  # a picture, and its region for each mode
-
 logger = logging.getLogger(__name__)
 
 
 def evaluate(
-    engine: Searches,
+    searcher: Searcher,
     ground_truth: GroundTruth | str | os.PathLike[str],
     options: Sequence[SearchOptions],
     *,
@@ -55,6 +50,7 @@ def evaluate(
 
     Parameters
     ----------
+    searcher : the search that is measured
     ground_truth : a ``gt.json`` or the folder of a known data set (see
         `blcf.datasets.read_dataset`), or what was read from it
     options : of the searches; the whole rankings count, whatever k
@@ -75,36 +71,36 @@ def evaluate(
     InvalidInput, DatasetNotFound, FormatError
     """
     check_bounds("keep", keep)
-    n_images = len(engine)  # a closed engine says so before anything is read
+    snapshot, model = searcher.searchable.snapshot, searcher.searchable.model
     if not isinstance(ground_truth, GroundTruth):
         ground_truth = read_dataset(ground_truth)
     name = ground_truth.protocol if protocol is None else protocol
     check_choice("protocol", name, [*PROTOCOLS])
     modes = modes_of(ground_truth, queries)
-    truth = _renamed(engine, ground_truth)
+    truth = _renamed(snapshot, ground_truth)
     asked = [query for query in truth.queries if query.positives]
     n_without = len(truth.queries) - len(asked)
     if modes == ["LS"]:
-        asked = [query for query in asked if _has_region(query)]
+        asked = [query for query in asked if has_region(query)]
     if not asked:
         raise InvalidInput(f"No query of {truth.path} has positives: there is nothing to measure.")
     if n_without:
         logger.warning("%d queries without positives are left out", n_without)
     rule = PROTOCOLS[name]
-    whole = [replace(one, k=n_images) for one in options]
+    whole = [replace(one, k=snapshot.n_images) for one in options]
     rows: list[dict[str, list[QueryResult]]] = [{mode: [] for mode in modes} for _ in options]
     skipped: dict[str, str] = {}
     for query in tqdm(asked, desc="evaluating queries", unit=" query", disable=not progress):
-        mine = [mode for mode in modes if mode == "GS" or _has_region(query)]
-        looks = _read(query, mine, skipped)
+        mine = [mode for mode in modes if mode == "GS" or has_region(query)]
+        looks = read_pictures(query, mine, skipped)
         described: dict[tuple, dict[str, list[Query]]] = {}
         for one, results in zip(whole, rows):
-            alike = (*query_sides(engine.settings.side, one), one.query_flip)
+            alike = (*query_sides(model.settings.side, one), one.query_flip)
             if alike not in described:
-                described[alike] = _describe(engine, looks, one)
+                described[alike] = describe_pictures(model, looks, one)
             for mode, examples in described[alike].items():
-                ranking = engine.searcher.search(examples, one)
-                boxes = _localise(engine, truth, query, ranking)
+                ranking = searcher.search(examples, one)
+                boxes = _localise(snapshot, truth, query, ranking)
                 if truth.shots:
                     ranking = _rank_shots(ranking, truth.shots)
                 if sink is not None:
@@ -120,7 +116,7 @@ def evaluate(
         )
     return [
         [
-            Evaluation(mode, rule, found, skipped, _places(engine, found))
+            Evaluation(mode, rule, found, skipped, _places(snapshot, found))
             for mode, found in results.items()
             if found
         ]
@@ -128,26 +124,24 @@ def evaluate(
     ]
 
 
-def _places(engine: Searches, results: Sequence[QueryResult]) -> dict[int, Path]:
+def _places(snapshot: Snapshot, results: Sequence[QueryResult]) -> dict[int, Path]:
     """{id: path} of what can be drawn: a closed engine is not asked any more."""
     drawn = {
         int(image_id)
         for one in results
         for image_id in (*one.hits.ids[:DRAWN_HITS], *one.missed.ids)
     }
-    path_of = engine.searcher.collection.image_path
-    return {image_id: path_of(image_id) for image_id in drawn}
+    return {image_id: snapshot.image_path(image_id) for image_id in drawn}
 
 
-def _renamed(engine: Searches, truth: GroundTruth) -> GroundTruth:
+def _renamed(snapshot: Snapshot, truth: GroundTruth) -> GroundTruth:
     """The truth under the names of the collection; what they do not share is said."""
-    if not len(engine):
+    if not snapshot.n_images:
         raise InvalidInput(
-            f"{engine.collection.path} holds no pictures: add those of the data set first."
+            f"{snapshot.path} holds no pictures: add those of the data set first."
         )
-    names = list(engine.collection.names())
-    collection = engine.collection
-    truth = truth.renamed(names, {root: collection.names_under(root) for root in collection.roots})
+    names = list(snapshot.names())
+    truth = truth.renamed(names, {root: snapshot.names_under(root) for root in snapshot.roots})
     missing = truth.missing(names)
     if missing:
         logger.warning(
@@ -186,7 +180,7 @@ def modes_of(truth: GroundTruth, queries: str = "both") -> list[str]:
         Boxes are asked for where there are none, or `queries` is none of `QUERIES`.
     """
     check_choice("queries", queries, QUERIES)
-    has_regions = any(_has_region(query) for query in truth.queries)
+    has_regions = any(has_region(query) for query in truth.queries)
     if queries == "box" and not has_regions:
         raise InvalidInput(
             f"Expected queries with a box or a mask, those of {truth.path} have none: they are "
@@ -197,53 +191,8 @@ def modes_of(truth: GroundTruth, queries: str = "both") -> list[str]:
     )
 
 
-def _has_region(query: TrueQuery) -> bool:
-    return any(one.box is not None or one.mask is not None for one in query.examples)
-
-
-def _read(query: TrueQuery, modes: list[str], skipped: dict[str, str]) -> list[_Look]:
-    """The pictures that can be read, each with a region for the modes it can be searched with."""
-    looks: list[_Look] = []
-    for example in query.examples:
-        # A mask says more than the box around it.
-        shown = Region(box=example.box) if example.mask is None else Region(mask=example.mask)
-        try:
-            image = read_image(example.image)
-        except InvalidInput as error:
-            skipped[str(example.image)] = getattr(error, "reason", "") or str(error)
-            continue
-        regions = {}
-        for mode in modes:
-            try:
-                region = shown if mode == "LS" else Region()
-                regions[mode] = region.on((image.shape[1], image.shape[0]))
-            except InvalidInput as error:  # a mask or a box that is not of this picture
-                further = " It is searched with as a whole only." if "GS" in modes else ""
-                skipped[str(example.image)] = f"{error}{further}"
-        if regions:
-            looks.append((example.image, image, regions))
-    return looks
-
-
-def _describe(
-    engine: Searches, looks: list[_Look], options: SearchOptions
-) -> dict[str, list[Query]]:
-    """For each mode the queries of all pictures."""
-    side = engine.settings.side
-    modes, seen = [], []
-    for _, image, regions in looks:
-        for look in look_at(image, [*regions.values()], side, options):
-            modes.append(list(regions))
-            seen.append(look)
-    described: dict[str, list[Query]] = {}
-    for names, queries in zip(modes, describe_looks(engine, seen)):
-        for mode, query in zip(names, queries):
-            described.setdefault(mode, []).append(query)
-    return described
-
-
 def _localise(
-    engine: Searches, truth: GroundTruth, query: TrueQuery, ranking: Ranking
+    snapshot: Snapshot, truth: GroundTruth, query: TrueQuery, ranking: Ranking
 ) -> Localisation:
     known = {
         name: boxes
@@ -251,7 +200,7 @@ def _localise(
         if truth.shots.get(name, name) in query.positives  # boxes are of frames
     }
     sizes = {
-        name: engine.collection.size(int(image_id))
+        name: snapshot.size(int(image_id))
         for name, image_id in zip(ranking.names, ranking.ids)
         if name in known
     }

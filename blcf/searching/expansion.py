@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags import BagOfWords
 from blcf.bags.weighting import dequantise_norms
-from blcf.collection.snapshot import Snapshot
 from blcf.expansion import average_query, discriminative_query, trusted_hits
 from blcf.index import InvertedFile
 from blcf.records import Ranking
 from blcf.searching.options import SearchOptions
-from blcf.searching.reranker import Found, Reranker
+from blcf.searching.outcome import Cells, Outcome
+from blcf.searching.reranker import Reranker
+from blcf.searching.searchable import Searchable
 
 __all__ = ["CHANCE_DEPTH", "expand"]
 
@@ -22,46 +22,42 @@ VERIFIED_WORDS = 8  # that agree: 70 % of the hits that pass are true, of all 27
 
 
 def expand(
-    vector: sp.csr_matrix,
-    ranking: Ranking,
-    found: dict[int, Found],
+    searchable: Searchable,
     options: SearchOptions,
-    *,
-    index: InvertedFile,
-    collection: Snapshot,
-    bags: tuple[BagOfWords, BagOfWords],
     reranker: Reranker,
+    vector: sp.csr_matrix,
+    outcome: Outcome,
 ) -> sp.csr_matrix:
     """The expanded query; the query itself where no hit may be trusted.
 
     Parameters
     ----------
     vector : of the query, CSR float64 (1, n_words)
-    ranking, found : its hits, and what reranking found in them
-    bags : how bags of whole images and of windows are made
+    outcome : its hits, and what reranking found in them
     """
-    scores = _cosines(ranking, found)
+    index, ranking, found = searchable.index, outcome.ranking, outcome.found
+    scores = _cosines(outcome)
     rows = _trusted(ranking, scores, options, reranker)[: options.n_expand]
     if not rows.size:
         return vector
     ids = ranking.ids[rows].tolist()
     windows = {one: found[one].cells for one in ids if one in found}
-    hits = index.weigh(_bags(ids, windows if options.expand == "local" else {}, collection, bags))
+    hits = index.weigh(_bags(searchable, ids, windows if options.expand == "local" else {}))
     if options.expand_by == "alpha":
         return average_query(vector, hits, scores[rows], alpha=options.alpha)
     if options.expand_by == "svm":
         negatives = _last(vector, ids, index)
         if negatives:
-            negative_bags = index.weigh(_bags(negatives, {}, collection, bags))
+            negative_bags = index.weigh(_bags(searchable, negatives, {}))
             return discriminative_query(sp.vstack([vector, hits]), negative_bags)
     return average_query(vector, hits)
 
 
-def _cosines(ranking: Ranking, found: dict[int, Found]) -> np.ndarray:
+def _cosines(outcome: Outcome) -> np.ndarray:
     """The scores without the inliers that they may count: float32 (n,)."""
-    ids = ranking.ids.tolist()
+    found, ids = outcome.found, outcome.ranking.ids.tolist()
     n_inliers = [found[image_id].n_inliers if image_id in found else 0 for image_id in ids]
-    return ranking.scores - np.array(n_inliers, dtype=np.float32)
+    return outcome.ranking.scores - np.array(n_inliers, dtype=np.float32)
 
 
 def _trusted(
@@ -84,17 +80,13 @@ def _last(vector: sp.csr_matrix, positives: list[int], index: InvertedFile) -> l
 
 
 def _bags(
-    ids: list[int],
-    windows: dict[int, tuple[int, int, int, int]],
-    collection: Snapshot,
-    bags: tuple[BagOfWords, BagOfWords],
+    searchable: Searchable, ids: list[int], windows: dict[int, Cells]
 ) -> sp.csr_matrix:
     """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
-    of_images, of_windows = bags
-    rows = []
+    snapshot, rows = searchable.snapshot, []
     for image_id in ids:
-        words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
+        words, norms = snapshot.words(image_id), dequantise_norms(snapshot.norms(image_id))
         cells = windows.get(image_id)
-        encode = of_images.encode if cells is None else of_windows.encode
-        rows.append(encode(words, cells=cells, norms=norms))
+        bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
+        rows.append(bags.encode(words, cells=cells, norms=norms))
     return sp.vstack(rows, format="csr")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,10 +13,10 @@ from blcf.index import InvertedFile
 from blcf.index.approximate import promising_words
 from blcf.records import Evidence, Query
 from blcf.rerank import Verified, join_evidence, pyramid_parts, region_evidence, scaled
-from blcf.searching.reranker import Found, quarters_of
-
-if TYPE_CHECKING:
-    from blcf.searching.searcher import Searcher
+from blcf.searching.options import SearchOptions
+from blcf.searching.outcome import Outcome
+from blcf.searching.reranker import quarters_of
+from blcf.searching.searchable import Searchable
 
 __all__ = ["explain"]
 
@@ -25,28 +24,24 @@ TINY = 1e-12  # a sum of nothing
 
 
 def explain(
-    searcher: Searcher,
-    vector: sp.csr_matrix,
+    searchable: Searchable,
+    options: SearchOptions,
     queries: Sequence[Query],
-    image_id: int,
-    found: Found | None,
-    parts: sp.csr_matrix | None,
-    score: float,
-    approximate: float | None,
+    outcome: Outcome,
+    row: int,
 ) -> Evidence:
     """The evidence of a hit, which sums to its score.
 
     Parameters
     ----------
-    vector : what was searched for
     queries : the examples; their views are numbered one after the other
-    found : what reranking found in the image, None where it was not looked at
-    parts : the vectors of the query's quarters, where the score is a pyramid's
-    score : of the hit
-    approximate : the share of the query that was searched with, None for all of it
+    outcome : of the search
+    row : of its ranking
     """
-    index, collection = searcher.index, searcher.collection
-    words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
+    index, snapshot, vector = searchable.index, searchable.snapshot, outcome.vector
+    image_id = int(outcome.ranking.ids[row])
+    found = outcome.found.get(image_id)
+    words, norms = snapshot.words(image_id), dequantise_norms(snapshot.norms(image_id))
     views = [view for query in queries for view in query.views]
 
     def region(wanted: sp.csr_matrix, weights: np.ndarray, cells, shown=views, share=1.0):
@@ -56,17 +51,17 @@ def explain(
         )
 
     if found is None or found.is_whole:
-        weighting = searcher.bag_of_words.weighting
+        weighting = searchable.bags_of_images.weighting
         weights = eighths(spatial_weights(weighting, words.shape, norms))
-        evidence = region(_looked_at(vector, index, approximate), weights, None)
+        evidence = region(_looked_at(vector, index, options.approximate), weights, None)
     elif found.weights is not None:
         evidence = region(vector, found.weights, None)
     else:
-        weights = spatial_weights(searcher.bag_of_windows.weighting, words.shape, norms)
-        if parts is None:
+        weights = spatial_weights(searchable.bags_of_parts.weighting, words.shape, norms)
+        if outcome.quarters is None:
             evidence = region(vector, weights, found.cells)
         else:
-            vectors = [vector, *(parts[quarter] for quarter in range(4))]
+            vectors = [vector, *(outcome.quarters[quarter] for quarter in range(4))]
             quarters = [quarters_of(view) or [view] * 4 for view in views]
             regions = zip(vectors, [views, *zip(*quarters)], pyramid_parts(found.cells))
             evidence = join_evidence(
@@ -78,6 +73,7 @@ def explain(
     if found is not None and found.inliers is not None:
         evidence = join_evidence([evidence, _inliers(found.inliers, queries, evidence)])
     # Rounding to float32, and the cap on hits that were not looked at.
+    score = float(outcome.ranking.scores[row])
     return scaled(evidence, score) if abs(evidence.score) > TINY else evidence
 
 

@@ -16,7 +16,7 @@ from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import as_image, display_name
 from blcf.images.thumbnails import Thumbnails
 from blcf.records import Evidence, Hit, Query, Ranking
-from blcf.searching.notebook import hits_html
+from blcf.searching.notebook import MOST, hits_html
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Asked, Shown
 from blcf.searching.searcher import Answer, Searcher
@@ -59,13 +59,13 @@ class Hits(Ranking):
     ) -> Hits:
         """Search; `negatives` are examples of what is not meant."""
         answer = searcher.answer(asked.queries, options, negatives)
-        ranking = answer.ranking
+        ranking, snapshot = answer.ranking, searcher.searchable.snapshot
         return cls(
             ranking.names,
             ranking.scores,
             ranking.ids,
             ranking.boxes,
-            paths=[searcher.collection.image_path(int(image_id)) for image_id in ranking.ids],
+            paths=[snapshot.image_path(int(image_id)) for image_id in ranking.ids],
             asked=asked,
             answer=answer,
             rows=np.arange(len(ranking)),
@@ -117,7 +117,8 @@ class Hits(Ranking):
 
     def _repr_html_(self) -> str:
         """The query and the first hits with their boxes, for a notebook."""
-        return hits_html(self)
+        head = self[:MOST]
+        return hits_html(self.query, self.query_box, list(zip(head, head.paths)), len(self))
 
     def plot(
         self,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from html import escape
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from blcf.images import display_name, read_ahead
 from blcf.images.thumbnails import Thumbnail
+from blcf.records import Hit
 
-if TYPE_CHECKING:
-    from blcf.searching.hits import Hits
-
-__all__ = ["facts_html", "hits_html"]
+__all__ = ["MOST", "facts_html", "hits_html"]
 
 MOST = 20  # pictures: 20 of 180 pixels are 200 kB of a notebook
 SIDE = 180  # pixels
@@ -26,9 +25,18 @@ _FIGURE = (
 )
 
 
-def hits_html(hits: Hits) -> str:
-    """The query, and the best hits with their boxes, ranks, scores and names."""
-    shown = hits[:MOST]
+def hits_html(
+    query: Any, query_box: np.ndarray | None, shown: Sequence[tuple[Hit, Path]], n_hits: int
+) -> str:
+    """The query, and the best hits with their boxes, ranks, scores and names.
+
+    Parameters
+    ----------
+    query : its picture in any form, or None where none is known
+    query_box : around the object in it, float32 (4,), xyxy, pixels, or None
+    shown : the hits to draw, at most `MOST`, each with the path of its picture
+    n_hits : how many there are
+    """
     drawn: list[tuple[Any, np.ndarray, str, str]] = [  # picture, boxes, caption, colour
         (
             path,
@@ -36,10 +44,10 @@ def hits_html(hits: Hits) -> str:
             f"{rank}. {hit.score:.3f} {_text(hit.name)}",
             _HIT,
         )
-        for rank, (hit, path) in enumerate(zip(shown, shown.paths), start=1)
+        for rank, (hit, path) in enumerate(shown, start=1)
     ]
-    if hits.query is not None:
-        drawn.insert(0, (hits.query, _rows(hits.query_box), "query", _QUERY))
+    if query is not None:
+        drawn.insert(0, (query, _rows(query_box), "query", _QUERY))
     # Decoding is what takes time.
     read = read_ahead(drawn, lambda one: Thumbnail.of(one[0], SIDE), n_workers=4)
     with closing(read):
@@ -48,8 +56,8 @@ def hits_html(hits: Hits) -> str:
             for (_, boxes, caption, colour), (_, thumbnail) in zip(drawn, read)
             if isinstance(thumbnail, Thumbnail)  # what cannot be read is one that says so
         ]
-    most = f", the first {len(shown)}" if len(hits) > len(shown) else ""
-    title = f"<p>{len(hits):,} hits{most}</p>"
+    most = f", the first {len(shown)}" if n_hits > len(shown) else ""
+    title = f"<p>{n_hits:,} hits{most}</p>"
     row = '<div style="display:flex;flex-wrap:wrap;gap:12px;align-items:start">'
     return f"{title}{row}{''.join(figures)}</div>"
 

@@ -8,19 +8,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from blcf.bags.weighting import dequantise_norms
+from blcf.collection import Model
 from blcf.collection.opening import names_of
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import ImageLike, as_image, check_image, read_ahead
 from blcf.records import Query
 from blcf.searching.options import SearchOptions
 from blcf.searching.regions import Region
-from blcf.searching.views import Look, bag_of_parts, describe_looks, look_at, make_view
-
-if TYPE_CHECKING:
-    from blcf.engine.searches import Searches
+from blcf.searching.searchable import Searchable
+from blcf.searching.views import Look, describe_looks, look_at, make_view
 
 __all__ = ["Asked", "Example", "Shown", "describe_each", "describe_examples"]
 
@@ -96,7 +95,7 @@ class _Read:
 
 
 def describe_examples(
-    engine: Searches, examples: Sequence[Example], options: SearchOptions
+    searchable: Searchable, examples: Sequence[Example], options: SearchOptions
 ) -> Asked:
     """The examples of one search to queries, and their pictures to show."""
     for example in examples:
@@ -104,8 +103,8 @@ def describe_examples(
             raise InvalidInput(
                 f"Expected examples of blcf.Example, got {type(example).__name__}."
             )
-    bag_of_parts(engine)
-    asked = _describe(engine, [_read(engine, example, options) for example in examples])
+    read = [_read(searchable, example, options) for example in examples]
+    asked = _describe(searchable.model, read)
     return Asked(
         tuple(query for one in asked for query in one.queries),
         tuple(picture for one in asked for picture in one.pictures),
@@ -113,7 +112,7 @@ def describe_examples(
 
 
 def describe_each(
-    engine: Searches, examples: Iterable[Example | ImageLike], options: SearchOptions
+    searchable: Searchable, examples: Iterable[Example | ImageLike], options: SearchOptions
 ) -> Generator[Asked, None, None]:
     """The examples of many searches of one example each, in their order.
 
@@ -124,18 +123,12 @@ def describe_each(
     InvalidInput, UnreadableImage
         At its place; the message says which one it was.
     """
-    bag_of_parts(engine)  # at the call: the first error is not that of a query
-    return _describe_each(engine, examples, options)
 
-
-def _describe_each(
-    engine: Searches, examples: Iterable[Example | ImageLike], options: SearchOptions
-) -> Generator[Asked, None, None]:
     def load(numbered: tuple[int, Any]) -> _Read:
         number, one = numbered
         try:
             example = one if isinstance(one, Example) else Example(one)
-            return _read(engine, example, options)
+            return _read(searchable, example, options)
         except InvalidInput as error:
             named = type(error)(f"Query {number} (0 is the first): {error}")
             if isinstance(error, UnreadableImage) and isinstance(named, UnreadableImage):
@@ -148,13 +141,13 @@ def _describe_each(
             for one in part:
                 if isinstance(one, UnreadableImage):
                     raise one
-            yield from _describe(engine, [one for one in part if isinstance(one, _Read)])
+            yield from _describe(searchable.model, [one for one in part if isinstance(one, _Read)])
 
 
-def _read(engine: Searches, example: Example, options: SearchOptions) -> _Read:
+def _read(searchable: Searchable, example: Example, options: SearchOptions) -> _Read:
     """The picture of an example, read and resized; of a frame its query."""
     if example.image is None:
-        query, path = _describe_frame(engine, example)
+        query, path = _describe_frame(searchable, example)
         return _Read([path], [], query)
     pixels = as_image(example.image)
     region = example.region.on((pixels.shape[1], pixels.shape[0]))
@@ -162,12 +155,12 @@ def _read(engine: Searches, example: Example, options: SearchOptions) -> _Read:
     pictures: list[Shown] = [Path(shown) if isinstance(shown, (str, os.PathLike)) else shown]
     if options.query_flip:
         pictures.append(pixels[:, ::-1])
-    return _Read(pictures, look_at(pixels, [region], engine.settings.side, options))
+    return _Read(pictures, look_at(pixels, [region], searchable.model.settings.side, options))
 
 
-def _describe(engine: Searches, read: Sequence[_Read]) -> list[Asked]:
+def _describe(model: Model, read: Sequence[_Read]) -> list[Asked]:
     """Each example to its queries."""
-    described = iter(describe_looks(engine, [look for one in read for look in one.looks]))
+    described = iter(describe_looks(model, [look for one in read for look in one.looks]))
     asked = []
     for one in read:
         known = [] if one.query is None else [one.query]
@@ -176,15 +169,15 @@ def _describe(engine: Searches, read: Sequence[_Read]) -> list[Asked]:
     return asked
 
 
-def _describe_frame(engine: Searches, example: Example) -> tuple[Query, Path]:
+def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Path]:
     """A query from the words that the collection keeps; a view of one size."""
-    collection = engine.searcher.collection
+    snapshot = searchable.snapshot
     assert example.frame is not None
-    (name,) = names_of(collection, [example.frame], "Or search with a picture file.")
-    image_id = int(collection.find([name])[0])
-    size = collection.size(image_id)
+    (name,) = names_of(snapshot, [example.frame], "Or search with a picture file.")
+    image_id = int(snapshot.find([name])[0])
+    size = snapshot.size(image_id)
     region = example.region.on(size)
-    words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
-    view = make_view(bag_of_parts(engine), words, norms, region, size)
+    words, norms = snapshot.words(image_id), dequantise_norms(snapshot.norms(image_id))
+    view = make_view(searchable.bags_of_parts, words, norms, region, size)
     query = Query((view,), size, region.bounds(size), frame=name)
-    return query, collection.image_path(image_id)
+    return query, snapshot.image_path(image_id)

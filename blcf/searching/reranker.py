@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags.weighting import dequantise_norms, spatial_weights
 from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
-from blcf.collection.snapshot import Snapshot
 from blcf.expansion import joint_query
-from blcf.index import InvertedFile
 from blcf.records import Query, Ranking, View
 from blcf.rerank import GeometricVerification, LocalSearch, Verified, Voting, quadrants
 from blcf.searching.options import SearchOptions
+from blcf.searching.outcome import Found, Outcome
+from blcf.searching.searchable import Searchable
 
-__all__ = ["Cells", "Found", "Reranker", "quarters_of"]
+__all__ = ["Reranker", "quarters_of"]
 
-Cells = tuple[int, int, int, int]
 _Image = tuple[np.ndarray, tuple[int, int], np.ndarray | None]
 ELSEWHERE = 0.2  # IoU, as in `blcf.rerank.Voting`
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What was found in an image.
-
-    Attributes
-    ----------
-    score : of the hit
-    cells : (x1, y1, x2, y2), half-open, cells: the window that makes the score
-    is_whole : whether the score is that of the whole image, which is larger than the window's
-    boxes : float32 (n, 4), xyxy, pixels: where the object is, the best first
-    inliers : the transform whose inliers the score counts as well, and the example it is from
-    weights : float32 (h, w), what each cell counts where the score is not a window's but that of
-        the query's own region
-    """
-
-    score: float
-    cells: Cells
-    is_whole: bool
-    boxes: np.ndarray
-    inliers: tuple[Verified, int] | None = None
-    weights: np.ndarray | None = None
-
-    @property
-    def n_inliers(self) -> int:
-        """How many inliers the score counts."""
-        return 0 if self.inliers is None else self.inliers[0].n_inliers
 
 
 class Reranker:
@@ -57,29 +28,17 @@ class Reranker:
 
     Parameters
     ----------
-    index : inverted file of the collection's images
-    collection : their assignment maps, sizes and norms
-    by_norm : whether cells count with the norms of their features
+    searchable : what is searched
     queries : the examples of the object
     options : how
-    centroids : gives the words' features, float32 (n_words, n_components); called where needed
     """
 
-    def __init__(
-        self,
-        index: InvertedFile,
-        collection: Snapshot,
-        by_norm: bool,
-        queries: Sequence[Query],
-        options: SearchOptions,
-        centroids: Callable[[], np.ndarray],
-    ):
-        self._index = index
-        self._collection = collection
-        self._by_norm = by_norm
+    def __init__(self, searchable: Searchable, queries: Sequence[Query], options: SearchOptions):
+        self._searchable = searchable
+        self._index = index = searchable.index
+        self._snapshot = searchable.snapshot
         self._queries = queries
         self._options = options
-        self._centroids = centroids
         voted = options.windows == "votes"
         self._local_search = LocalSearch(
             index.idf_,
@@ -89,24 +48,15 @@ class Reranker:
             min_side=options.min_side,
             pyramid=options.pyramid,
         )
-        self._parts = self._quarters() if options.pyramid else None
+        self._quarters = self._vectors_of_quarters() if options.pyramid else None
         self._own = self._own_regions()
         self._images: dict[int, _Image] = {}
         self._voted: dict[int, np.ndarray] = {}  # boxes by image: the same for every vector
         self._verified: dict[int, tuple[Verified, int]] = {}
 
-    @property
-    def parts(self) -> sp.csr_matrix | None:
-        """The vectors of the query's quarters, for the pyramid."""
-        return self._parts
-
-    def rerank(self, vector: sp.csr_matrix, ranking: Ranking) -> tuple[Ranking, dict[int, Found]]:
-        """Order the first hits by their windows; the others follow as they were.
-
-        Returns
-        -------
-        The ranking, and what was found in each image that was looked at.
-        """
+    def rerank(self, outcome: Outcome) -> Outcome:
+        """Order the first hits by their windows; the others follow as they were."""
+        vector, ranking = outcome.vector, outcome.ranking
         head = ranking[: self._options.depth]
         ids = [int(image_id) for image_id in head.ids]
         found = dict(zip(ids, self._look(vector, ids, head.scores)))
@@ -125,7 +75,7 @@ class Reranker:
             ranking.ids[rows],
             boxes[rows],
         )
-        return reranked, found
+        return Outcome(vector, reranked, found, self._quarters)
 
     def verified(self, ids: Iterable[int]) -> list[tuple[Verified, int]]:
         """Geometric verification of images: by the example that most words agree on, and which."""
@@ -147,7 +97,7 @@ class Reranker:
     def _look(
         self, vector: sp.csr_matrix, ids: list[int], whole_scores: np.ndarray
     ) -> Iterable[Found]:
-        options, dense = self._options, self._local_search.prepare(vector, self._parts)
+        options, dense = self._options, self._local_search.prepare(vector, self._quarters)
         aspect = self._queries[0].aspect
         if options.windows == "votes":
             self._vote(ids)
@@ -179,7 +129,7 @@ class Reranker:
     def _own_regions(self) -> dict[int, Query]:
         """{image: query} of the examples that are images of the collection."""
         frames = [one for one in self._queries if one.frame is not None]
-        ids = self._collection.find([str(one.frame) for one in frames]).tolist()
+        ids = self._snapshot.find([str(one.frame) for one in frames]).tolist()
         return dict(zip(ids, frames))
 
     def _or_own(self, image_id: int, vector: sp.csr_matrix, found: Found) -> Found:
@@ -205,7 +155,7 @@ class Reranker:
         images = {one: self._image(one) for one in ids if one not in self._voted}
         if not images:
             return
-        voting = Voting(self._index.n_words, self._centroids())
+        voting = Voting(self._index.n_words, self._searchable.model.centroids)
         words = np.concatenate([one.ravel() for one, _, _ in images.values()])
         prepared = [voting.prepare(query, words) for query in self._queries]
         for image_id, (assignment_map, size, weights) in images.items():
@@ -218,15 +168,15 @@ class Reranker:
     def _image(self, image_id: int) -> _Image:
         """Words, size in pixels and weights (None: all alike) of an image; unpacked once."""
         if image_id not in self._images:
-            collection, weights = self._collection, None
-            words = collection.words(image_id)
-            if self._by_norm:  # not the bare norms: where all are 0, all cells count alike
-                norms = dequantise_norms(collection.norms(image_id))
-                weights = spatial_weights("norm", words.shape, norms)
-            self._images[image_id] = words, collection.size(image_id), weights
+            words, weights = self._snapshot.words(image_id), None
+            weighting = self._searchable.bags_of_parts.weighting
+            if weighting == "norm":  # not the bare norms: where all are 0, all cells count alike
+                norms = dequantise_norms(self._snapshot.norms(image_id))
+                weights = spatial_weights(weighting, words.shape, norms)
+            self._images[image_id] = words, self._snapshot.size(image_id), weights
         return self._images[image_id]
 
-    def _quarters(self) -> sp.csr_matrix:
+    def _vectors_of_quarters(self) -> sp.csr_matrix:
         """Vectors of the quarters of the query: CSR float64 (4, n_words)."""
         quarters = [quarters_of(view) for query in self._queries for view in query.views]
         rows = []

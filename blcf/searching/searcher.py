@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags import BagOfWords
-from blcf.bags.weighting import weighting_of_parts
-from blcf.collection.snapshot import Snapshot
 from blcf.errors import InvalidInput
 from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
-from blcf.index import InvertedFile
 from blcf.records import Evidence, Query, Ranking
 from blcf.searching.expansion import CHANCE_DEPTH, expand
 from blcf.searching.explanation import explain
 from blcf.searching.options import SearchOptions
-from blcf.searching.reranker import Found, Reranker
+from blcf.searching.outcome import Outcome
+from blcf.searching.reranker import Reranker
+from blcf.searching.searchable import Searchable
 
 __all__ = ["Answer", "Searcher"]
 
@@ -67,30 +66,11 @@ class Searcher:
 
     Parameters
     ----------
-    index : inverted file of the collection's images
-    collection : their assignment maps, sizes and norms
-    bag_of_words : how the bags of whole images are made
-    centroids : gives the features of the words, float32 (n_words, n_components)
+    searchable : what is searched
     """
 
-    def __init__(
-        self,
-        index: InvertedFile,
-        collection: Snapshot,
-        bag_of_words: BagOfWords,
-        centroids: Callable[[], np.ndarray],
-    ):
-        self.index = index
-        self.collection = collection
-        self.bag_of_words = bag_of_words
-        self.centroids = centroids
-        weighting = weighting_of_parts(bag_of_words.weighting)
-        self.bag_of_windows = BagOfWords(bag_of_words.n_words, weighting)
-
-    def close(self) -> None:
-        """Give the memory maps back; what is asked for later is an error."""
-        self.index.close()
-        self.collection.close()
+    def __init__(self, searchable: Searchable):
+        self.searchable = searchable
 
     def search(
         self,
@@ -140,56 +120,34 @@ class Searcher:
     def _answer(
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
     ) -> Answer:
-        by_norm = self.bag_of_windows.weighting == "norm"
-        reranker = Reranker(
-            self.index, self.collection, by_norm, queries, options, self.centroids
-        )
-        first = vector = self._vector(queries, negatives, options)
+        searchable = self.searchable
+        reranker = Reranker(searchable, queries, options)
+        vector = self._vector(queries, negatives, options)
         # The expansion needs its hits, and their windows, however few are asked for.
         depth = max(options.k, options.depth if options.rerank or options.expand == "local" else 0)
         if options.expands:
             depth = max(depth, options.n_expand, CHANCE_DEPTH)
-        share = options.approximate
-        ranking = self.index.search(vector, depth, weighed=True, approximate=share)
-        found: dict[int, Found] = {}
+        outcome = self._rank(vector, depth, options)
         if options.rerank or options.expand == "local":
-            ranking, found = reranker.rerank(vector, ranking)
+            outcome = reranker.rerank(outcome)
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
-            vector = expand(
-                first,
-                ranking,
-                found,
-                options,
-                index=self.index,
-                collection=self.collection,
-                bags=(self.bag_of_words, self.bag_of_windows),
-                reranker=reranker,
-            )
-            ranking = self.index.search(vector, depth, weighed=True, approximate=share)
-            found = {}
+            expanded = expand(searchable, options, reranker, vector, outcome)
+            outcome = self._rank(expanded, depth, options)
             # A further round needs windows again, whether they are shown or not.
             is_last = number + 1 == n_rounds
             again = options.rerank_again if is_last else True
             if (options.rerank and again) or (options.expand == "local" and not is_last):
-                ranking, found = reranker.rerank(vector, ranking)
-        ranking = ranking[: options.k]
+                outcome = reranker.rerank(outcome)
+        outcome = replace(outcome, ranking=outcome.ranking[: options.k])
+        boxes = {image_id: one.boxes for image_id, one in outcome.found.items()}
+        evidence = partial(explain, searchable, options, queries, outcome)
+        return Answer(outcome.ranking, outcome.vector, boxes, evidence)
 
-        def evidence(row: int) -> Evidence:
-            image_id = int(ranking.ids[row])
-            return explain(
-                self,
-                vector,
-                queries,
-                image_id,
-                found.get(image_id),
-                reranker.parts,
-                float(ranking.scores[row]),
-                share,
-            )
-
-        boxes = {image_id: one.boxes for image_id, one in found.items()}
-        return Answer(ranking, vector, boxes, evidence)
+    def _rank(self, vector: sp.csr_matrix, depth: int, options: SearchOptions) -> Outcome:
+        """The first images of the inverted file."""
+        index, share = self.searchable.index, options.approximate
+        return Outcome(vector, index.search(vector, depth, weighed=True, approximate=share))
 
     def _vector(
         self, queries: Sequence[Query], negatives: Sequence[Query], options: SearchOptions
@@ -207,7 +165,8 @@ class Searcher:
     def _joint(self, queries: Sequence[Query]) -> sp.csr_matrix:
         """One vector of all views of all examples; each view counts alike."""
         bags = sp.vstack([view.bag for query in queries for view in query.views], format="csr")
-        return self.index.weigh(bags) if bags.shape[0] == 1 else joint_query(self.index.weigh(bags))
+        vectors = self.searchable.index.weigh(bags)
+        return vectors if bags.shape[0] == 1 else joint_query(vectors)
 
 
 def _among(part: Evidence, source: int, queries: Sequence[Query]) -> Evidence:

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blcf.bags import BagOfWords, eighths, spatial_weights
-from blcf.bags.weighting import weighting_of_parts
 from blcf.checks import SIDES
+from blcf.collection import Model
 from blcf.images import resize_image
 from blcf.records import Query, View
 from blcf.searching.options import SearchOptions
 from blcf.searching.regions import Region
 
-if TYPE_CHECKING:
-    from blcf.engine.searches import Searches
-
-__all__ = ["Look", "bag_of_parts", "describe_looks", "look_at", "make_view", "query_sides"]
+__all__ = ["Look", "describe_looks", "look_at", "make_view", "query_sides"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +66,11 @@ def look_at(
     return [Look(size, [resize_image(one, to) for to in sides], found) for one, found in pictures]
 
 
-def describe_looks(engine: Searches, looks: Sequence[Look]) -> list[list[Query]]:
+def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
     """For each look the queries of its regions; the pictures go through the network together."""
     if not looks:  # no network is loaded
         return []
-    bag_of_words, model = bag_of_parts(engine), engine.model
+    bags_of_parts = model.bags_of_parts
     maps = iter(model.extractor.extract_resized([one for look in looks for one in look.resized]))
     queries = []
     for look in looks:
@@ -82,7 +78,7 @@ def describe_looks(engine: Searches, looks: Sequence[Look]) -> list[list[Query]]
         queries.append(
             [
                 Query(
-                    tuple(make_view(bag_of_words, *one, region, look.size) for one in encoded),
+                    tuple(make_view(bags_of_parts, *one, region, look.size) for one in encoded),
                     look.size,
                     region.bounds(look.size),
                 )
@@ -92,13 +88,8 @@ def describe_looks(engine: Searches, looks: Sequence[Look]) -> list[list[Query]]
     return queries
 
 
-def bag_of_parts(engine: Searches) -> BagOfWords:
-    """How the bags of regions are made; an empty collection says so before its network is asked."""
-    return BagOfWords(engine.model.n_words, weighting_of_parts(engine.settings.weighting))
-
-
 def make_view(
-    bag_of_words: BagOfWords,
+    bags_of_parts: BagOfWords,
     words: np.ndarray,
     norms: np.ndarray,
     region: Region,
@@ -106,9 +97,9 @@ def make_view(
 ) -> View:
     """The view of a region of a picture, from the words and the norms of the picture's cells."""
     covered = region.weights(words.shape, size)
-    weighting = bag_of_words.weighting
+    weighting = bags_of_parts.weighting
     weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
     if not weights.any():  # an object in the dark of a bright picture: its own norms tell apart
         norms = norms * (covered > 0)
         weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
-    return View(words, weights, bag_of_words.encode(words, norms=norms, region=covered))
+    return View(words, weights, bags_of_parts.encode(words, norms=norms, region=covered))

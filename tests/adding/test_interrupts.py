@@ -15,7 +15,7 @@ import tiles
 from tiles import create, rankings, reopen
 
 from blcf import SearchOptions
-from blcf.adding import indexer as indexing
+from blcf.adding import indexer
 from blcf.adding.pictures import stream_maps
 from blcf.collection import check_collection
 from blcf.errors import CollectionLocked, FormatError, VocabularyMismatch
@@ -153,8 +153,8 @@ KILLED = """
 import sys, time
 import tiles
 from blcf import SearchEngine
-from blcf.adding import indexer as indexing
-indexing.COMMIT_IMAGES = 2
+from blcf.adding import indexer
+indexer.COMMIT_IMAGES = 2
 engine = SearchEngine.open(sys.argv[1], network=tiles.TileNetwork())
 engine.model.extractor.batch_size = 1
 encode_many = engine.model.encode_many
@@ -198,7 +198,7 @@ def test_kill_loses_only_the_batch_in_flight(scenes, tmp_path):
 
 
 def test_commits_are_bounded_in_time_and_number(scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr(indexing, "COMMIT_IMAGES", 5)
+    monkeypatch.setattr(indexer, "COMMIT_IMAGES", 5)
     engine = create(tmp_path / "c.blcf")
     engine.add(scenes, progress=False)
     assert [len(segment.names) for segment in engine.collection.segments] == [5, 5, 2]

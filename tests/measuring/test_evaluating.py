@@ -175,9 +175,9 @@ def test_several_options_are_each_as_alone(planted, queries):
         SearchOptions(query_scales=(1,), rerank=False),
         SearchOptions(query_scales=(1, 0.5), query_flip=True, expand="local"),
     ]
-    together = evaluate(engine, truth, options, **NO_BAR)
+    together = evaluate(engine.searcher, truth, options, **NO_BAR)
     for one, rows in zip(options, together):
-        alone = evaluate(engine, truth, [one], **NO_BAR)[0]
+        alone = evaluate(engine.searcher, truth, [one], **NO_BAR)[0]
         assert [row.to_dict() for row in rows] == [row.to_dict() for row in alone]
 
 
@@ -314,6 +314,6 @@ def test_pictures_that_the_data_set_does_not_have_are_said(planted, queries, cap
         images = (ImageList(planted.folder, names),)
         truth = GroundTruth(planted.folder, queries[:1], name="tiles", images=images)
         caplog.clear()
-        evaluate(engine, truth, [SearchOptions(**ONE_SIZE)], **NO_BAR)
+        evaluate(engine.searcher, truth, [SearchOptions(**ONE_SIZE)], **NO_BAR)
         said = [record.getMessage() for record in caplog.records]
         assert any("pictures more than tiles" in text for text in said) == bool(n_more)

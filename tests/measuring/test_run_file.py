@@ -40,7 +40,7 @@ def test_the_rankings_of_an_evaluation(planted, tmp_path, mode):
     ]
     run, options = RunFile(mode), SearchOptions(query_scales=(1,), rerank=False)
     truth = GroundTruth("gt.json", rows)
-    evaluate(engine, truth, [options], sink=run, progress=False)
+    evaluate(engine.searcher, truth, [options], sink=run, progress=False)
     run.write(tmp_path / "run.txt")
     written = read_run(tmp_path / "run.txt")
     assert list(written) == (["a"] if mode == "LS" else ["a", "b"])
@@ -58,7 +58,7 @@ def test_shots_are_written(planted, tmp_path):
                   positives=frozenset(["shot1"]))
     truth, run = GroundTruth("t", [one], protocol="trecvid", shots=shots), RunFile("GS", 3)
     options = SearchOptions(query_scales=(1,), rerank=False)
-    ((found,),) = evaluate(planted.engine(), truth, [options], sink=run, progress=False)
+    ((found,),) = evaluate(planted.engine().searcher, truth, [options], sink=run, progress=False)
     run.write(tmp_path / "run.txt")
     assert [line.split()[2] for line in (tmp_path / "run.txt").read_text().splitlines()] == (
         found.results[0].hits.names[:3]

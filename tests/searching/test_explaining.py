@@ -9,7 +9,7 @@ from planted import ONE_SIZE
 
 from blcf.errors import InvalidInput
 from blcf.records import Ranking
-from blcf.searching import explanation as explaining
+from blcf.searching import explanation
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Example
 
@@ -54,7 +54,7 @@ def text(options):
 @pytest.fixture
 def unscaled(monkeypatch):
     """Evidence before it is scaled to its score: what makes the score, not what is made to fit."""
-    monkeypatch.setattr(explaining, "scaled", lambda evidence, score: evidence)
+    monkeypatch.setattr(explanation, "scaled", lambda evidence, score: evidence)
 
 
 def check(engine, hits, evidence, hit, fused=False):

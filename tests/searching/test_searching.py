@@ -78,7 +78,8 @@ def test_a_negative_pushes_its_likeness_down(planted, by, fusion):
     assert after.scores[after.names.index(distractor)] < before.scores.max()
     assert len(after) == 12 and in_order(after)
     vector = after.answer.vector
-    sums = [(engine.searcher.index.weigh(engine.bag_of_words().encode(words)) @ vector.T).sum()
+    index, bags = engine.searcher.searchable.index, engine.model.bags_of_images
+    sums = [(index.weigh(bags.encode(words)) @ vector.T).sum()
             for words in map(engine.collection.words, after.ids.tolist())]
     if fusion == "average":  # one query: its products with the images, below 0 as well
         np.testing.assert_allclose(after.scores, sums, atol=1e-6)
@@ -156,7 +157,7 @@ def test_hits_of_the_expanded_query_need_not_be_reranked(planted, expand):
     if expand == "none":
         same(once, both)
     else:
-        ranking = engine.searcher.index.search(once.answer.vector, 12, weighed=True)
+        ranking = engine.searcher.searchable.index.search(once.answer.vector, 12, weighed=True)
         assert once.names == ranking.names and once.scores.tolist() == ranking.scores.tolist()
         assert once.boxes is None and both.boxes is not None and once[0].boxes is None
 
