@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.accuracy import NETWORKS, SETS, collection
 from benchmarks.report import keep_rows, made_by, table, write_section
 from blcf import SearchEngine, SearchOptions
-from blcf.bags.weighting import dequantise_norms, spatial_weights
+from blcf.bags.weighting import spatial_weights
 from blcf.boxes import cells_to_boxes, iou, nearest_cells
 from blcf.datasets import TrueQuery, read_ground_truth
 from blcf.rerank.local_search import LocalSearch
@@ -80,8 +80,7 @@ class Measured:
     def _add_hit(self, image_id, true_boxes, dense, aspect, prepared) -> None:
         collected = self.engine.collection
         words, size = collected.words(image_id), collected.size(image_id)
-        norms = dequantise_norms(collected.norms(image_id))
-        weights = spatial_weights("norm", words.shape, norms)
+        weights = spatial_weights("norm", words.shape, collected.norms(image_id))
         cells = [nearest_cells(box, size, words.shape) for box in true_boxes]
         boxes = {
             NAMES[0]: np.array([[0, 0, *size]]),

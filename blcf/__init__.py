@@ -10,12 +10,16 @@ The map of the house, from the ground up; imports go down only::
     errors, boxes, records, storage       errors, boxes, value types, files that appear whole
     kernels                               compiled loops: arrays in, arrays out
     images, features, vocabulary, bags,   the stages, which exchange arrays and do not know
-    index, collection, rerank,            each other
-    expansion, datasets, evaluation,
-    visualization
+    index, rerank, expansion, datasets,   each other
+    evaluation, visualization
+    collection                            the collection on disk, its settings and its model
     descriptors                           the global descriptors of the literature
     learning                              how the network of the package is trained
-    engine                                `SearchEngine` wires the stages
+    pages                                 results as one HTML file
+    adding                                pictures -> collection
+    searching                             query -> hits
+    measuring                             ground truth -> figures
+    engine                                `SearchEngine`: the door to these three
     demo                                  `blcf demo`: a small collection, and a page of results
     cli                                   `blcf ...`
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.pictures import stream_pictures
-from blcf.bags import BagOfWords
-from blcf.bags.weighting import dequantise_norms, quantise_norms
+from blcf.bags.weighting import quantise_norms
 from blcf.collection import Batch, Collection
 from blcf.collection.model import Model
 from blcf.errors import InvalidInput, UnreadableImage
@@ -95,7 +94,6 @@ def follow_moves(collection: Collection, images: ImageList) -> None:
 
 def index_images(
     model: Model,
-    bag_of_words: BagOfWords,
     images: ImageList,
     names: list[str],
     *,
@@ -110,7 +108,7 @@ def index_images(
 
     An interrupt commits the pictures that were finished before it goes on.
     """
-    collection = model.collection
+    collection, bags_of_images = model.collection, model.bags_of_images
     # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
     batch, skipped = Batch(), dict(images.problems)
     root = str(images.root)
@@ -122,8 +120,7 @@ def index_images(
         # Emptied first: an interrupt while it is written must not commit it a second time.
         finished, batch = batch, Batch()
         if len(finished):
-            norms = [dequantise_norms(one) for one in finished.norms]
-            bags = bag_of_words.encode_many(finished.maps, norms)
+            bags = bags_of_images.encode_many(finished.maps, finished.relative_norms)
             collection.append(finished, bags, root)
             n_indexed += len(finished)
         collection.record_skipped(skipped, settled, root)

@@ -22,9 +22,7 @@ __all__ = ["add_images", "compact_files", "remove_images"]
 logger = logging.getLogger(__name__)
 
 
-def add_images(
-    model: Model, images: ImageList, *, replace: bool, progress: bool
-) -> AddReport:
+def add_images(model: Model, images: ImageList, *, replace: bool, progress: bool) -> AddReport:
     """Index the pictures that the collection lacks; see `SearchEngine.add`."""
     collection = model.collection
     with collection.writing(), DecodingNotes(collection.file("decoding")) as large:
@@ -36,15 +34,7 @@ def add_images(
             _learn(model, images, progress, large)
         training = collection.training_folder()
         kept = KeptMaps(training) if training.is_dir() else None
-        report = index_images(
-            model,
-            model.bags_of_images,
-            images,
-            names,
-            progress=progress,
-            kept=kept,
-            large=large,
-        )
+        report = index_images(model, images, names, progress=progress, kept=kept, large=large)
         collection.drop_training()
         _keep_statistics(model)
     return report

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags.weighting import dequantise_norms
 from blcf.expansion import average_query, discriminative_query, trusted_hits
 from blcf.index import InvertedFile
 from blcf.records import Ranking
@@ -85,7 +84,7 @@ def _bags(
     """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
     snapshot, rows = searchable.snapshot, []
     for image_id in ids:
-        words, norms = snapshot.words(image_id), dequantise_norms(snapshot.norms(image_id))
+        words, norms = snapshot.words(image_id), snapshot.norms(image_id)
         cells = windows.get(image_id)
         bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
         rows.append(bags.encode(words, cells=cells, norms=norms))

@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags import eighths, spatial_weights
-from blcf.bags.weighting import dequantise_norms
 from blcf.index import InvertedFile
 from blcf.index.approximate import promising_words
 from blcf.records import Evidence, Query
@@ -41,7 +40,7 @@ def explain(
     index, snapshot, vector = searchable.index, searchable.snapshot, outcome.vector
     image_id = int(outcome.ranking.ids[row])
     found = outcome.found.get(image_id)
-    words, norms = snapshot.words(image_id), dequantise_norms(snapshot.norms(image_id))
+    words, norms = snapshot.words(image_id), snapshot.norms(image_id)
     views = [view for query in queries for view in query.views]
 
     def region(wanted: sp.csr_matrix, weights: np.ndarray, cells, shown=views, share=1.0):

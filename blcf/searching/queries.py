@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Optional
 
-from blcf.bags.weighting import dequantise_norms
 from blcf.collection import Model
 from blcf.collection.opening import names_of
 from blcf.errors import InvalidInput, UnreadableImage
@@ -177,7 +176,7 @@ def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Pa
     image_id = int(snapshot.find([name])[0])
     size = snapshot.size(image_id)
     region = example.region.on(size)
-    words, norms = snapshot.words(image_id), dequantise_norms(snapshot.norms(image_id))
+    words, norms = snapshot.words(image_id), snapshot.norms(image_id)
     view = make_view(searchable.bags_of_parts, words, norms, region, size)
     query = Query((view,), size, region.bounds(size), frame=name)
     return query, snapshot.image_path(image_id)

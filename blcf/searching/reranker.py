@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags.weighting import dequantise_norms, spatial_weights
+from blcf.bags.weighting import spatial_weights
 from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
 from blcf.expansion import joint_query
 from blcf.records import Query, Ranking, View
@@ -171,7 +171,7 @@ class Reranker:
             words, weights = self._snapshot.words(image_id), None
             weighting = self._searchable.bags_of_parts.weighting
             if weighting == "norm":  # not the bare norms: where all are 0, all cells count alike
-                norms = dequantise_norms(self._snapshot.norms(image_id))
+                norms = self._snapshot.norms(image_id)
                 weights = spatial_weights(weighting, words.shape, norms)
             self._images[image_id] = words, self._snapshot.size(image_id), weights
         return self._images[image_id]
