@@ -28,7 +28,7 @@ import torchvision
 
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine
-from blcf.adding.pictures import stream_maps
+from blcf.adding.stream import stream_pictures
 from blcf.bags import BagOfWords
 from blcf.collection import Collection
 from blcf.features import ConvFeatures
@@ -54,8 +54,8 @@ def plain_loop(part: torch.nn.Module, extractor: ConvFeatures, images: ImageList
 
 def engine_way(extractor: ConvFeatures, images: ImageList) -> list:
     """The stream that the engine indexes from."""
-    stream = stream_maps(extractor, images, images.names, "", False)
-    return [picture.feature_map for _, picture in stream]  # type: ignore[union-attr]
+    stream = stream_pictures(extractor, images, images.names, list, "", False)
+    return [picture.content for picture in stream]
 
 
 def seconds_of(ways: dict[str, Callable[[], Any]]) -> dict[str, float]:

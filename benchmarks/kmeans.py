@@ -24,7 +24,7 @@ import torch
 from sklearn.cluster import MiniBatchKMeans
 
 from benchmarks.report import keep_results, made_by, signature, table, write_section
-from blcf.adding.pictures import stream_maps
+from blcf.adding.stream import stream_pictures
 from blcf.features import ConvFeatures, Whitening
 from blcf.images import find_images
 from blcf.vocabulary import interpolate_map
@@ -51,9 +51,9 @@ def sample_features(data: Path, n_components: int, work: Path) -> np.ndarray:
     n_each = N_DRAWN // sum(len(images) for images in lists) + 40  # small pictures have fewer
     parts = []
     for images in lists:
-        for _, picture in stream_maps(extractor, images, images.names, "features", True):
-            if not isinstance(picture, Exception):
-                cells = interpolate_map(picture.feature_map, 2).reshape(extractor.n_channels_, -1).T
+        for picture in stream_pictures(extractor, images, images.names, list, "features", True):
+            if not isinstance(picture.content, Exception):
+                cells = interpolate_map(picture.content, 2).reshape(extractor.n_channels_, -1).T
                 parts.append(cells[rng.permutation(len(cells))[:n_each]].astype(np.float16))
     raw = np.concatenate(parts)
     raw = raw[rng.permutation(len(raw))[:N_DRAWN]]

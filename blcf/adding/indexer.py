@@ -5,18 +5,22 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from blcf.adding.kept_maps import KeptMaps
-from blcf.adding.pictures import stream_pictures
+from blcf.adding.stream import stream_pictures
 from blcf.bags.weighting import quantise_norms
-from blcf.collection import Batch, Collection
+from blcf.collection import Batch
 from blcf.collection.model import Model
-from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images import ImageList, Large, display_name
+from blcf.errors import UnreadableImage
+from blcf.images import Large, Source
 
-__all__ = ["AddReport", "follow_moves", "index_images", "names_to_index"]
+if TYPE_CHECKING:
+    from blcf.features.pipeline import Extracted
+
+__all__ = ["AddReport", "index_images"]
 
 # A commit costs two fsyncs; what a kill can lose is bounded by both.
 COMMIT_IMAGES = 1_024
@@ -40,61 +44,19 @@ class AddReport:
     skipped: dict[str, str] = field(default_factory=dict)
     n_replaced: int = 0
 
-
-def names_to_index(collection: Collection, images: ImageList, replace: bool) -> list[str]:
-    """Names of the images that the collection lacks; with `replace` of those it holds, too.
-
-    A picture is there if the collection holds its name, or its path under another name (its
-    folder was indexed before, and now the folder above is; such a picture keeps its name).
-
-    Raises
-    ------
-    InvalidInput
-        A name stands in the collection already, for another picture in another folder.
-    """
-    by_name = collection.find(images.names)
-    unknown = [name for name, image_id in zip(images.names, by_name) if image_id < 0]
-    by_path = collection.find_paths([images.path(name) for name in unknown])
-    wanted = {name for name, image_id in zip(unknown, by_path) if image_id < 0}
-    for name, image_id in zip(images.names, by_name):
-        if image_id < 0:
-            continue
-        there, path = collection.image_path(int(image_id)), images.path(name)
-        if there.parent != path.parent and _is_another(there, path):
-            raise InvalidInput(
-                f"The collection already holds {display_name(name)!r}, from {there}, and {path} "
-                "would get the same name. Index their common parent folder instead, or name a "
-                "folder above them that names are relative to (root, --root)."
-            )
-        if replace:
-            wanted.add(name)
-    return [name for name in images.names if name in wanted]
-
-
-def _is_another(there: Path, path: Path) -> bool:
-    """Whether two paths are two pictures; a picture that is gone is taken to have moved."""
-    try:
-        return not there.samefile(path)
-    except (OSError, ValueError):  # gone, or no name that a file can have
-        return False
-
-
-def follow_moves(collection: Collection, images: ImageList) -> None:
-    """Where all pictures of a folder are gone from it and are in this one, note it."""
-    here, moved = set(images.names), {}
-    for root, n_images in collection.roots.items():
-        if root == str(images.root) or n_images > len(here):
-            continue
-        names = list(collection.names_under(root))
-        if here.issuperset(names) and not any((Path(root) / name).exists() for name in names):
-            moved[root] = str(images.root)
-    if moved:
-        collection.relocate(moved)
+    def __add__(self, other: AddReport) -> AddReport:
+        """The report of both, one after the other."""
+        return AddReport(
+            self.n_added + other.n_added,
+            self.n_present + other.n_present,
+            {**self.skipped, **other.skipped},
+            self.n_replaced + other.n_replaced,
+        )
 
 
 def index_images(
     model: Model,
-    images: ImageList,
+    images: Source,
     names: list[str],
     *,
     progress: bool,
@@ -108,7 +70,7 @@ def index_images(
 
     An interrupt commits the pictures that were finished before it goes on.
     """
-    collection, bags_of_images = model.collection, model.bags_of_images
+    collection = model.collection
     # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
     batch, skipped = Batch(), dict(images.problems)
     root = str(images.root)
@@ -120,19 +82,20 @@ def index_images(
         # Emptied first: an interrupt while it is written must not commit it a second time.
         finished, batch = batch, Batch()
         if len(finished):
-            bags = bags_of_images.encode_many(finished.maps, finished.relative_norms)
+            bags = model.bags_of_images.encode_many(finished.maps, finished.relative_norms)
             collection.append(finished, bags, root)
             n_indexed += len(finished)
         collection.record_skipped(skipped, settled, root)
         last_commit = time.monotonic()
 
-    def take(name: str, size: tuple[int, int], content: Any) -> None:
+    def take(picture: Extracted[tuple[np.ndarray, np.ndarray]]) -> None:
+        name, content = picture.name, picture.content
         settled.append(name)
         if isinstance(content, UnreadableImage):
             skipped[name] = getattr(content, "reason", str(content))
             return
         words, norms = content
-        batch.append(name, size, words, quantise_norms(norms))
+        batch.append(name, picture.size, words, quantise_norms(norms))
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
             commit()
 
@@ -144,7 +107,7 @@ def index_images(
             )
             with closing(stream):
                 for picture in stream:
-                    take(*picture)
+                    take(picture)
     except KeyboardInterrupt:
         commit()
         raise

@@ -7,11 +7,13 @@ time the network has nothing to do, which with VGG16 saves nearly half of the ti
 from __future__ import annotations
 
 import logging
-import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+
+from blcf.images import Loaded, Original, PictureFacts
 
 __all__ = ["KeptMaps"]
 
@@ -47,38 +49,31 @@ class KeptMaps:
     def __len__(self) -> int:
         return len(self._file.entries)
 
-    def put(
-        self, name: str, path: Path, size: tuple[int, int], feature_map: np.ndarray
-    ) -> None:
-        """Keep a map, float32 (C, h, w), of a picture of (width, height) pixels."""
-        if self._is_full or name in self._file.entries:
+    def put(self, original: Original, found: Loaded[np.ndarray]) -> None:
+        """Keep the map, float32 (C, h, w), of a picture that went through the network."""
+        if self._is_full or original.name in self._file.entries:
             return
-        n_bytes = feature_map.size * (4 if self._dtype == "float32" else 2)
+        n_bytes = found.content.size * (4 if self._dtype == "float32" else 2)
         try:
             free = shutil.disk_usage(self._folder).free
             if self._file.n_bytes + n_bytes > MOST_BYTES or free < LEFT_FREE:
                 self._is_full = True
                 return
-            state = _state_of(path)
-            self._file.append(name, feature_map, self._dtype, size=size, file=state)
+            facts = {"size": found.size, "facts": asdict(found.facts), "file": original.state()}
+            self._file.append(original.name, found.content, self._dtype, **facts)
         except OSError as error:
             logger.info("feature maps are kept no further: %s", error)
             self._is_full = True
 
-    def get(self, name: str, path: Path) -> tuple[np.ndarray, tuple[int, int]] | None:
-        """The map, float32 (C, h, w), and the (width, height) of a picture; None where not kept."""
-        entry = self._file.entries.get(name, {})
+    def get(self, original: Original) -> Loaded[np.ndarray] | None:
+        """The map, float32 (C, h, w), of a picture, where it is kept and of the same picture."""
+        entry = self._file.entries.get(original.name, {})
         try:
-            if entry["file"] != _state_of(path):
+            if entry["file"] is None or entry["file"] != original.state():
                 return None
             width, height = entry["size"]
+            facts = PictureFacts(**entry["facts"])
         except (OSError, KeyError, TypeError, ValueError):
             return None
-        found = self._file.read(name)
-        return None if found is None else (found, (width, height))
-
-
-def _state_of(path: Path) -> list[int]:
-    """What tells whether a file has changed."""
-    state = os.stat(path)
-    return [state.st_mtime_ns, state.st_size]
+        found = self._file.read(original.name)
+        return None if found is None else Loaded(found, (width, height), facts)

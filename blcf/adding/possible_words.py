@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blcf.collection.settings import Settings
 from blcf.errors import BlcfError, InvalidInput
-from blcf.images import resized_size
-from blcf.images.sizes import read_size
+from blcf.images import Original, resized_size
 
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures
@@ -23,18 +21,18 @@ _PROBED = 384  # pixels: a map of this side tells how large others are
 
 
 def check_possible(
-    extractor: ConvFeatures, settings: Settings, paths: Sequence[Path], n_images: int
+    extractor: ConvFeatures, settings: Settings, originals: Sequence[Original], n_images: int
 ) -> None:
     """Raise `InvalidInput` where more words are asked for than there are local features.
 
-    The heads of the files say how many there are, up to two rows of cells: in doubt too many, and
-    k-means has the last word. They are read until there are enough: of some 15 pictures for 25,000
-    words.
+    The heads of the pictures say how many there are, up to two rows of cells: in doubt too
+    many, and k-means has the last word. They are read until there are enough: of some 15 pictures
+    for 25,000 words.
 
     Parameters
     ----------
     extractor, settings : of the collection
-    paths : of the pictures that words are learned from
+    originals : the pictures that words are learned from
     n_images : how many pictures there are, some of which are not learned from
     """
     if settings.n_words == "auto":
@@ -44,22 +42,23 @@ def check_possible(
         scale = _cells_of_side(extractor, settings.side) / settings.side  # of a map per pixel
     except BlcfError:  # a network that takes no black picture, or no memory: who draws says it
         return
-    for path in paths:
-        size = read_size(path)
+    for original in originals:
+        size = original.size()
         if size is not None:
             n_features += _n_cells(size, settings, scale)
         if n_features >= n_words:
             return
     if not n_features:  # not one can be read: who draws from them says why
         return
-    each = n_features / len(paths)
+    each = n_features / len(originals)
     n_needed = math.ceil(n_words / each)
     # Of more pictures than are learned from, others still would change nothing.
-    more = f", or begin with {n_needed:,} pictures or more" if len(paths) == n_images else ""
+    is_all = len(originals) == n_images
+    more = f", or begin with {n_needed:,} pictures or more" if is_all else ""
     raise InvalidInput(
-        f"Expected n_words to be at most {n_features:,}, got {n_words:,}: {len(paths):,} pictures "
-        f"of side {settings.side} have no more local features. Ask for fewer words (--words) or "
-        f"'auto'{more}."
+        f"Expected n_words to be at most {n_features:,}, got {n_words:,}: {len(originals):,} "
+        f"pictures of side {settings.side} have no more local features. Ask for fewer words "
+        f"(--words) or 'auto'{more}."
     )
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blcf.adding.kept_maps import KeptMaps
-from blcf.adding.pictures import stream_maps
 from blcf.adding.possible_words import check_possible
+from blcf.adding.stream import stream_pictures
 from blcf.collection.settings import Settings
-from blcf.errors import BlcfError, InvalidInput
-from blcf.images import ImageList, Large
+from blcf.errors import BlcfError, InvalidInput, UnreadableImage
+from blcf.images import Large, Loaded, Source
 from blcf.storage import map_file, read_json, refusals, write_json
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _size(path: Path) -> int:
 
 def draw_sample(
     extractor: ConvFeatures,
-    images: ImageList,
+    images: Source,
     settings: Settings,
     folder: Path,
     progress: bool,
@@ -114,8 +114,8 @@ def draw_sample(
         The disk is full.
     """
     chosen = _chosen(images, settings)
-    paths = [images.path(images.names[position]) for position in chosen]
-    check_possible(extractor, settings, paths, len(images))
+    originals = [images.original(images.names[position]) for position in chosen]
+    check_possible(extractor, settings, originals, len(images))
     sample = _Sample(folder, _digest(images))
     # A larger collection gains little: most of its pictures are looked at once.
     kept = KeptMaps(folder, extractor.dtype_) if len(images) <= 2 * MOST_IMAGES else None
@@ -123,16 +123,20 @@ def draw_sample(
     if sample.n_done < len(chosen):
         names = [images.names[position] for position in chosen[sample.n_done :]]
         try:
-            stream = stream_maps(extractor, images, names, "sampling", progress, large)
-            for name, picture in stream:
-                if isinstance(picture, Exception):  # it is named when it is indexed
-                    first_reason = first_reason or str(picture)
+            stream = stream_pictures(
+                extractor, images, names, list, "sampling", progress, large=large
+            )
+            for picture in stream:
+                feature_map = picture.content
+                if isinstance(feature_map, UnreadableImage):  # it is named when it is indexed
+                    first_reason = first_reason or str(feature_map)
                 else:
                     number = chosen[sample.n_done]
                     n_features = _n_per_image(settings, extractor.n_channels_, len(chosen))
-                    _take(sample, picture.feature_map, settings, number, n_features)
+                    _take(sample, feature_map, settings, number, n_features)
                     if kept is not None:
-                        kept.put(name, images.path(name), picture.size, picture.feature_map)
+                        found = Loaded(feature_map, picture.size, picture.facts)
+                        kept.put(images.original(picture.name), found)
                 sample.n_done += 1
                 if time.monotonic() - last_save > SAVE_SECONDS:
                     sample.save()
@@ -146,16 +150,17 @@ def draw_sample(
     return sample.features(), sample.n_cells * len(images) // len(chosen)
 
 
-def _chosen(images: ImageList, settings: Settings) -> list[int]:
+def _chosen(images: Source, settings: Settings) -> list[int]:
     """Which images are learned from: ascending positions."""
     rng = np.random.default_rng(settings.random_state)
     return sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
 
 
-def none_readable(n_images: int, images: ImageList, first_reason: str) -> InvalidInput:
+def none_readable(n_images: int, images: Source, first_reason: str) -> InvalidInput:
     """The error where nothing can be learned from."""
+    where = f" under {images.root}" if str(images.root) else ""
     return InvalidInput(
-        f"None of {n_images} pictures under {images.root} could be read. The first: {first_reason}"
+        f"None of {n_images} pictures{where} could be read. The first: {first_reason}"
     )
 
 
@@ -184,7 +189,7 @@ def _take(
     sample.append(normalise_rows(features).astype(np.float16))
 
 
-def _digest(images: ImageList) -> str:
+def _digest(images: Source) -> str:
     digest = hashlib.sha256(str(images.root).encode("utf-8", "surrogatepass"))
     for name in images.names:
         digest.update(b"\0" + name.encode("utf-8", "surrogatepass"))

@@ -60,9 +60,7 @@ def plan_sync(known: Mapping[str, PictureFacts], images: ImageList) -> SyncPlan:
         else:
             changed.append(name)
     unread = [f"{name}/" for name, _ in images.problems]  # folders that could not be listed
-    gone = [
-        name for name in known if name not in there and not name.startswith(tuple(unread))
-    ]
+    gone = [name for name in known if name not in there and not name.startswith(tuple(unread))]
     moved = _moved({name: known[name] for name in gone}, images, new)
     taken = set(moved.values())
     return SyncPlan(
@@ -81,9 +79,7 @@ def _is_same(facts: PictureFacts, images: ImageList, name: str) -> bool:
     return state[0] == facts.mtime_ns or facts.digest == _digest(images, name) != 0
 
 
-def _moved(
-    gone: Mapping[str, PictureFacts], images: ImageList, new: list[str]
-) -> dict[str, str]:
+def _moved(gone: Mapping[str, PictureFacts], images: ImageList, new: list[str]) -> dict[str, str]:
     """Which new files have the bytes of a picture that is gone; of copies the first."""
     by_bytes: defaultdict[int, list[str]] = defaultdict(list)
     for name, facts in gone.items():

@@ -10,7 +10,7 @@ import numpy as np
 
 from blcf.adding.sample import draw_sample
 from blcf.collection.settings import Settings
-from blcf.images import ImageList, Large
+from blcf.images import Large, Source
 from blcf.progress import tqdm
 from blcf.storage import map_file, refusals
 
@@ -30,7 +30,7 @@ _BLOCK = 65_536  # features whitened at a time
 
 def learn_model(
     extractor: ConvFeatures,
-    images: ImageList,
+    images: Source,
     settings: Settings,
     folder: Path,
     progress: bool,

@@ -4,43 +4,56 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from blcf.adding.generic import read_generic, takes_generic
-from blcf.adding.indexer import AddReport, follow_moves, index_images, names_to_index
+from blcf.adding.indexer import AddReport, index_images
 from blcf.adding.kept_maps import KeptMaps
+from blcf.adding.known import as_known, follow_moves, names_to_index
 from blcf.adding.sample import none_readable
 from blcf.adding.training import learn_model
 from blcf.collection import DecodingNotes
 from blcf.collection.model import Model, write_model
 from blcf.collection.opening import names_of, open_index
 from blcf.errors import StorageError, UnreadableImage
-from blcf.images import ImageList, Large, read_resized
+from blcf.images import ImageList, Large, Source
+from blcf.images.originals import FileOriginal
 
 __all__ = ["add_images", "compact_files", "remove_images"]
 
 logger = logging.getLogger(__name__)
 
 
-def add_images(model: Model, images: ImageList, *, replace: bool, progress: bool) -> AddReport:
+def add_images(model: Model, images: Source, *, replace: bool, progress: bool) -> AddReport:
     """Index the pictures that the collection lacks; see `SearchEngine.add`."""
     collection = model.collection
     with collection.writing(), DecodingNotes(collection.file("decoding")) as large:
+        known: Sequence[Source] = [images]
         if replace:
-            large.forget(images.path(name) for name in images.names)
-        names = names_to_index(collection, images, replace)
-        follow_moves(collection, images)
-        if names and not model.is_learned:
-            _learn(model, images, progress, large)
-        training = collection.training_folder()
-        kept = KeptMaps(training) if training.is_dir() else None
-        report = index_images(model, images, names, progress=progress, kept=kept, large=large)
+            originals = map(images.original, images.names)
+            large.forget(one.path for one in originals if isinstance(one, FileOriginal))
+            if isinstance(images, ImageList):
+                known = as_known(collection, images)
+        report = sum(
+            (_add(model, each, replace, progress, large) for each in known), AddReport(0, 0)
+        )
         collection.drop_training()
         _keep_statistics(model)
     return report
 
 
-def _learn(model: Model, images: ImageList, progress: bool, large: Large) -> None:
+def _add(model: Model, images: Source, replace: bool, progress: bool, large: Large) -> AddReport:
+    collection = model.collection
+    names = names_to_index(collection, images, replace)
+    follow_moves(collection, images)
+    if names and not model.is_learned:
+        _learn(model, images, progress, large)
+    training = collection.training_folder()
+    kept = KeptMaps(training) if training.is_dir() else None
+    return index_images(model, images, names, progress=progress, kept=kept, large=large)
+
+
+def _learn(model: Model, images: Source, progress: bool, large: Large) -> None:
     training = model.collection.training_folder()
     extractor, settings = model.extractor, model.settings
     generic = takes_generic(extractor, settings, len(images))
@@ -57,12 +70,12 @@ def _learn(model: Model, images: ImageList, progress: bool, large: Large) -> Non
                 path.unlink()
 
 
-def _check_readable(images: ImageList, side: int, large: Large) -> None:
+def _check_readable(images: Source, side: int, large: Large) -> None:
     """Raise `InvalidInput` where not one picture can be read: no collection is begun for them."""
     reasons = []
     for name in images.names:
         try:
-            read_resized(images.path(name), side, large=large)
+            images.original(name).resized(side, large)
             return
         except UnreadableImage as error:
             reasons.append(str(error))

@@ -110,7 +110,8 @@ def draw_region(
     if values.max() <= least:
         given = np.asarray(mask)
         raise InvalidInput(
-            f"Expected a mask with pixels above {least:g}, got an empty one; its largest value is "
+            f"Expected a mask that selects at least one pixel above {least:g}, got an empty "
+            f"one; its largest value is "
             f"{given.max()} ({given.dtype}). uint8 masks go from 0 to 255: pass `mask > 0` where "
             "any value but 0 marks the object."
         )

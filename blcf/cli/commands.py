@@ -83,9 +83,7 @@ def add(options: argparse.Namespace) -> int:
     return _add(engine, find_frames(options), options, **given(options, ["replace"]))
 
 
-def _add(
-    engine: SearchEngine, images: ImageList, options: argparse.Namespace, **how: Any
-) -> int:
+def _add(engine: SearchEngine, images: ImageList, options: argparse.Namespace, **how: Any) -> int:
     """Add, and say what was done."""
     report = engine.add(images, progress=not options.quiet, **how)
     replaced = f"{report.n_replaced:,} replaced, " if report.n_replaced else ""

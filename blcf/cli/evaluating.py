@@ -98,9 +98,7 @@ def _files_of(truth: GroundTruth) -> Iterator[Path]:
         yield from map(images.path, images.names)
 
 
-def _compare(
-    found: list[Evaluation], others: Mapping[str, Compared]
-) -> dict[str, PairedTest]:
+def _compare(found: list[Evaluation], others: Mapping[str, Compared]) -> dict[str, PairedTest]:
     """{mode: test} of the evaluations that are in the other file too."""
     tests = {}
     for one in found:

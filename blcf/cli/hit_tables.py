@@ -52,7 +52,7 @@ def csv_rows(asked: Asked, hits: Hits) -> list[list[Any]]:
     for rank, (hit, path) in enumerate(zip(hits, hits.paths), start=1):
         boxes = [hit.box] if hit.boxes is None else list(hit.boxes)
         for box in boxes:
-            rows.append([*query, rank, hit.name, f"{hit.score:.6f}", *_edges(box), str(path)])
+            rows.append([*query, rank, hit.name, f"{hit.score:.6f}", *_edges(box), path or ""])
     return rows
 
 

@@ -141,11 +141,12 @@ class Outputs:
         self.spare(filter(None, [weights]))
         for path in self._there.values():
             real = _real(path)
-            for root in map(os.path.realpath, collection.roots):
+            for root in map(os.path.realpath, filter(None, collection.roots)):
                 if not real.is_relative_to(root):
                     continue
                 (image_id,) = collection.find([real.relative_to(root).as_posix()]).tolist()
-                if image_id >= 0 and real == _real(collection.image_path(image_id)):
+                there = collection.image_path(image_id) if image_id >= 0 else None
+                if there is not None and real == _real(there):
                     raise _refused(path, f"it is a picture of {collection.path}")
 
     def _spare_folder(self, folder: str) -> None:

@@ -174,13 +174,13 @@ def _section(asked: Asked, hits: Hits) -> Section:
 
 
 def _card(hits: Hits, row: int) -> Card:
-    hit, path = hits[row], hits.paths[row]
+    hit, picture = hits[row], hits.shown[row]
     boxes = [] if hit.box is None else [hit.box] if hit.boxes is None else list(hit.boxes)
-    is_query = isinstance(hits.query, Path) and hits.query.absolute() == path
+    is_query = isinstance(hits.query, Path) and hits.query.absolute() == picture
     return Card(
         hit.name,
         hit.score,
-        path,
+        picture,
         [("found", box) for box in boxes],
         partial(hits.picture_evidence, row),
         mark="<b>the query itself</b>" if is_query else "",

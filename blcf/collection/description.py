@@ -67,12 +67,14 @@ def collection_facts(collection: Collection, df: np.ndarray | None) -> dict[str,
             "n_words": df.size,
             "words_used": int(used.size),
             "bytes_per_posting": round(n_list_bytes / max(1, facts["n_postings"]), 2),
-            "list_lengths": {
-                f"{quantile:.0%}": int(length)
-                for quantile, length in zip(QUANTILES, np.quantile(used, QUANTILES))
-            }
-            if used.size
-            else {},
+            "list_lengths": (
+                {
+                    f"{quantile:.0%}": int(length)
+                    for quantile, length in zip(QUANTILES, np.quantile(used, QUANTILES))
+                }
+                if used.size
+                else {}
+            ),
             "imbalance": round(float(df.size * (df**2).sum() / max(1, df.sum()) ** 2), 2),
         }
     return facts | {
@@ -114,7 +116,8 @@ def list_pictures(collection: Collection) -> Iterator[ListedPicture]:
         for position, name in enumerate(segment.names[:]):
             width, height = (int(side) for side in segment.sizes[position])
             root_id = int(segment.root_ids[position])
-            path = os.path.join(roots[root_id], name) if 0 <= root_id < len(roots) else ""
+            root = roots[root_id] if 0 <= root_id < len(roots) else ""
+            path = os.path.join(root, name) if root else ""
             if live[position]:
                 yield ListedPicture(name, width, height, "live", "", path)
             else:

@@ -168,9 +168,7 @@ def _compare(path: Place, entry: dict[str, Any], at_most: int | None = None) -> 
     found = file_digest(path, entry.get("bytes", at_most))
     for key in ("bytes", "digest"):
         if entry.get(key, found[key]) != found[key]:
-            raise FormatError(
-                f"{path} is damaged: expected {key} {entry[key]}, got {found[key]}."
-            )
+            raise FormatError(f"{path} is damaged: expected {key} {entry[key]}, got {found[key]}.")
 
 
 def _lost(findings: Findings, file: str, reason: str, entry: dict[str, Any] | None) -> Damage:
@@ -198,7 +196,7 @@ def _lost(findings: Findings, file: str, reason: str, entry: dict[str, Any] | No
         paths = [
             Path(roots[root_id]) / name
             for root_id, name in zip(root_ids[positions], known)
-            if 0 <= root_id < len(roots)
+            if 0 <= root_id < len(roots) and roots[root_id]
         ]
         return Damage(f"segments/{file}", reason, len(known), known, paths)
     return Damage(f"segments/{file}", reason, n_images)

@@ -61,7 +61,7 @@ def _plain(value: Any) -> bool:
 
 
 def _roots(value: Any) -> bool:
-    return isinstance(value, list) and all(_text(root) and root for root in value)
+    return isinstance(value, list) and all(map(_text, value))  # "": of pictures in no folder
 
 
 def _model(value: Any) -> bool:

@@ -61,7 +61,7 @@ def skipped_and_gone(path: Member, root: str) -> list[str]:
     return [
         row["name"]
         for row in read_skipped(path)
-        if row["path"] == os.path.join(root, row["name"]) and not _is_there(row["path"])
+        if root and row["path"] == os.path.join(root, row["name"]) and not _is_there(row["path"])
     ]
 
 
@@ -82,14 +82,18 @@ def record_skipped(
     path : the report
     skipped : {name: reason}
     settled : names of pictures that were tried again or are gone
-    root : the folder that the names are relative to
+    root : the folder that the names are relative to; "" of pictures in no folder
     """
+
+    def path_of(name: str) -> str:
+        return os.path.join(root, name) if root else ""
+
     before = read_skipped(path)
-    settled_paths = {os.path.join(root, name) for name in (*settled, *skipped)}
-    rows = [row for row in before if row["path"] not in settled_paths]
+    those = {(name, path_of(name)) for name in (*settled, *skipped)}
+    rows = [row for row in before if (row["name"], row["path"]) not in those]
     for name, reason in skipped.items():
-        rows.append({"name": name, "reason": reason, "path": os.path.join(root, name)})
-    rows.sort(key=lambda row: row["path"])
+        rows.append({"name": name, "reason": reason, "path": path_of(name)})
+    rows.sort(key=lambda row: (row["path"], row["name"]))
     if rows != before:
         write_file(path, _content(rows))
 

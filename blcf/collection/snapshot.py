@@ -11,6 +11,7 @@ import numpy as np
 
 from blcf.collection.segment import Segment
 from blcf.errors import FormatError, InvalidInput
+from blcf.images import GivenPictures, ImageLike
 from blcf.index.names import Names, hash_names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
@@ -40,10 +41,12 @@ class Snapshot:
     Attributes
     ----------
     path : the folder
+    sources : those of this process that hold pictures which were given with names of the caller's
     """
 
     def __init__(self, path: Path):
         self.path = path
+        self.sources: list[GivenPictures] = []
         self._now: _Opened | None = None
 
     @property
@@ -170,10 +173,19 @@ class Snapshot:
             )
         return roots[root_id]
 
-    def image_path(self, image_id: int) -> Path:
-        """Where an image was when it was indexed."""
+    def image_path(self, image_id: int) -> Path | None:
+        """Where an image was when it was indexed; None where it was not in a folder."""
         segment, position = self._place(image_id)
-        return Path(self._root(segment, position)) / segment.names[position]
+        root = self._root(segment, position)
+        return Path(root) / segment.names[position] if root else None
+
+    def picture(self, image_id: int) -> ImageLike | None:
+        """An image to be shown again: its file, or what `sources` hold under its name; or None."""
+        path, name = self.image_path(image_id), self.name(image_id)
+        if path is not None:
+            return path
+        found = [one.picture(name) for one in reversed(self.sources)]
+        return next((one for one in found if one is not None), None)
 
     def names(self) -> Iterator[str]:
         """All names, in order of insertion."""
@@ -230,7 +242,7 @@ class Snapshot:
         """Ids of images by the path that they had when they were indexed: int64 (n,), or -1."""
         ids = np.full(len(paths), -1, dtype=np.int64)
         texts = [path.as_posix() for path in paths]
-        for root in dict.fromkeys(self.manifest["roots"]):
+        for root in dict.fromkeys(filter(None, self.manifest["roots"])):
             folder = Path(root).as_posix().rstrip("/") + "/"
             below = [row for row, text in enumerate(texts) if text.startswith(folder)]
             found = self.find([texts[row][len(folder) :] for row in below])

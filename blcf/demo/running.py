@@ -184,6 +184,7 @@ def _search(
     if image is None:
         (image_id,) = engine.collection.find([name]).tolist()
         image = engine.collection.image_path(image_id)
+        assert image is not None, "a demo is of files"
         hits = engine.search(frame=name, depth=len(engine), **options)
     else:
         hits = engine.search(image, **options)

@@ -95,7 +95,7 @@ class _Batch:
 
 def extract_pictures(
     extractor: Extractor,
-    originals: Sequence[Original],
+    originals: Iterable[Original],
     encode: Callable[[np.ndarray], Sequence[T]] = list,
     *,
     kept: Kept | None = None,
@@ -114,6 +114,7 @@ def extract_pictures(
 
     Parameters
     ----------
+    originals : of the pictures; taken as they are needed
     encode : takes features of one shape, float32 (n, ...), gives n things; called in one thread,
         with earlier pictures first as far as batches of like shapes allow
     kept : feature maps of some of the pictures, which need no network
@@ -127,7 +128,8 @@ def extract_pictures(
     """
     n_looked_at = max(1, min(_LOOKED_AT, _LOOKED_AT_BYTES // extractor.loaded_bytes))
     load = partial(_load, extractor=extractor, kept=kept, large=large)
-    read = read_ahead(originals, load, ahead=n_looked_at)
+    names: dict[int, str] = {}  # of those on their way
+    read = read_ahead(_noting(originals, names), load, ahead=n_looked_at)
     # The network stays in this thread: glibc keeps the memory of activations for the main one (see
     # blcf.features.part), in another VGG16 takes 2,700 fresh pages a picture.
     computed = (
@@ -144,11 +146,18 @@ def extract_pictures(
             for position, one, content in zip(
                 batch.positions, batch.loaded, batch.contents, strict=True
             ):
-                name = originals[position].name
+                name = names.pop(position)
                 done[position] = Extracted(name, one.size, one.facts, content)
             while n_given in done:
                 yield done.pop(n_given)
                 n_given += 1
+
+
+def _noting(originals: Iterable[Original], names: dict[int, str]) -> Iterator[Original]:
+    """The same, their names noted: a picture that cannot be read is only an error then."""
+    for number, original in enumerate(originals):
+        names[number] = original.name
+        yield original
 
 
 def _load(

@@ -140,7 +140,8 @@ class FeatureStore:
 
         Parameters
         ----------
-        images : a source (`find_images` makes one), or names and paths; maps that are damaged are found by `extract`
+        images : a source (`find_images` makes one), or names and paths; maps that are damaged are
+            found by `extract`
         """
         entries = self._file.entries
         return [

@@ -109,7 +109,7 @@ class Original(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileOriginal:
     """A picture in a file."""
 

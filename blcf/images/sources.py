@@ -104,6 +104,13 @@ class GivenPictures:
             return FileOriginal(name, Path(os.path.abspath(picture)))
         return GivenOriginal(name, picture)
 
+    def picture(self, name: str) -> ImageLike | None:
+        """A picture to be shown again, or None where there is none of this name."""
+        picture = self._pictures.get(name)
+        return (
+            Path(os.path.abspath(picture)) if isinstance(picture, (str, os.PathLike)) else picture
+        )
+
 
 def as_sources(
     pictures: Added, root: str | os.PathLike[str] | None = None, name: str | None = None

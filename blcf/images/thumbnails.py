@@ -17,8 +17,9 @@ from blcf.errors import UnreadableImage
 from blcf.images.pixels import ImageLike, as_image
 from blcf.images.reading import resize_image
 
-__all__ = ["Thumbnail", "Thumbnails"]
+__all__ = ["NO_PICTURE", "Thumbnail", "Thumbnails"]
 
+NO_PICTURE = "it is not at hand"  # of a query without one, or one that was given and let go
 SIDE = 400  # pixels: sharp where a picture is about 250 wide, on a page or in a drawing
 KEPT = 512  # of 400 x 300 pixels: 180 MB
 
@@ -37,8 +38,10 @@ class Thumbnail:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, picture: ImageLike, side: int) -> Thumbnail:
+    def of(cls, picture: ImageLike | None, side: int) -> Thumbnail:
         """A picture of any form, its longer side `side` pixels at most; or why there is none."""
+        if picture is None:
+            return cls(NO_PICTURE, (4, 3))
         try:
             image = as_image(picture)
         except UnreadableImage as error:
@@ -92,8 +95,6 @@ class Thumbnails:
 
     def __getitem__(self, source: ImageLike | None) -> Thumbnail:
         """That of a picture of any form; None: there is none."""
-        if source is None:
-            return Thumbnail("the query has none", (4, 3))
         if not isinstance(source, Path):
             return Thumbnail.of(source, self.side)
         if source not in self._made:

@@ -15,7 +15,7 @@ from blcf.checks import check_integer, needs
 from blcf.datasets import TrueQuery
 from blcf.errors import InvalidInput
 from blcf.evaluation import Localisation, Protocol, bootstrap_interval, summarise
-from blcf.images import display_name
+from blcf.images import ImageLike, display_name
 from blcf.images.thumbnails import Thumbnail
 from blcf.records import Ranking
 
@@ -77,14 +77,14 @@ class Evaluation:
     results : of the queries, in the order of the data set
     skipped : {query picture: reason} of those that could not be read, or whose box or mask is not
         of them (LS does without these); a query that has no other is left out
-    places : {id: path} of the pictures that are drawn, when they were indexed
+    places : {id: picture} of those that are drawn: their paths, when they were indexed
     """
 
     mode: str
     protocol: Protocol
     results: list[QueryResult]
     skipped: dict[str, str] = field(default_factory=dict)
-    places: dict[int, Path] = field(default_factory=dict)
+    places: dict[int, ImageLike | None] = field(default_factory=dict)
 
     @property
     def measure(self) -> str:
@@ -248,9 +248,7 @@ def take(ranking: Ranking, rows: Sequence[int] | np.ndarray) -> Ranking:
     return Ranking(names, ranking.scores[taken], ranking.ids[taken], boxes)
 
 
-def _small(path: Path | None, box: Any) -> tuple[np.ndarray | str, np.ndarray | None]:
+def _small(picture: ImageLike | None, box: Any) -> tuple[np.ndarray | str, np.ndarray | None]:
     """A picture, made small, and a box on it; or the reason why there is none."""
-    if path is None:
-        return "its place is not known", None
-    small = Thumbnail.of(path, _SIDE)
+    small = Thumbnail.of(picture, _SIDE)
     return small.picture, small.scaled(box)

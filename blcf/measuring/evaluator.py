@@ -15,6 +15,7 @@ from blcf.checks import check_choice
 from blcf.collection.snapshot import Snapshot
 from blcf.datasets import GroundTruth, TrueQuery, read_dataset
 from blcf.errors import InvalidInput
+from blcf.images import ImageLike
 from blcf.evaluation import PROTOCOLS, Localisation, Protocol, localise
 from blcf.measuring.evaluation import DRAWN_HITS, TOP, Evaluation, QueryResult, take
 from blcf.measuring.query_pictures import describe_pictures, has_region, read_pictures
@@ -124,22 +125,20 @@ def evaluate(
     ]
 
 
-def _places(snapshot: Snapshot, results: Sequence[QueryResult]) -> dict[int, Path]:
-    """{id: path} of what can be drawn: a closed engine is not asked any more."""
+def _places(snapshot: Snapshot, results: Sequence[QueryResult]) -> dict[int, ImageLike | None]:
+    """{id: picture} of what can be drawn: a closed engine is not asked any more."""
     drawn = {
         int(image_id)
         for one in results
         for image_id in (*one.hits.ids[:DRAWN_HITS], *one.missed.ids)
     }
-    return {image_id: snapshot.image_path(image_id) for image_id in drawn}
+    return {image_id: snapshot.picture(image_id) for image_id in drawn}
 
 
 def _renamed(snapshot: Snapshot, truth: GroundTruth) -> GroundTruth:
     """The truth under the names of the collection; what they do not share is said."""
     if not snapshot.n_images:
-        raise InvalidInput(
-            f"{snapshot.path} holds no pictures: add those of the data set first."
-        )
+        raise InvalidInput(f"{snapshot.path} holds no pictures: add those of the data set first.")
     names = list(snapshot.names())
     truth = truth.renamed(names, {root: snapshot.names_under(root) for root in snapshot.roots})
     missing = truth.missing(names)
@@ -172,7 +171,7 @@ def _count_more(truth: GroundTruth, n_images: int) -> int:
 
 
 def modes_of(truth: GroundTruth, queries: str = "both") -> list[str]:
-    """"LS", "GS" or both: how the queries of a truth are searched with.
+    """ "LS", "GS" or both: how the queries of a truth are searched with.
 
     Raises
     ------

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blcf.bags import DrawnRegion
 from blcf.collection import Model
 from blcf.datasets import TrueQuery
 from blcf.errors import InvalidInput
@@ -17,7 +18,7 @@ from blcf.searching.views import describe_looks, look_at
 
 __all__ = ["QueryPicture", "describe_pictures", "has_region", "read_pictures"]
 
-QueryPicture = tuple[Path, np.ndarray, dict[str, Region]]
+QueryPicture = tuple[Path, np.ndarray, dict[str, DrawnRegion]]
 """Where it is, its pixels, and its region for each mode."""
 
 

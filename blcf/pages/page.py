@@ -64,7 +64,8 @@ class Card:
 
     Attributes
     ----------
-    name, score, path : of the picture
+    name, score : of the picture
+    picture : its path, or itself, or None where it is not at hand
     boxes : (class, xyxy in pixels of the picture): "found", or "truth"
     evidence : makes that of the score, its examples the pictures of the query; None: not told
     kind, mark : a class, and what stands behind the rank (HTML)
@@ -73,7 +74,7 @@ class Card:
 
     name: str
     score: float
-    path: Path
+    picture: ImageLike | None
     boxes: Sequence[tuple[str, np.ndarray]] = ()
     evidence: Callable[[], Evidence] | None = None
     kind: str = ""
@@ -168,7 +169,7 @@ def _queries(section: Section, pictures: Pictures) -> Iterator[str]:
 
 def _hit(rank: int, card: Card, section: Section, pictures: Pictures) -> str:
     name = escape(display_name(card.name))
-    picture = pictures.show(card.path, f"hit {rank}: {display_name(card.name)}", card.boxes)
+    picture = pictures.show(card.picture, f"hit {rank}: {display_name(card.name)}", card.boxes)
     why = ""
     if card.evidence is not None:
         found = next((box for kind, box in card.boxes if kind == "found"), None)
@@ -176,15 +177,15 @@ def _hit(rank: int, card: Card, section: Section, pictures: Pictures) -> str:
             card.evidence(),
             [pictures.embedded(source) for source, _ in section.examples],
             [box for _, box in section.examples],
-            pictures.embedded(card.path),
+            pictures.embedded(card.picture),
             found,
         )
     width = 100 * max(0.0, min(1.0, card.score))
     return (
-        f'<li class="{card.kind}"><figure>{_linked(card.path, picture)}<figcaption>'
+        f'<li class="{card.kind}"><figure>{_linked(card.picture, picture)}<figcaption>'
         f'<span>{rank}. {card.mark}</span><span class="score"><i style="width:{width:.0f}%"></i>'
         f"</span><span>score {card.score:.3f}{card.says}</span>"
-        f"<small>{_linked(card.path, name)}</small></figcaption>{why}</figure></li>"
+        f"<small>{_linked(card.picture, name)}</small></figcaption>{why}</figure></li>"
     )
 
 

@@ -78,9 +78,7 @@ def _last(vector: sp.csr_matrix, positives: list[int], index: InvertedFile) -> l
     return [image_id for image_id in ids if image_id not in set(positives)]
 
 
-def _bags(
-    searchable: Searchable, ids: list[int], windows: dict[int, Cells]
-) -> sp.csr_matrix:
+def _bags(searchable: Searchable, ids: list[int], windows: dict[int, Cells]) -> sp.csr_matrix:
     """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
     snapshot, rows = searchable.snapshot, []
     for image_id in ids:

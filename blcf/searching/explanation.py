@@ -87,9 +87,7 @@ def _looked_at(
     return sp.csr_matrix(row, shape=vector.shape)
 
 
-def _inliers(
-    inliers: tuple[Verified, int], queries: Sequence[Query], like: Evidence
-) -> Evidence:
+def _inliers(inliers: tuple[Verified, int], queries: Sequence[Query], like: Evidence) -> Evidence:
     """One for each pair of cells that agrees with the transform."""
     verified, example = inliers
     view = sum(len(query.views) for query in queries[:example])

@@ -14,7 +14,7 @@ import numpy as np
 from blcf.checks import needs
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import as_image, display_name
-from blcf.images.thumbnails import Thumbnails
+from blcf.images.thumbnails import NO_PICTURE, Thumbnails
 from blcf.records import Evidence, Hit, Query, Ranking
 from blcf.searching.notebook import MOST, hits_html
 from blcf.searching.options import SearchOptions
@@ -38,13 +38,15 @@ class Hits(Ranking):
 
     Attributes
     ----------
-    paths : list of Path, where the images were when they were indexed
+    paths : list of Path, where the images were when they were indexed; None of one in no folder
+    pictures : list of what shows the images: their paths, or the pictures that were given, or None
     asked : the examples and their pictures
     answer : what the ranking was made of
     rows : int (n,), the rows of the answer's ranking that these are
     """
 
-    paths: list[Path] = field(default_factory=list)
+    paths: list[Path | None] = field(default_factory=list)
+    pictures: list[Shown] = field(default_factory=list)
     asked: Asked = field(default_factory=lambda: Asked((), ()))
     answer: Answer | None = None
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -66,6 +68,7 @@ class Hits(Ranking):
             ranking.ids,
             ranking.boxes,
             paths=[snapshot.image_path(int(image_id)) for image_id in ranking.ids],
+            pictures=[snapshot.picture(int(image_id)) for image_id in ranking.ids],
             asked=asked,
             answer=answer,
             rows=np.arange(len(ranking)),
@@ -102,10 +105,16 @@ class Hits(Ranking):
             part.ids,
             part.boxes,
             paths=self.paths[position],
+            pictures=self.pictures[position],
             asked=self.asked,
             answer=self.answer,
             rows=self.rows[position],
         )
+
+    @property
+    def shown(self) -> Sequence[Shown]:
+        """What shows the images: `pictures`, or the paths where only these are known."""
+        return self.pictures or self.paths
 
     def __repr__(self) -> str:
         rows = [
@@ -118,7 +127,7 @@ class Hits(Ranking):
     def _repr_html_(self) -> str:
         """The query and the first hits with their boxes, for a notebook."""
         head = self[:MOST]
-        return hits_html(self.query, self.query_box, list(zip(head, head.paths)), len(self))
+        return hits_html(self.query, self.query_box, list(zip(head, head.shown)), len(self))
 
     def plot(
         self,
@@ -144,7 +153,7 @@ class Hits(Ranking):
 
         # Small ones: a hundred photographs as they are do not fit into memory.
         thumbnails = Thumbnails() if thumbnails is None else thumbnails
-        query, small = thumbnails[self.query], [thumbnails[one] for one in self.paths[:n_hits]]
+        query, small = thumbnails[self.query], [thumbnails[one] for one in self.shown[:n_hits]]
         hits = [
             Hit(display_name(hit.name), hit.score, one.scaled(hit.box), one.scaled(hit.boxes))
             for hit, one in zip(self[:n_hits], small)
@@ -190,7 +199,7 @@ class Hits(Ranking):
         return plot_evidence(
             [_picture(picture) for picture in self.asked.pictures],
             [query.box for query in self.asked.queries],
-            _picture(self.paths[row]),
+            _picture(self.shown[row]),
             hit.box,
             self.picture_evidence(row),
             name=display_name(hit.name),
@@ -214,7 +223,7 @@ class Hits(Ranking):
                     if hit.boxes is not None and len(hit.boxes) > 1
                     else {}
                 ),
-                "path": str(path),
+                "path": None if path is None else str(path),
             }
             for rank, (hit, path) in enumerate(zip(self, self.paths), start=1)
         ]
@@ -239,7 +248,7 @@ class Hits(Ranking):
                 "name": pandas.Series(self.names, dtype=object),  # not all are valid Unicode
                 "score": self.scores.astype(np.float64),
                 **dict(zip(("x1", "y1", "x2", "y2"), edges)),
-                "path": pandas.Series([str(path) for path in self.paths], dtype=object),
+                "path": pandas.Series([path and str(path) for path in self.paths], dtype=object),
             }
         )
 
@@ -282,7 +291,7 @@ def _by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:
 def _picture(source: Shown) -> np.ndarray | str:
     """A picture, or the reason why it cannot be shown."""
     if source is None:
-        return "the query has none"
+        return NO_PICTURE
     try:
         return as_image(source)
     except UnreadableImage as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ _FIGURE = (
 
 
 def hits_html(
-    query: Any, query_box: np.ndarray | None, shown: Sequence[tuple[Hit, Path]], n_hits: int
+    query: Any, query_box: np.ndarray | None, shown: Sequence[tuple[Hit, Any]], n_hits: int
 ) -> str:
     """The query, and the best hits with their boxes, ranks, scores and names.
 
@@ -34,17 +33,17 @@ def hits_html(
     ----------
     query : its picture in any form, or None where none is known
     query_box : around the object in it, float32 (4,), xyxy, pixels, or None
-    shown : the hits to draw, at most `MOST`, each with the path of its picture
+    shown : the hits to draw, at most `MOST`, each with its picture in any form, or None
     n_hits : how many there are
     """
     drawn: list[tuple[Any, np.ndarray, str, str]] = [  # picture, boxes, caption, colour
         (
-            path,
+            picture,
             _rows(hit.box, hit.boxes),
             f"{rank}. {hit.score:.3f} {_text(hit.name)}",
             _HIT,
         )
-        for rank, (hit, path) in enumerate(shown, start=1)
+        for rank, (hit, picture) in enumerate(shown, start=1)
     ]
     if query is not None:
         drawn.insert(0, (query, _rows(query_box), "query", _QUERY))

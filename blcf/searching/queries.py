@@ -99,9 +99,7 @@ def describe_examples(
     """The examples of one search to queries, and their pictures to show."""
     for example in examples:
         if not isinstance(example, Example):
-            raise InvalidInput(
-                f"Expected examples of blcf.Example, got {type(example).__name__}."
-            )
+            raise InvalidInput(f"Expected examples of blcf.Example, got {type(example).__name__}.")
     read = [_read(searchable, example, options) for example in examples]
     asked = _describe(searchable.model, read)
     return Asked(
@@ -146,8 +144,8 @@ def describe_each(
 def _read(searchable: Searchable, example: Example, options: SearchOptions) -> _Read:
     """The picture of an example, read and resized; of a frame its query."""
     if example.image is None:
-        query, path = _describe_frame(searchable, example)
-        return _Read([path], [], query)
+        query, picture = _describe_frame(searchable, example)
+        return _Read([picture], [], query)
     pixels = as_image(example.image)
     region = example.region.on((pixels.shape[1], pixels.shape[0]))
     shown: Shown = example.image
@@ -168,7 +166,7 @@ def _describe(model: Model, read: Sequence[_Read]) -> list[Asked]:
     return asked
 
 
-def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Path]:
+def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Shown]:
     """A query from the words that the collection keeps; a view of one size."""
     snapshot = searchable.snapshot
     assert example.frame is not None
@@ -177,6 +175,6 @@ def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Pa
     size = snapshot.size(image_id)
     region = example.region.on(size)
     words, norms = snapshot.words(image_id), snapshot.norms(image_id)
-    view = make_view(searchable.bags_of_parts, words, norms, region, size)
-    query = Query((view,), size, region.bounds(size), frame=name)
-    return query, snapshot.image_path(image_id)
+    view = make_view(searchable.bags_of_parts, words, norms, region)
+    query = Query((view,), size, region.box, frame=name)
+    return query, snapshot.picture(image_id)

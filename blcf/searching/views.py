@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blcf.bags import BagOfWords, eighths, spatial_weights
+from blcf.bags import BagOfWords, DrawnRegion, eighths, spatial_weights
 from blcf.checks import SIDES
 from blcf.collection import Model
 from blcf.images import resize_image
 from blcf.records import Query, View
 from blcf.searching.options import SearchOptions
-from blcf.searching.regions import Region
 
 __all__ = ["Look", "describe_looks", "look_at", "make_view", "query_sides"]
 
@@ -35,7 +34,7 @@ class Look:
 
     size: tuple[int, int]
     resized: list[np.ndarray]
-    regions: list[Region]
+    regions: list[DrawnRegion]
 
 
 def query_sides(side: int, options: SearchOptions) -> list[int]:
@@ -47,7 +46,7 @@ def query_sides(side: int, options: SearchOptions) -> list[int]:
 
 
 def look_at(
-    image: np.ndarray, regions: Sequence[Region], side: int, options: SearchOptions
+    image: np.ndarray, regions: Sequence[DrawnRegion], side: int, options: SearchOptions
 ) -> list[Look]:
     """A picture as it will go through the network, and its mirror image where that is asked for.
 
@@ -61,7 +60,7 @@ def look_at(
     pictures = [(image, list(regions))]
     if options.query_flip:
         flipped = np.ascontiguousarray(image[:, ::-1])
-        pictures.append((flipped, [region.mirrored(size[0]) for region in regions]))
+        pictures.append((flipped, [region.mirrored() for region in regions]))
     sides = query_sides(side, options)
     return [Look(size, [resize_image(one, to) for to in sides], found) for one, found in pictures]
 
@@ -78,9 +77,9 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
         queries.append(
             [
                 Query(
-                    tuple(make_view(bags_of_parts, *one, region, look.size) for one in encoded),
+                    tuple(make_view(bags_of_parts, *one, region) for one in encoded),
                     look.size,
-                    region.bounds(look.size),
+                    region.box,
                 )
                 for region in look.regions
             ]
@@ -92,11 +91,10 @@ def make_view(
     bags_of_parts: BagOfWords,
     words: np.ndarray,
     norms: np.ndarray,
-    region: Region,
-    size: tuple[int, int],
+    region: DrawnRegion,
 ) -> View:
     """The view of a region of a picture, from the words and the norms of the picture's cells."""
-    covered = region.weights(words.shape, size)
+    covered = region.weights(words.shape)
     weighting = bags_of_parts.weighting
     weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
     if not weights.any():  # an object in the dark of a bright picture: its own norms tell apart

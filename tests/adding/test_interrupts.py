@@ -16,7 +16,7 @@ from tiles import create, rankings, reopen
 
 from blcf import SearchOptions
 from blcf.adding import indexer
-from blcf.adding.pictures import stream_maps
+from blcf.adding.stream import stream_pictures
 from blcf.collection import check_collection
 from blcf.errors import CollectionLocked, FormatError, VocabularyMismatch
 from blcf.index.blocks import SUMS, sums_of
@@ -94,7 +94,7 @@ def test_training_sample_survives_an_interrupt(scenes, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         engine.add(scenes, progress=False)
     monkeypatch.undo()
-    monkeypatch.setattr("blcf.adding.sample.stream_maps", _interrupt)
+    monkeypatch.setattr("blcf.adding.sample.stream_pictures", _interrupt)
     again = reopen(tmp_path / "c.blcf")
     assert again.add(scenes, progress=False).n_added == 12
     assert not (tmp_path / "c.blcf" / "training").exists()
@@ -109,21 +109,21 @@ def test_sampling_goes_on_where_it_was_interrupted(scenes, tmp_path, monkeypatch
     monkeypatch.setattr("blcf.adding.sample.SAVE_SECONDS", save_seconds)
     seen = []
 
-    def some(*arguments):
-        for row in stream_maps(*arguments):
+    def some(*arguments, **options):
+        for row in stream_pictures(*arguments, **options):
             if len(seen) == 5:
                 raise KeyboardInterrupt if save_seconds else MemoryError  # no chance to save
-            seen.append(row[0])
+            seen.append(row.name)
             yield row
 
-    monkeypatch.setattr("blcf.adding.sample.stream_maps", some)
+    monkeypatch.setattr("blcf.adding.sample.stream_pictures", some)
     with pytest.raises((KeyboardInterrupt, MemoryError)):
         engine.add(scenes, progress=False)
     names = []
     monkeypatch.setattr(
-        "blcf.adding.sample.stream_maps",
-        lambda extractor, images, rest, *more: names.extend(rest)
-        or stream_maps(extractor, images, rest, *more),
+        "blcf.adding.sample.stream_pictures",
+        lambda extractor, images, rest, *more, **options: names.extend(rest)
+        or stream_pictures(extractor, images, rest, *more, **options),
     )
     again = reopen(tmp_path / "c.blcf")
     again.add(scenes, progress=False)

@@ -11,6 +11,8 @@ import torch
 
 from blcf.adding import kept_maps
 from blcf.adding.kept_maps import KeptMaps
+from blcf.images import Loaded, PictureFacts
+from blcf.images.originals import FileOriginal
 
 
 def map_of(seed: int, shape: tuple[int, ...] = (4, 3, 5), dtype: str = "float32") -> np.ndarray:
@@ -32,42 +34,48 @@ def test_what_is_kept_is_there_again(tmp_path: Path, pictures: list[Path], dtype
     maps = [map_of(i, (4, 3, 5 + i), dtype) for i in range(3)]
     kept = KeptMaps(tmp_path, dtype)
     for path, each in zip(pictures, maps):
-        kept.put(path.name, path, (70, 50), each)
+        facts = PictureFacts(n_bytes=len(path.name))
+        kept.put(FileOriginal(path.name, path), Loaded(each, (70, 50), facts))
     for found in (kept, KeptMaps(tmp_path, "float32")):  # each entry knows its own arithmetic
         assert len(found) == 3
         for path, each in zip(pictures, maps):
-            feature_map, size = found.get(path.name, path)
-            assert size == (70, 50) and feature_map.dtype == np.float32
-            np.testing.assert_array_equal(feature_map, each)
-    assert kept.get("other.png", pictures[0]) is None
+            loaded = found.get(FileOriginal(path.name, path))
+            assert loaded.size == (70, 50) and loaded.content.dtype == np.float32
+            assert loaded.facts.n_bytes == len(path.name)
+            np.testing.assert_array_equal(loaded.content, each)
+    assert kept.get(FileOriginal("other.png", pictures[0])) is None
 
 
 def test_a_picture_that_changed_is_not_there(tmp_path: Path, pictures: list[Path]) -> None:
     kept = KeptMaps(tmp_path, "float32")
     for path in pictures:
-        kept.put(path.name, path, (7, 5), map_of(0))
+        kept.put(FileOriginal(path.name, path), Loaded(map_of(0), (7, 5)))
     pictures[0].write_bytes(b"longer than before")
     state = pictures[1].stat()
     os.utime(pictures[1], ns=(state.st_atime_ns, state.st_mtime_ns + 1))
     pictures[2].unlink()
-    assert [kept.get(path.name, path) for path in pictures] == [None] * 3
+    assert [kept.get(FileOriginal(path.name, path)) for path in pictures] == [None] * 3
 
 
 def test_damage_is_seen(tmp_path: Path, pictures: list[Path]) -> None:
     kept = KeptMaps(tmp_path, "float32")
     for i, path in enumerate(pictures):
-        kept.put(path.name, path, (7, 5), map_of(i))
+        kept.put(FileOriginal(path.name, path), Loaded(map_of(i), (7, 5)))
     raw = tmp_path / "maps.raw"
     content = bytearray(raw.read_bytes())
     content[5] ^= 1
     raw.write_bytes(content[:-1])  # the last one is cut short
-    assert [kept.get(path.name, path) is None for path in pictures] == [True, False, True]
+    assert [kept.get(FileOriginal(path.name, path)) is None for path in pictures] == [
+        True,
+        False,
+        True,
+    ]
     lines = tmp_path / "maps.jsonl"
     lines.write_text(lines.read_text()[:-20])
     again = KeptMaps(tmp_path, "float32")
     assert len(again) == 2
-    again.put(pictures[2].name, pictures[2], (7, 5), map_of(2))
-    np.testing.assert_array_equal(again.get("2.png", pictures[2])[0], map_of(2))
+    again.put(FileOriginal(pictures[2].name, pictures[2]), Loaded(map_of(2), (7, 5)))
+    np.testing.assert_array_equal(again.get(FileOriginal("2.png", pictures[2])).content, map_of(2))
 
 
 def test_it_keeps_so_much_and_no_more(
@@ -76,11 +84,11 @@ def test_it_keeps_so_much_and_no_more(
     monkeypatch.setattr(kept_maps, "MOST_BYTES", 2 * map_of(0).nbytes)
     kept = KeptMaps(tmp_path, "float32")
     for path in pictures:
-        kept.put(path.name, path, (7, 5), map_of(0))
+        kept.put(FileOriginal(path.name, path), Loaded(map_of(0), (7, 5)))
     assert len(kept) == 2
     monkeypatch.setattr(kept_maps, "LEFT_FREE", 1 << 60)
     other = KeptMaps(tmp_path / "sub", "float32")
-    other.put("0.png", pictures[0], (7, 5), map_of(0))
+    other.put(FileOriginal("0.png", pictures[0]), Loaded(map_of(0), (7, 5)))
     assert len(other) == 0
 
 
@@ -88,5 +96,5 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(
     tmp_path: Path, pictures: list[Path]
 ) -> None:
     kept = KeptMaps(tmp_path / "nowhere", "float32")
-    kept.put("0.png", pictures[0], (7, 5), map_of(0))
-    assert kept.get("0.png", pictures[0]) is None
+    kept.put(FileOriginal("0.png", pictures[0]), Loaded(map_of(0), (7, 5)))
+    assert kept.get(FileOriginal("0.png", pictures[0])) is None

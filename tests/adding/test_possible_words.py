@@ -10,10 +10,10 @@ import tiles
 from PIL import Image
 
 from blcf import ConvFeatures, Settings
-from blcf.adding import possible_words
 from blcf.adding.possible_words import check_possible
 from blcf.errors import InvalidInput
-from blcf.images import read_image
+from blcf.images import originals, read_image
+from blcf.images.originals import FileOriginal
 from blcf.images.sizes import read_size
 
 
@@ -24,8 +24,12 @@ def four(tmp_path):
     return [tiles.save(tmp_path / "frames" / f"{n}.png", one) for n, one in enumerate(maps)]
 
 
+def files(paths):
+    return [FileOriginal(path.name, path) for path in paths]
+
+
 def test_nothing_is_sampled(four, tmp_path, monkeypatch):
-    monkeypatch.setattr("blcf.adding.sample.stream_maps", lambda *a: pytest.fail("sampled"))
+    monkeypatch.setattr("blcf.adding.sample.stream_pictures", lambda *a, **b: pytest.fail("no"))
     engine = tiles.create(tmp_path / "c.blcf", n_words=1_000_000, vocabulary="own")
     with pytest.raises(InvalidInput) as error:
         engine.add(tmp_path / "frames", progress=False)
@@ -48,23 +52,23 @@ def test_up_to_the_last_feature(four):
     for upsample, most in ((1, 256), (2, 1024)):
         for n_words in (1, most, "auto"):
             settings = Settings(side=128, upsample=upsample, n_words=n_words)
-            check_possible(extractor_of(16), settings, four, 4)
+            check_possible(extractor_of(16), settings, files(four), 4)
         with pytest.raises(InvalidInput, match=f"at most {most:,}, got {most + 1:,}"):
             settings = Settings(side=128, upsample=upsample, n_words=most + 1)
-            check_possible(extractor_of(16), settings, four, 4)
+            check_possible(extractor_of(16), settings, files(four), 4)
 
 
 def test_no_more_heads_are_read_than_it_takes(four, monkeypatch):
     seen = []
-    monkeypatch.setattr(possible_words, "read_size", lambda path: seen.append(path) or (128, 128))
-    check_possible(extractor_of(16), Settings(side=128, upsample=1, n_words=65), four, 4)
+    monkeypatch.setattr(originals, "read_size", lambda path: seen.append(path) or (128, 128))
+    check_possible(extractor_of(16), Settings(side=128, upsample=1, n_words=65), files(four), 4)
     assert seen == four[:2]
 
 
 def test_of_a_part_of_the_pictures_more_are_no_remedy(four):
     settings = Settings(side=128, n_words=10**6)
     with pytest.raises(InvalidInput) as error:
-        check_possible(extractor_of(16), settings, four, 5)
+        check_possible(extractor_of(16), settings, files(four), 5)
     assert "begin with" not in str(error.value)
 
 
@@ -76,8 +80,8 @@ def test_pictures_that_cannot_be_read(four, tmp_path):
     assert read_size(bad) is read_size(missing) is read_size(tmp_path) is None
     settings = Settings(side=128, upsample=1, n_words=257)
     with pytest.raises(InvalidInput, match="at most 256, got 257: 6 pictures"):
-        check_possible(extractor_of(16), settings, [bad, missing, *four], 6)
-    check_possible(extractor_of(16), settings, [bad, missing], 2)
+        check_possible(extractor_of(16), settings, files([bad, missing, *four]), 6)
+    check_possible(extractor_of(16), settings, files([bad, missing]), 2)
 
 
 @pytest.mark.parametrize("side", [160, 512])
@@ -90,8 +94,8 @@ def test_the_estimate_is_no_less_than_there_are(tmp_path, side):
         assert read_size(path) == size
         h, w = extractor.extract(read_image(path)).shape[1:]
         settings = Settings(side=side, upsample=1, n_words=h * w)
-        check_possible(extractor, settings, [path], 1)
+        check_possible(extractor, settings, files([path]), 1)
         most = max(h, w) * (min(h, w) + 2)
         with pytest.raises(InvalidInput, match="begin with 2 pictures or more"):
             settings = Settings(side=side, upsample=1, n_words=most + 1)
-            check_possible(extractor, settings, [path], 1)
+            check_possible(extractor, settings, files([path]), 1)

@@ -106,8 +106,37 @@ def test_pictures_under_another_name_are_passed_over(engine, scenes):
     """The folder above gives them other names; they are the same pictures."""
     tiles.save(scenes.parent / "other" / "new.png", tiles.planted_scenes(seed=6)[0][0])
     shutil.rmtree(scenes.parent / "c.blcf" / "nothing", ignore_errors=True)
-    report = engine.add(scenes.parent, replace=True, progress=False)
+    report = engine.add(scenes.parent, progress=False)
     assert (report.n_added, report.n_present, report.n_replaced) == (1, 12, 0)
+
+
+def test_pictures_under_another_name_are_replaced_under_the_one_they_have(engine, scenes):
+    names = list(engine.names)
+    report = engine.add(scenes.parent, replace=True, progress=False)
+    assert (report.n_added, report.n_present, report.n_replaced) == (0, 0, 12)
+    assert sorted(engine.names) == sorted(names)
+
+
+def test_one_picture_or_a_sub_folder_is_replaced(scenes, tmp_path):
+    """Named from its own folder, a picture is another name; it is known by its path."""
+    for number in range(12):
+        day = scenes / f"day{number % 2}"
+        day.mkdir(exist_ok=True)
+        (scenes / f"{number:02d}.png").rename(day / f"{number:02d}.png")
+    engine = create(tmp_path / "days.blcf")
+    engine.add(scenes, progress=False)
+    before = [hit.score for hit in engine.search(frame="day0/00.png", k=12)]
+    shutil.copy(scenes / "day1" / "01.png", scenes / "day0" / "00.png")
+    for given, n_replaced in ((scenes / "day0" / "00.png", 1), (scenes / "day0", 6)):
+        report = engine.add(given, replace=True, progress=False)
+        assert (report.n_added, report.n_present, report.n_replaced) == (0, 0, n_replaced)
+        assert len(engine) == 12 and set(engine.collection.roots) == {str(scenes)}
+        hits = engine.search(frame="day1/01.png", k=2)
+        assert set(hits.names) == {"day0/00.png", "day1/01.png"} and hits.scores.min() > 0.999
+    assert before != [hit.score for hit in engine.search(frame="day0/00.png", k=12)]
+    shutil.copy(scenes / "day1" / "03.png", scenes / "day0" / "new.png")
+    report = engine.add(scenes / "day0", replace=True, progress=False)
+    assert (report.n_added, report.n_replaced) == (1, 6) and "day0/new.png" in engine
 
 
 def test_readers_keep_their_snapshot_until_refresh(engine, scenes, tmp_path):

@@ -34,7 +34,7 @@ def test_a_thumbnail(photograph):
 def test_pixels_and_nothing(tmp_path):
     small = np.zeros((20, 30, 3), dtype=np.uint8)
     assert Thumbnails()[small].picture is small
-    assert Thumbnails()[None].picture == "the query has none"
+    assert Thumbnails()[None].picture == "it is not at hand"
     gone = Thumbnails()[tmp_path / "gone.png"]
     assert gone.picture == "there is no such file" and gone.scaled(np.arange(4)) is None
 

@@ -110,7 +110,7 @@ def test_no_picture_and_no_evidence(images, tmp_path):
         section(images, cards=[Card("c.png", 0.25, images[2])]),
     )
     assert "no picture: there is no such file" in page.text
-    assert "no picture: the query has none" in page.text
+    assert "no picture: it is not at hand" in page.text
     assert page.text.count("words in common") == 3
 
 

@@ -12,10 +12,9 @@ import pytest
 import tiles
 import torch
 
-from blcf.adding import pictures
-from blcf.adding.pictures import Picture, stream_maps, stream_pictures
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.features import ConvFeatures
+from blcf.features import ConvFeatures, pipeline
+from blcf.features.pipeline import extract_pictures
 from blcf.images import find_images, read_image
 
 SHAPES = [(4, 6), (6, 4), (4, 6), (6, 6), (6, 4), (4, 6), (2, 6), (6, 4), (6, 4), (4, 6), (6, 6)]
@@ -50,35 +49,36 @@ def no_threads_left():
 
 def stream(extractor, folder, encode=list):
     images = find_images(folder)
-    return stream_pictures(extractor, images, images.names, encode, "", False)
+    return extract_pictures(extractor, map(images.original, images.names), encode)
 
 
 @pytest.mark.parametrize("looked_at", [1, 2, 5, 64])
 def test_maps_in_order(extractor, folder, monkeypatch, looked_at) -> None:
     """Whatever shares a batch: each picture's own map, at its place; bad ones in theirs."""
-    monkeypatch.setattr(pictures, "_LOOKED_AT", looked_at)
-    images = find_images(folder)
-    found = list(stream_maps(extractor, images, images.names, "", False))
-    assert [name for name, _ in found] == images.names
-    for name, picture in found:
-        if name in ("02.png", "07.png"):
-            assert isinstance(picture, UnreadableImage) and name in str(picture)
+    monkeypatch.setattr(pipeline, "_LOOKED_AT", looked_at)
+    found = list(stream(extractor, folder))
+    assert [picture.name for picture in found] == find_images(folder).names
+    for picture in found:
+        if picture.name in ("02.png", "07.png"):
+            assert isinstance(picture.content, UnreadableImage)
+            assert picture.name in str(picture.content) and picture.facts.n_bytes == -1
             continue
-        image = read_image(folder / name)
-        assert isinstance(picture, Picture) and picture.size == (image.shape[1], image.shape[0])
-        np.testing.assert_allclose(picture.feature_map, extractor.extract(image), atol=1e-5)
+        image = read_image(folder / picture.name)
+        assert picture.size == (image.shape[1], image.shape[0])
+        assert picture.facts.n_bytes == (folder / picture.name).stat().st_size
+        np.testing.assert_allclose(picture.content, extractor.extract(image), atol=1e-5)
 
 
 def test_only_bad_pictures(extractor, tmp_path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(b"no picture")
     encode = pytest.fail
-    contents = [content for _, _, content in stream(extractor, tmp_path, encode)]
+    contents = [picture.content for picture in stream(extractor, tmp_path, encode)]
     assert [type(content) for content in contents] == [UnreadableImage] * 3
 
 
 def test_no_pictures(extractor, folder) -> None:
-    assert list(stream_pictures(extractor, find_images(folder), [], list, "", False)) == []
+    assert list(extract_pictures(extractor, [])) == []
 
 
 def test_batches_are_encoded_together(extractor, folder) -> None:
@@ -114,7 +114,7 @@ def test_a_picture_that_the_network_refuses(folder) -> None:
     others = [read_image(folder / name)[0, 0].tolist() for name in ("00.png", "09.png")]
     assert image[0, 0].tolist() not in others
     extractor._part = forward
-    found = {name: content for name, _, content in stream(extractor, folder)}
+    found = {picture.name: picture.content for picture in stream(extractor, folder)}
     assert list(found) == find_images(folder).names
     refused = [name for name, content in found.items() if isinstance(content, UnreadableImage)]
     assert refused == ["02.png", "05.png", "07.png"]
@@ -136,8 +136,8 @@ def test_an_error_of_encode_comes_behind_what_was_finished(extractor, folder, ki
 
     names = []
     with pytest.raises(kind):
-        for name, _, _ in stream(extractor, folder, encode):
-            names.append(name)
+        for picture in stream(extractor, folder, encode):
+            names.append(picture.name)
     assert names == ["00.png"]  # 01 was in the batch that failed
     # One batch is handed over ahead: its turn may come before the caller meets the error.
     assert calls in ([3, 3], [3, 3, 2])
@@ -156,8 +156,8 @@ def test_an_error_of_the_network_comes_at_once(folder) -> None:
     extractor._part = forward
     names = []
     with pytest.raises(MemoryError, match="defect"):
-        for name, _, _ in stream(extractor, folder):
-            names.append(name)
+        for picture in stream(extractor, folder):
+            names.append(picture.name)
     assert names == ["00.png", "01.png", "02.png"] and len(seen) == 4  # 03 was with encode
 
 
@@ -186,10 +186,10 @@ def test_what_is_ahead_is_bounded(tmp_path, monkeypatch) -> None:
     """Reading runs at most two looks ahead of what was given, the network one batch."""
     for number in range(60):
         tiles.save(tmp_path / f"{number:02d}.png", np.full((3, 3), number % tiles.N_COLOURS))
-    monkeypatch.setattr(pictures, "_LOOKED_AT", 4)
+    monkeypatch.setattr(pipeline, "_LOOKED_AT", 4)
     extractor = extractor_of()
     part, read, computed = extractor._part, [], []
-    load = pictures._load
+    load = pipeline._load
 
     def loading(name, **options):
         read.append(name)
@@ -199,7 +199,7 @@ def test_what_is_ahead_is_bounded(tmp_path, monkeypatch) -> None:
         computed.extend(range(len(inputs)))
         return part(inputs)
 
-    monkeypatch.setattr(pictures, "_load", loading)
+    monkeypatch.setattr(pipeline, "_load", loading)
     extractor._part = forward
     for given, _ in enumerate(stream(extractor, tmp_path)):
         time.sleep(0.005)  # a slow caller: the threads run as far as they may
@@ -211,7 +211,7 @@ def test_what_is_ahead_is_bounded(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("how", ["close", "break", "raise"])
 def test_stopping_early_leaves_no_thread(extractor, folder, how) -> None:
     rows = stream(extractor, folder)
-    assert next(rows)[0] == "00.png"
+    assert next(rows).name == "00.png"
     if how == "close":
         rows.close()
     elif how == "break":

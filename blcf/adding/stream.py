@@ -1,0 +1,52 @@
+"""Pictures of a source through the network, with a bar that says how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from blcf.adding.kept_maps import KeptMaps
+from blcf.images import Large, Source
+from blcf.progress import tqdm
+
+if TYPE_CHECKING:
+    from blcf.features import ConvFeatures
+    from blcf.features.pipeline import Extracted
+
+__all__ = ["stream_pictures"]
+
+T = TypeVar("T")
+
+
+def stream_pictures(
+    extractor: ConvFeatures,
+    source: Source,
+    names: Sequence[str],
+    encode: Callable[[np.ndarray], Sequence[T]],
+    description: str,
+    progress: bool,
+    kept: KeptMaps | None = None,
+    large: Large | None = None,
+) -> Generator[Extracted[T], None, None]:
+    """What is made of the feature maps of some pictures of a source, in the order of the names.
+
+    See `blcf.features.pipeline.extract_pictures`; `description` stands before the bar.
+    """
+    from blcf.features.pipeline import extract_pictures
+
+    originals = map(source.original, names)
+    stream = extract_pictures(extractor, originals, encode, kept=kept, large=large)
+    bar = tqdm(
+        total=len(names),
+        desc=f"{description} pictures",
+        unit=" picture",
+        disable=not progress,
+        mininterval=0.5,
+    )
+    with bar, closing(stream):
+        for picture in stream:
+            bar.update()
+            yield picture
