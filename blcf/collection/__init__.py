@@ -10,10 +10,12 @@
   was found, repairing.py repairs, names_copy.py knows what a damaged segment held.
 """
 
+from blcf.collection.batch import Batch
 from blcf.collection.checking import CheckReport, Damage, Unreadable, check_collection
 from blcf.collection.collection import Collection
+from blcf.collection.columns import FileFacts
 from blcf.collection.decoding import DecodingNotes
-from blcf.collection.segment import Batch, Segment
+from blcf.collection.segment import Segment
 
 __all__ = [
     "Batch",
@@ -21,6 +23,7 @@ __all__ = [
     "Collection",
     "DecodingNotes",
     "Damage",
+    "FileFacts",
     "Segment",
     "Unreadable",
     "check_collection",

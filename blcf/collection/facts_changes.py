@@ -1,0 +1,116 @@
+"""What a writer does to the facts around a swap of the manifest, and after a kill.
+
+Rows of new pictures are committed before the manifest names their segment, and rows of pictures
+that went are deleted after it: between, and after a kill, there are rows of no picture, which
+readers pass over and the next writer deletes. A picture is never without its row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from blcf.collection.facts import Fact
+from blcf.collection.facts_table import FactsTable, Row
+from blcf.collection.facts_view import FactsView
+from blcf.errors import FormatError, StorageError
+
+__all__ = [
+    "add_rows",
+    "annotate_rows",
+    "forget_rows",
+    "reconcile",
+    "rows_that_differ",
+    "tidy_facts",
+]
+
+logger = logging.getLogger(__name__)
+
+
+def add_rows(
+    view: FactsView,
+    next_id: int,
+    rows: Iterable[Row],
+    new_of_old: Mapping[int, int],
+    given: Mapping[int, Mapping[str, Fact]],
+) -> None:
+    """Write the rows of pictures that are about to be committed.
+
+    Parameters
+    ----------
+    view : of the collection before
+    next_id : the first id of the new pictures
+    new_of_old : {old id: new id} of pictures that take over what was said of another
+    given : what the caller says of the new pictures, by id
+    """
+    said = {number: facts for number, facts in given.items() if facts}
+    if not said and not view.file.exists():
+        return  # nothing that the segments do not say
+    with view.file.writing(view.rows) as table:
+        table.delete_from(next_id)
+        table.insert(rows)
+        table.copy(new_of_old)
+        table.update(said)
+
+
+def forget_rows(view: FactsView, ids: Iterable[int]) -> None:
+    """Delete the rows of pictures that are gone; where that fails they wait for the next writer."""
+    gone = list(ids)
+    if not gone:
+        return
+    try:
+        if view.file.exists():
+            with view.file.writing(view.rows) as table:
+                table.delete(gone)
+    except (StorageError, FormatError) as error:
+        logger.warning("facts of removed pictures were not deleted now: %s", error)
+
+
+def annotate_rows(view: FactsView, facts: Mapping[int, Mapping[str, Fact]]) -> None:
+    """Write what the caller says of pictures that the collection holds, by id."""
+    with view.file.writing(view.rows) as table:
+        table.update(facts)
+
+
+def tidy_facts(view: FactsView) -> None:
+    """Delete the rows of no picture, and make those that are missing, as the writer.
+
+    A damaged file is left as it is: `check_collection` repairs it.
+    """
+    try:
+        if not view.file.exists():
+            return
+        with view.file.reading() as table:
+            if table.extent == (view.ids.size, view.ids[-1] if view.ids.size else -1):
+                return
+        with view.file.writing(view.rows) as table:
+            reconcile(table, view)
+    except (StorageError, FormatError) as error:
+        logger.warning("what was said of pictures cannot be used: %s", error)
+
+
+def reconcile(table: FactsTable, view: FactsView) -> None:
+    """Make the rows of a table those of the pictures of a view; what a caller said is kept."""
+    there, ids = table.ids(), view.ids
+    table.delete(np.setdiff1d(there, ids, assume_unique=True).tolist())
+    missing = set(np.setdiff1d(ids, there, assume_unique=True).tolist())
+    if missing:
+        table.insert(row for row in view.rows() if row[0] in missing)
+
+
+def rows_that_differ(table: FactsTable, view: FactsView) -> int:
+    """How many pictures have no row, or one that says not what their segment does."""
+    n_wrong = 0
+    found = iter(table.rows())
+    row = next(found, None)
+    for expected in view.rows():
+        while row is not None and _number(row) < _number(expected):  # of no picture
+            row = next(found, None)
+        n_wrong += row != expected
+    return n_wrong
+
+
+def _number(row: Row) -> int:
+    return int(row[0] or 0)

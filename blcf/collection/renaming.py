@@ -1,0 +1,153 @@
+"""Images under other names: what is stored of them goes into new segments, without the network.
+
+Posting lists, maps, norms, sizes and facts of files are copied as they are; the images get new ids
+and count as added last. Nothing is committed here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from blcf.collection.facts import Fact, check_facts
+from blcf.collection.facts_table import Row, rows_of
+from blcf.collection.segment import Segment
+from blcf.collection.snapshot import Snapshot
+from blcf.errors import FormatError, InvalidInput
+from blcf.index import merging
+from blcf.index.names import Names
+from blcf.storage import file_digest
+
+__all__ = ["Renaming", "facts_by_id", "plan_renaming"]
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """New segments that are written and wait for their commit.
+
+    Attributes
+    ----------
+    entries : what the manifest will say of them
+    changes : of the manifest, beside its segments
+    rows : of the table of facts
+    new_of_old : {old id: new id}
+    """
+
+    entries: list[dict[str, Any]]
+    changes: dict[str, Any]
+    rows: list[Row]
+    new_of_old: dict[int, int]
+
+
+def facts_by_id(
+    snapshot: Snapshot, facts: Mapping[str | int, Mapping[str, Any]]
+) -> dict[int, dict[str, Fact]]:
+    """What a caller says of pictures, checked, by id; see `Collection.annotate`."""
+    if not isinstance(facts, Mapping):
+        raise InvalidInput(
+            f"Expected facts as {{name: {{column: value}}}}, got {type(facts).__name__}."
+        )
+    names = [key for key in facts if isinstance(key, str)]
+    ids: dict[str | int, int] = dict(zip(names, snapshot.ids_of(names).tolist()))
+    live = snapshot.facts.ids
+    for key in facts:
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            place = int(np.searchsorted(live, key))
+            ids[key] = int(key) if place < live.size and live[place] == key else -1
+    _check_held(snapshot, [key for key in facts if ids.get(key, -1) < 0], "Nothing was written.")
+    checked: dict[int, dict[str, Fact]] = {}
+    for key, one in facts.items():
+        checked.setdefault(ids[key], {}).update(check_facts(one, of=str(key)))
+    return checked
+
+
+def _check_held(snapshot: Snapshot, missing: list[Any], consequence: str) -> None:
+    if missing:
+        shown = ", ".join(str(one)[:200] for one in missing[:3])
+        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+        raise InvalidInput(
+            f"Expected pictures that {snapshot.path} holds, it has no {shown}{more}. {consequence}"
+        )
+
+
+def plan_renaming(
+    snapshot: Snapshot, moves: Mapping[str, str], root: str | None
+) -> Renaming | None:
+    """Write the segments of images under new names; None where there is none to rename.
+
+    Raises
+    ------
+    InvalidInput, FormatError, StorageError
+        See `Collection.rename`; what a segment holds is damaged.
+    """
+    if not moves:
+        return None
+    _check_moves(snapshot, moves)
+    roots = list(snapshot.manifest["roots"])
+    if root is not None and root not in roots:
+        roots.append(root)
+    number, next_id = snapshot.manifest["next_segment"], snapshot.manifest["next_id"]
+    videos = snapshot.manifest["videos"]
+    plan = Renaming([], {}, [], {})
+    for parts in _spans(snapshot, list(moves)):
+        joined = Segment.joined(snapshot.segment_file(number), parts)
+        ids = np.arange(next_id, next_id + joined.n_images, dtype=np.int64)
+        columns = {**joined.columns, "ids": ids}
+        if root is not None:
+            columns["root_ids"] = np.full(ids.size, roots.index(root), dtype=np.int32)
+        names = [moves[name] for name in joined.names]
+        renamed = replace(joined, names=Names.from_list(names), columns=columns)
+        plan.entries.append(renamed.save(snapshot.vocabulary_digest))
+        plan.rows.extend(rows_of(names, columns, videos))
+        plan.new_of_old.update(zip(joined.columns["ids"].tolist(), ids.tolist()))
+        number, next_id = number + 1, next_id + ids.size
+    plan.changes.update(roots=roots, next_segment=number, next_id=next_id)
+    return plan
+
+
+def _check_moves(snapshot: Snapshot, moves: Mapping[str, str]) -> None:
+    old, new = list(moves), list(moves.values())
+    found = snapshot.find(old)
+    missing = [name for name, one in zip(old, found) if one < 0]
+    _check_held(snapshot, missing, "Nothing was renamed.")
+    doubled = [name for name, n in Counter(new).items() if n > 1]
+    held = [name for name, one in zip(new, snapshot.find(new)) if one >= 0 and name not in moves]
+    if doubled or held:
+        raise InvalidInput(
+            f"Expected a new name for each picture, {(doubled or held)[0][:200]} would stand for "
+            "two. Remove the picture that has it, or choose another. Nothing was renamed."
+        )
+
+
+def _spans(snapshot: Snapshot, names: list[str]) -> Iterator[list[Segment]]:
+    """The segments of images, only these marked as live, so many at a time as a segment holds."""
+    parts, positions = snapshot._find(names)
+    span: list[Segment] = []
+    n_images = 0
+    for number in np.unique(parts).tolist():
+        segment, chosen = snapshot.segments[number], np.sort(positions[parts == number])
+        _check_sound(snapshot, number)
+        if n_images + chosen.size > merging.LARGEST and span:
+            yield span
+            span, n_images = [], 0
+        live = np.zeros(segment.n_images, dtype=bool)
+        live[chosen] = True
+        span.append(replace(segment, live=live))
+        n_images += chosen.size
+    yield span
+
+
+def _check_sound(snapshot: Snapshot, number: int) -> None:
+    """`FormatError` where a segment is damaged: the copy would hide it under a new digest."""
+    entry, segment = snapshot.manifest["segments"][number], snapshot.segments[number]
+    advice = f"Run `blcf check {snapshot.path} --repair`."
+    if file_digest(segment.path)["digest"] != entry["digest"]:
+        raise FormatError(f"{segment.path} is damaged: its digest is of other bytes. {advice}")
+    try:
+        segment.postings.check()  # digests that fit say nothing of who made them
+    except FormatError as error:
+        raise FormatError(f"{segment.path} is damaged: {error} {advice}") from error
