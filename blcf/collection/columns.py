@@ -82,7 +82,7 @@ class Column:
 COLUMNS = (
     Column("root_ids", np.int32, since=2),  # which root of the manifest the name is relative to
     Column("sizes", np.int32, width=2, since=2),  # width and height, pixels of the original image
-    Column("ids", np.int64, default=-1),  # unique for ever in the collection, ascending
+    Column("ids", np.int64, default=-1),  # unique for ever in the collection
     Column("mtimes", np.int64, default=0),  # ns since 1970, 0 where the picture is no file
     Column("n_bytes", np.int64, default=-1),  # of the file, -1 where there is none
     Column("videos", np.int32, default=-1),  # which video of the manifest, -1 for none
@@ -165,9 +165,9 @@ def check_columns(columns: Columns, n_roots: int, n_videos: int, next_id: int) -
     _check_below(columns["root_ids"], 0, n_roots, "folders")
     _check_below(columns["videos"], -1, n_videos, "videos")
     ids = columns["ids"]
-    if (np.diff(ids) <= 0).any():
-        raise FormatError("Expected ids that ascend.")
-    if ids[0] < 0 or ids[-1] >= next_id:
+    if np.unique(ids).size < ids.size:
+        raise FormatError("Expected different ids.")
+    if ids.min() < 0 or ids.max() >= next_id:
         raise FormatError(f"Expected ids below {next_id}, the next one of the manifest.")
     if (columns["n_bytes"] < -1).any() or (columns["shots"] < -1).any():
         raise FormatError("Expected lengths of files, and numbers of shots, of -1 or more.")

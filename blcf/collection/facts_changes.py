@@ -83,7 +83,7 @@ def tidy_facts(view: FactsView) -> None:
         if not view.file.exists():
             return
         with view.file.reading() as table:
-            if table.extent == (view.ids.size, view.ids[-1] if view.ids.size else -1):
+            if table.extent == (view.ids.size, view.last_id):
                 return
         with view.file.writing(view.rows) as table:
             reconcile(table, view)
@@ -105,7 +105,8 @@ def rows_that_differ(table: FactsTable, view: FactsView) -> int:
     n_wrong = 0
     found = iter(table.rows())
     row = next(found, None)
-    for expected in view.rows():
+    expected_rows = view.rows() if view.ascends else iter(sorted(view.rows(), key=_number))
+    for expected in expected_rows:
         while row is not None and _number(row) < _number(expected):  # of no picture
             row = next(found, None)
         n_wrong += row != expected

@@ -53,16 +53,31 @@ class FactsView:
 
     @property
     def ids(self) -> np.ndarray:
-        """The ids of the live pictures, in order of insertion: int64 (n_images,), ascending."""
+        """The ids of the live pictures, in order of insertion: int64 (n_images,)."""
         if self._ids is None:
             parts = [segment.live_column("ids") for segment in self._segments]
-            ids = np.concatenate([np.empty(0, dtype=np.int64), *parts])
-            if (np.diff(ids) <= 0).any():
-                raise FormatError(
-                    f"{self.file.path.folder} is damaged: its ids do not ascend. Run `blcf check`."
-                )
-            self._ids = ids
+            self._ids = np.concatenate([np.empty(0, dtype=np.int64), *parts])
         return self._ids
+
+    @property
+    def ascends(self) -> bool:
+        """Whether the ids ascend, as they do unless a repair has moved pictures."""
+        return not (np.diff(self.ids) <= 0).any()
+
+    @property
+    def last_id(self) -> int:
+        """The largest id; -1 where there is none."""
+        return int(self.ids.max(initial=-1))
+
+    def numbers(self, ids: np.ndarray) -> np.ndarray:
+        """The numbers of the pictures that live, among some with ids: int64."""
+        order = None if self.ascends else np.argsort(self.ids)
+        mine = self.ids if order is None else self.ids[order]
+        places = np.searchsorted(mine, ids)
+        is_live = places < mine.size
+        is_live[is_live] = mine[places[is_live]] == ids[is_live]
+        found = places[is_live]
+        return found if order is None else order[found]
 
     def rows(self) -> Iterator[Row]:
         """What the segments say of the live pictures, in order of insertion."""
@@ -110,7 +125,7 @@ class FactsView:
     def _is_whole(self, table: FactsTable) -> bool:
         """Whether the table has rows of all pictures; what this cannot see, `blcf check` does."""
         n_rows, last = table.extent
-        return n_rows >= self.ids.size and (not self.ids.size or last >= self.ids[-1])
+        return n_rows >= self.ids.size and last >= self.last_id
 
     def _remember(self, table: FactsTable) -> None:
         """Take what the caller said out of a table of an earlier state into memory."""
@@ -129,12 +144,8 @@ class FactsView:
         version, kept = table.version, self._masks.get(where)
         if kept is not None and kept[0] == version:
             return kept[1]
-        found, ids = matching_ids(table, where), self.ids
-        places = np.searchsorted(ids, found)
-        is_live = places < ids.size
-        is_live[is_live] = ids[places[is_live]] == found[is_live]
-        mask = np.zeros(ids.size, dtype=bool)
-        mask[places[is_live]] = True
+        mask = np.zeros(self.ids.size, dtype=bool)
+        mask[self.numbers(matching_ids(table, where))] = True
         mask.flags.writeable = False
         masks = dict(self._masks)  # replaced as a whole: threads search at once
         masks.pop(where, None)

@@ -155,7 +155,6 @@ def _inspect_segments(findings: Findings) -> None:
             segment.check(
                 n_words, len(manifest["roots"]), len(manifest["videos"]), manifest["next_id"]
             )
-            _check_order(findings, segment)
         except (StorageError, MemoryError) as error:
             findings.unreadable.append(Unreadable(path.below, str(error) or "No memory is left."))
             continue
@@ -173,13 +172,6 @@ def _inspect_segments(findings: Findings) -> None:
         except BlcfError as error:
             findings.bad_names.append(place)
             findings.damages.append(Damage(copy.below, str(error)))
-
-
-def _check_order(findings: Findings, segment: Segment) -> None:
-    """Ids ascend in the order of insertion: those of a segment lie above all before it."""
-    before = [one.columns["ids"][-1] for one in findings.sound.values()]
-    if before and segment.columns["ids"][0] <= max(before):
-        raise FormatError("Expected ids above those of the segments before.")
 
 
 def _compare(path: Place, entry: dict[str, Any], at_most: int | None = None) -> None:

@@ -53,11 +53,10 @@ def facts_by_id(
         )
     names = [key for key in facts if isinstance(key, str)]
     ids: dict[str | int, int] = dict(zip(names, snapshot.ids_of(names).tolist()))
-    live = snapshot.facts.ids
-    for key in facts:
-        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
-            place = int(np.searchsorted(live, key))
-            ids[key] = int(key) if place < live.size and live[place] == key else -1
+    numbers = [key for key in facts if isinstance(key, (int, np.integer)) and type(key) is not bool]
+    if numbers:
+        live = set(snapshot.facts.ids.tolist())
+        ids.update((key, int(key)) for key in numbers if int(key) in live)
     _check_held(snapshot, [key for key in facts if ids.get(key, -1) < 0], "Nothing was written.")
     checked: dict[int, dict[str, Fact]] = {}
     for key, one in facts.items():

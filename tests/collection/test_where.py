@@ -164,7 +164,7 @@ def test_the_functions_that_are_allowed(collection):
 
 
 def twin(text):
-    """The slow twin of the reader: the depth of brackets outside of quotes, or None where refused."""
+    """The slow twin of the reader: the depth of brackets outside of quotes; None: it is refused."""
     depth, quote, i = 0, "", 0
     while i < len(text):
         one = text[i]
