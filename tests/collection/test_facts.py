@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import threading
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from made_up import DESCRIPTION, append, append_batch, check, name, picture
 
 from blcf.collection import Batch, Collection, FileFacts, check_collection
 from blcf.collection.facts_file import FactsFile
-from blcf.errors import FormatError, InvalidInput
+from blcf.errors import BlcfError, CollectionLocked, FormatError, InvalidInput
 from blcf.index import merging
 
 
@@ -50,6 +53,11 @@ def said(collection, column):
 def rows_in(path):
     with sqlite3.connect(path / "facts.sqlite") as connection:
         return connection.execute("SELECT * FROM pictures ORDER BY id").fetchall()
+
+
+def count_rows(path):
+    with sqlite3.connect(path / "facts.sqlite") as connection:
+        return connection.execute("SELECT count(*) FROM pictures").fetchone()[0]
 
 
 def append_said(collection, facts, numbers=None):
@@ -461,3 +469,96 @@ def test_rename_does_not_hide_damage(collection):
     path.write_bytes(data)
     with collection.writing(), pytest.raises(FormatError, match="its digest is of other bytes"):
         collection.rename({name(1): "a"})
+
+
+def use_all(path):
+    """All that is done with facts; gives what was found, or the sentences that refused it."""
+    found = []
+
+    def attempt(what):
+        try:
+            found.append(what())
+        except BlcfError as error:
+            assert "\n" not in str(error) and len(str(error)) < 2_000
+            found.append("refused")
+
+    opened = Collection.open(path)
+    attempt(lambda: [opened.facts_of(i)["a"] for i in range(opened.n_images)])
+    attempt(lambda: opened.matching("a > 2 OR camera LIKE 'b%'").tolist())
+    attempt(lambda: opened.facts.columns)
+    attempt(lambda: check_collection(path).is_sound)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_flipped_byte(collection, seed):
+    """Each use is done or refused; what a check calls sound holds the rows of all pictures."""
+    annotate(collection, {n: {"a": n, "camera": "Bb"[n % 2] * 30} for n in range(6)})
+    path = collection.path / "facts.sqlite"
+    whole, rng, outcomes = path.read_bytes(), np.random.default_rng(seed), []
+    n_pages = len(whole) // 4096
+    for _ in range(60):
+        data = bytearray(whole)
+        place = rng.integers(len(data))
+        if rng.random() < 0.7:  # where there is something: heads of pages, rows at their ends
+            page = rng.integers(n_pages) * 4096
+            place = page + rng.choice([rng.integers(150), 4095 - rng.integers(600)])
+        data[place] ^= 1 << rng.integers(8)
+        path.write_bytes(data)
+        found = use_all(collection.path)
+        outcomes.append(found[-1])
+        if found[-1] is True:  # only the caller's own values, and what is between, can differ
+            assert count_rows(collection.path) == 6
+        if rng.random() < 0.1:
+            check_collection(collection.path, repair=True)
+            assert check_collection(collection.path).is_sound
+            shutil.rmtree(collection.path / "damaged", ignore_errors=True)
+        path.write_bytes(whole)
+        with suppress(FileNotFoundError):
+            for other in ("-wal", "-shm", "-journal"):
+                path.with_name(path.name + other).unlink()
+    assert False in outcomes and True in outcomes
+
+
+def test_a_caller_that_closes_in_time(collection):
+    """No use of the facts leaves the file open."""
+    annotate(collection, {1: {"a": 1}})
+    before = sorted(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else []
+    for _ in range(20):
+        collection.facts_of(1), collection.matching("a = 1"), collection.facts.columns
+        with pytest.raises(InvalidInput):
+            collection.matching("b = 1")
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= len(before) + 1
+
+
+def test_many_writers_and_readers(collection):
+    """Readers of the file while it is annotated: each sees the facts before or after."""
+    annotate(collection, {n: {"a": 0} for n in range(6)})
+    failures, done = [], threading.Event()
+
+    def read():
+        reader = Collection.open(collection.path)
+        try:
+            while not done.is_set():
+                values = {reader.facts_of(i)["a"] for i in range(1)}
+                mask = reader.matching("a = 0")
+                assert mask.all() or not mask.any() and values
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(25):
+        annotate(collection, {n: {"a": number % 2} for n in range(6)})
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_annotated_while_another_process_writes(collection):
+    with Collection.open(collection.path).writing():
+        with pytest.raises(CollectionLocked, match="is writing to"):
+            annotate(collection, {1: {"a": 1}})
