@@ -20,7 +20,7 @@ import blcf
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("blcf", "tests", "benchmarks", "notebooks", ".ci")
-LEARNED = ("blcf/features/blcf-lite.h5", "blcf/engine/generic.h5")
+LEARNED = ("blcf/features/blcf-lite.h5", "blcf/adding/generic.h5")
 
 # The hooks that pip calls, in this environment: nothing is downloaded.
 BUILD = """

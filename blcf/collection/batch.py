@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from blcf.bags.weighting import dequantise_norms
 from blcf.collection.columns import FileFacts
 
 __all__ = ["Batch"]
@@ -36,6 +37,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def relative_norms(self) -> list[np.ndarray]:
+        """The norms as `Segment.norms_of` will give them: float32 (h, w) each, 0..1."""
+        return [dequantise_norms(one) for one in self.norms]
 
     def append(
         self,

@@ -18,22 +18,22 @@ one step: whoever opens the collection sees the state before or after a commit, 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
 
 from blcf.collection.batch import Batch
 from blcf.collection.columns import make_columns
-from blcf.collection.deletions import pack_removed
 from blcf.collection.facts_changes import add_rows, annotate_rows, forget_rows, tidy_facts
 from blcf.collection.facts_file import FACTS_FILES
 from blcf.collection.facts_table import rows_of
 from blcf.collection.kept_statistics import STATISTICS
+from blcf.collection.leftovers import find_leftovers
 from blcf.collection.lock import LOCK_FILES, writer_lock
 from blcf.collection.manifest import (
     BACKUP,
@@ -41,21 +41,22 @@ from blcf.collection.manifest import (
     copy_manifest,
     is_of_before,
     new_manifest,
-    read_copy,
     read_manifest,
     segment_files,
     swap_manifest,
 )
-from blcf.collection.manifest_form import MODEL, is_segment_file
+from blcf.collection.manifest_form import MODEL
 from blcf.collection.renaming import facts_by_id, plan_renaming
-from blcf.collection.rewriting import compact_segments, merge_segments
+from blcf.collection.rewriting import due_compaction, due_merge, join_segments, mark_removed
 from blcf.collection.segment import Segment
 from blcf.collection.side_files import TRAINING, SideFiles
 from blcf.collection.skipped import SKIPPED
 from blcf.errors import CollectionExists, FormatError, StorageError
-from blcf.storage import Member, file_digest, reading, refusals
+from blcf.storage import Member, file_digest, reading
 
 __all__ = ["TRAINING", "Collection"]
+
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 10  # to open what a writer merges in the same moment
 
@@ -145,22 +146,7 @@ class Collection(SideFiles):
 
     def _tidy(self) -> None:
         """Delete what writers that were killed left behind."""
-        try:
-            is_copied = read_copy(self.path)["digest"] == self.manifest["digest"]
-        except FormatError:
-            is_copied = False
-        segments = self.file("segments")
-        with refusals(self.path):
-            segments.make_folder()  # empty folders get lost on the way
-            names, beside = segments.names(), os.listdir(self.path)
-        leftovers = [self.file(name) for name in beside if _is_temporary(name)]
-        leftovers += [segments / name for name in names if _is_temporary(name)]
-        if is_copied or copy_manifest(self.path, self.manifest):
-            named = segment_files(self.manifest)
-            # Only what is named like a segment: other files are not ours.
-            ours = [name for name in names if is_segment_file(name.replace(".names.h5", ".h5"))]
-            leftovers += [segments / name for name in ours if name not in named]
-        for path in leftovers:
+        for path in find_leftovers(self.path, self.manifest):
             with suppress(OSError):
                 path.unlink()
 
@@ -199,7 +185,7 @@ class Collection(SideFiles):
             next_id=first_id + len(batch),
         )
         forget_rows(self.facts, new_of_old)
-        merge_segments(self)
+        self.merge()
 
     def remove(self, names: Sequence[str]) -> int:
         """Remove images by name (the caller is the writer); gives how many there were."""
@@ -209,20 +195,12 @@ class Collection(SideFiles):
             ids = self.ids_of(names)
             self.commit(segments=entries)
             forget_rows(self.facts, ids[ids >= 0].tolist())
-            merge_segments(self)
+            self.merge()
         return n_removed
 
     def _removed(self, names: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
         """The entries of the segments with some more images marked, and how many."""
-        parts, positions = self._find(names)
-        entries, n_removed = list(self.manifest["segments"]), 0
-        for number in np.unique(parts[parts >= 0]):
-            segment = self.segments[number]
-            left = segment.live_mask.copy()
-            left[positions[parts == number]] = False
-            n_removed += segment.n_live - int(np.count_nonzero(left))
-            entries[number] = {**entries[number], "deleted": pack_removed(left)}
-        return entries, n_removed
+        return mark_removed(self.manifest["segments"], self.segments, *self._find(names))
 
     def annotate(self, facts: Mapping[str | int, Mapping[str, Any]]) -> None:
         """Write what the caller says of pictures, all of it or nothing (the caller is the writer).
@@ -268,12 +246,22 @@ class Collection(SideFiles):
         entries, _ = self._removed(list(moves))
         self.commit(**{**plan.changes, "segments": [*entries, *plan.entries]})
         forget_rows(self.facts, plan.new_of_old)
-        merge_segments(self)
+        self.merge()
         return len(plan.new_of_old)
 
     def merge(self) -> None:
-        """Make small segments into larger ones where it is due; `append` and `remove` do so."""
-        merge_segments(self)
+        """Make small segments into larger ones until none is due; `append` and `remove` do so.
+
+        A merge can wait: where there is no space for it, or a segment is damaged, it is put off.
+        """
+        while (span := due_merge(self.segments)) is not None:
+            try:
+                self._join(*span)
+            except (StorageError, FormatError, MemoryError) as error:
+                logger.warning(
+                    "small segments were not merged now, only searches suffer: %s", error
+                )
+                return
 
     def compact(self) -> tuple[int, int]:
         """Drop removed images from the files and join small segments (the caller is the writer).
@@ -283,7 +271,25 @@ class Collection(SideFiles):
         before, after : bytes of the segments
         """
         self.refresh()
-        return compact_segments(self)
+        before = self._n_bytes()
+        while (span := due_compaction(self.segments)) is not None:
+            self._join(*span)
+        return before, self._n_bytes()
+
+    def _n_bytes(self) -> int:
+        return sum(path.lstat().st_size for path in (self.path / "segments").glob("*.h5"))
+
+    def _join(self, first: int, last: int) -> None:
+        """Put one segment, or none where no image lives, in the place of a span of them."""
+        entries, number = self.manifest["segments"], self.manifest["next_segment"]
+        joined = join_segments(
+            self.segment_file(number),
+            self.segments[first:last],
+            entries[first:last],
+            self.vocabulary_digest,
+            self.path,
+        )
+        self.commit(segments=[*entries[:first], *joined, *entries[last:]], next_segment=number + 1)
 
     def relocate(self, moved: dict[str, str]) -> None:
         """Change roots whose pictures have moved: {old root: new root}."""
@@ -312,7 +318,3 @@ class Collection(SideFiles):
         for folder in (self.path / "segments", self.path):
             with suppress(OSError):  # not empty: somebody else's files
                 folder.rmdir()
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")

@@ -15,12 +15,12 @@ import numpy as np
 
 from blcf.collection.facts import Fact, check_facts
 from blcf.collection.facts_table import Row, rows_of
+from blcf.collection.rewriting import check_source
 from blcf.collection.segment import Segment
 from blcf.collection.snapshot import Snapshot
-from blcf.errors import FormatError, InvalidInput
+from blcf.errors import InvalidInput
 from blcf.index import merging
 from blcf.index.names import Names
-from blcf.storage import file_digest
 
 __all__ = ["Renaming", "facts_by_id", "plan_renaming"]
 
@@ -129,7 +129,7 @@ def _spans(snapshot: Snapshot, names: list[str]) -> Iterator[list[Segment]]:
     n_images = 0
     for number in np.unique(parts).tolist():
         segment, chosen = snapshot.segments[number], np.sort(positions[parts == number])
-        _check_sound(snapshot, number)
+        check_source(segment, snapshot.manifest["segments"][number], snapshot.path)
         if n_images + chosen.size > merging.LARGEST and span:
             yield span
             span, n_images = [], 0
@@ -138,15 +138,3 @@ def _spans(snapshot: Snapshot, names: list[str]) -> Iterator[list[Segment]]:
         span.append(replace(segment, live=live))
         n_images += chosen.size
     yield span
-
-
-def _check_sound(snapshot: Snapshot, number: int) -> None:
-    """`FormatError` where a segment is damaged: the copy would hide it under a new digest."""
-    entry, segment = snapshot.manifest["segments"][number], snapshot.segments[number]
-    advice = f"Run `blcf check {snapshot.path} --repair`."
-    if file_digest(segment.path)["digest"] != entry["digest"]:
-        raise FormatError(f"{segment.path} is damaged: its digest is of other bytes. {advice}")
-    try:
-        segment.postings.check()  # digests that fit say nothing of who made them
-    except FormatError as error:
-        raise FormatError(f"{segment.path} is damaged: {error} {advice}") from error

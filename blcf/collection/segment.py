@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from blcf.bags.weighting import dequantise_norms
 from blcf.collection.batch import Batch
 from blcf.collection.columns import (
     COLUMNS,
@@ -247,8 +248,8 @@ class Segment:
         return words
 
     def norms_of(self, position: int) -> np.ndarray:
-        """The quantised norms of an image: uint8 (h, w)."""
-        return self.maps.norms_of(position)
+        """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""
+        return dequantise_norms(self.maps.norms_of(position))
 
     def size_of(self, position: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""
