@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.pictures import stream_pictures
 from blcf.bags.weighting import quantise_norms
-from blcf.collection import Batch, Collection
+from blcf.collection import Batch, Collection, FileFacts
+from blcf.collection.facts import Fact
 from blcf.collection.model import Model
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import ImageList, Large, display_name
@@ -100,11 +102,13 @@ def index_images(
     progress: bool,
     kept: KeptMaps | None = None,
     large: Large | None = None,
+    given: Mapping[str, Mapping[str, Fact]] | None = None,
 ) -> AddReport:
     """Index pictures and commit them batch by batch (the caller is the writer).
 
     `kept` are feature maps of some of the pictures, which need not go through the network; `large`
-    is entered while a large picture is decoded.
+    is entered while a large picture is decoded; `given` is what the caller says of pictures, by
+    name, checked.
 
     An interrupt commits the pictures that were finished before it goes on.
     """
@@ -113,6 +117,7 @@ def index_images(
     batch, skipped = Batch(), dict(images.problems)
     root = str(images.root)
     settled = collection.skipped_and_gone(root)
+    of_files: dict[str, FileFacts] = {}
     n_before, n_indexed, last_commit = collection.n_images, 0, time.monotonic()
 
     def commit() -> None:
@@ -132,7 +137,8 @@ def index_images(
             skipped[name] = getattr(content, "reason", str(content))
             return
         words, norms = content
-        batch.append(name, size, words, quantise_norms(norms))
+        facts, said = of_files.pop(name, None), (given or {}).get(name)
+        batch.append(name, size, words, quantise_norms(norms), facts, said)
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
             commit()
 
@@ -140,7 +146,15 @@ def index_images(
         if names:  # for none no network is loaded
             encode = model.encode_many
             stream = stream_pictures(
-                model.extractor, images, names, encode, "indexing", progress, kept, large
+                model.extractor,
+                images,
+                names,
+                encode,
+                "indexing",
+                progress,
+                kept,
+                large,
+                of_files,
             )
             with closing(stream):
                 for picture in stream:

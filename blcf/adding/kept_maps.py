@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from blcf.collection import FileFacts
+
 __all__ = ["KeptMaps"]
 
 logger = logging.getLogger(__name__)
@@ -76,6 +78,11 @@ class KeptMaps:
             return None
         found = self._file.read(name)
         return None if found is None else (found, (width, height))
+
+    def facts(self, name: str) -> FileFacts:
+        """Those of the file of a picture whose map `get` gave."""
+        mtime_ns, n_bytes = self._file.entries[name]["file"]
+        return FileFacts(mtime_ns, n_bytes)
 
 
 def _state_of(path: Path) -> list[int]:

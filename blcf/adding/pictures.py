@@ -7,6 +7,7 @@ gets them in order.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from blcf.adding.kept_maps import KeptMaps
+from blcf.collection import FileFacts
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import ImageList, Large, read_ahead, read_resized
 from blcf.progress import tqdm
@@ -89,6 +91,7 @@ def stream_pictures(
     progress: bool,
     kept: KeptMaps | None = None,
     large: Large | None = None,
+    facts: dict[str, FileFacts] | None = None,
 ) -> Generator[tuple[str, Size, T | UnreadableImage], None, None]:
     """What is made of the feature maps of pictures, in the pictures' order.
 
@@ -107,6 +110,7 @@ def stream_pictures(
         with earlier pictures first as far as batches of like shapes allow
     kept : feature maps of some of the pictures, which need no network
     large : gets the path of each large picture; its context is held while that is decoded
+    facts : gets those of the file that a picture was decoded from, by name, before it is given
 
     Yields
     ------
@@ -120,7 +124,8 @@ def stream_pictures(
         interrupt, at once.
     """
     n_looked_at = max(1, min(_LOOKED_AT, int(_LOOKED_AT * (384 / extractor.side) ** 2)))
-    load = partial(_load, images=images, side=extractor.side, kept=kept, large=large)
+    side = extractor.side
+    load = partial(_load, images=images, side=side, kept=kept, large=large, facts=facts)
     read = read_ahead(names, load, ahead=n_looked_at)
     # The network stays in this thread: glibc keeps the memory of activations for the main one (see
     # blcf.features.part), in another VGG16 takes 2,700 fresh pages a picture.
@@ -150,14 +155,26 @@ def stream_pictures(
 
 
 def _load(
-    name: str, images: ImageList, side: int, kept: KeptMaps | None, large: Large | None
+    name: str,
+    images: ImageList,
+    side: int,
+    kept: KeptMaps | None,
+    large: Large | None,
+    facts: dict[str, FileFacts] | None,
 ) -> tuple[np.ndarray, Size]:
     """A picture resized for the network, or its map where that is kept; and its original size."""
+
+    def stamp(state: os.stat_result, content: bytes) -> None:
+        if facts is not None:
+            facts[name] = FileFacts(state.st_mtime_ns, len(content))
+
     path = images.path(name)
     found = kept.get(name, path) if kept is not None else None
-    if found is not None:
+    if found is not None and kept is not None:
+        if facts is not None:
+            facts[name] = kept.facts(name)
         return found
-    return read_resized(path, side, large=large)
+    return read_resized(path, side, large=large, stamp=stamp)
 
 
 def _batches(

@@ -4,40 +4,84 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from blcf.adding.generic import read_generic, takes_generic
 from blcf.adding.indexer import AddReport, follow_moves, index_images, names_to_index
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.sample import none_readable
 from blcf.adding.training import learn_model
-from blcf.collection import DecodingNotes
+from blcf.collection import Collection, DecodingNotes
+from blcf.collection.facts import Fact, new_columns
+from blcf.collection.facts_given import check_given, facts_given
 from blcf.collection.model import Model, write_model
-from blcf.collection.opening import names_of, open_index
+from blcf.collection.opening import find_pictures, names_of, open_index
 from blcf.errors import StorageError, UnreadableImage
 from blcf.images import ImageList, Large, read_resized
 
-__all__ = ["add_images", "compact_files", "remove_images"]
+__all__ = ["add_images", "annotate_images", "compact_files", "remove_images"]
+
+Given = Mapping[str, Mapping[str, Fact]]
 
 logger = logging.getLogger(__name__)
 
 
-def add_images(model: Model, images: ImageList, *, replace: bool, progress: bool) -> AddReport:
+def add_images(
+    model: Model, images: ImageList, *, replace: bool, progress: bool, facts: Any = None
+) -> AddReport:
     """Index the pictures that the collection lacks; see `SearchEngine.add`."""
     collection = model.collection
+    given = check_given({} if facts is None else facts, images.names)
     with collection.writing(), DecodingNotes(collection.file("decoding")) as large:
         if replace:
             large.forget(images.path(name) for name in images.names)
         names = names_to_index(collection, images, replace)
         follow_moves(collection, images)
+        # Before the network is asked: a damaged file of facts, too many columns.
+        new_columns(collection.facts.columns, (one for said in given.values() for one in said))
+        _annotate_present(collection, images, given, names)
         if names and not model.is_learned:
             _learn(model, images, progress, large)
         training = collection.training_folder()
         kept = KeptMaps(training) if training.is_dir() else None
-        report = index_images(model, images, names, progress=progress, kept=kept, large=large)
+        report = index_images(
+            model, images, names, progress=progress, kept=kept, large=large, given=given
+        )
         collection.drop_training()
         _keep_statistics(model)
     return report
+
+
+def _annotate_present(
+    collection: Collection, images: ImageList, given: Given, names: Sequence[str]
+) -> None:
+    """Write what is said of pictures that are passed over; they may have another name here."""
+    indexed = set(names)
+    present = [name for name in given if name not in indexed]
+    places = collection.find(present)
+    missing = [row for row, place in enumerate(places) if place < 0]
+    places[missing] = collection.find_paths([images.path(present[row]) for row in missing])
+    held = zip(present, places.tolist())
+    collection.annotate({collection.name(i): given[name] for name, i in held if i >= 0})
+
+
+def annotate_images(model: Model, table: Any) -> int:
+    """Write facts of pictures; see `SearchEngine.annotate`."""
+    facts, collection = facts_given(table), model.collection
+    with collection.writing():
+        given = [key for key in facts if isinstance(key, str)]
+        names = {
+            key: collection.name(int(place))
+            for key, place in zip(given, find_pictures(collection, given))
+            if place >= 0
+        }
+        by_name: dict[str | int, dict[str, Any]] = {}
+        for key, said in facts.items():
+            name = names.get(key, key) if isinstance(key, str) else key
+            by_name[name] = {**by_name.get(name, {}), **said} if name in by_name else said
+        collection.annotate(by_name)
+    return len(by_name)
 
 
 def _learn(model: Model, images: ImageList, progress: bool, large: Large) -> None:

@@ -27,9 +27,9 @@ from typing import Any
 
 import scipy.sparse as sp
 
+from blcf.collection import facts_changes
 from blcf.collection.batch import Batch
 from blcf.collection.columns import make_columns
-from blcf.collection.facts_changes import add_rows, annotate_rows, forget_rows, tidy_facts
 from blcf.collection.facts_file import FACTS_FILES
 from blcf.collection.facts_table import rows_of
 from blcf.collection.kept_statistics import STATISTICS
@@ -46,7 +46,7 @@ from blcf.collection.manifest import (
     swap_manifest,
 )
 from blcf.collection.manifest_form import MODEL
-from blcf.collection.renaming import facts_by_id, plan_renaming
+from blcf.collection.renaming import plan_renaming
 from blcf.collection.rewriting import due_compaction, due_merge, join_segments, mark_removed
 from blcf.collection.segment import Segment
 from blcf.collection.side_files import TRAINING, SideFiles
@@ -141,7 +141,7 @@ class Collection(SideFiles):
         with writer_lock(self.path):
             self.refresh()
             self._tidy()
-            tidy_facts(self.facts)
+            facts_changes.tidy_facts(self.facts)
             yield
 
     def _tidy(self) -> None:
@@ -166,17 +166,18 @@ class Collection(SideFiles):
         if root not in roots:
             roots.append(root)
         first_id = self.manifest["next_id"]
-        named = [one.video for one in batch.facts if one.video is not None]
+        named = [one.video for one in batch.facts if one.video]
         videos = list(dict.fromkeys([*self.manifest["videos"], *named]))
         columns = make_columns(batch.sizes, batch.facts, roots.index(root), first_id, videos)
-        path, vocabulary = self.segment_file(number), self.vocabulary_digest
-        entry = Segment.write(path, batch, bags, vocabulary, columns)
+        path = self.segment_file(number)
+        entry = Segment.write(path, batch, bags, self.vocabulary_digest, columns)
         replaced = self.ids_of(batch.names)
         entries, _ = self._removed(batch.names)
         rows = rows_of(batch.names, columns, videos)
         ids = columns["ids"].tolist()
         new_of_old = {old: new for old, new in zip(replaced.tolist(), ids) if old >= 0}
-        add_rows(self.facts, first_id, rows, new_of_old, dict(zip(ids, batch.given)))
+        given = dict(zip(ids, batch.given))
+        facts_changes.add_rows(self.facts, first_id, rows, new_of_old, given, make=bool(named))
         self.commit(
             segments=[*entries, entry],
             roots=roots,
@@ -184,7 +185,7 @@ class Collection(SideFiles):
             next_segment=number + 1,
             next_id=first_id + len(batch),
         )
-        forget_rows(self.facts, new_of_old)
+        facts_changes.forget_rows(self.facts, new_of_old)
         self.merge()
 
     def remove(self, names: Sequence[str]) -> int:
@@ -194,7 +195,7 @@ class Collection(SideFiles):
         if n_removed:
             ids = self.ids_of(names)
             self.commit(segments=entries)
-            forget_rows(self.facts, ids[ids >= 0].tolist())
+            facts_changes.forget_rows(self.facts, ids[ids >= 0].tolist())
             self.merge()
         return n_removed
 
@@ -217,11 +218,11 @@ class Collection(SideFiles):
             The file of facts is damaged.
         """
         self.refresh()
-        checked = facts_by_id(self, facts)
+        checked = facts_changes.facts_by_id(self, facts)
         if checked and is_of_before(self.path):
             self.commit()  # from now on the ids are written
         if checked:
-            annotate_rows(self.facts, checked)
+            facts_changes.annotate_rows(self.facts, checked)
 
     def rename(self, moves: Mapping[str, str], root: str | None = None) -> int:
         """Give images other names in one commit (the caller is the writer); gives how many.
@@ -242,10 +243,10 @@ class Collection(SideFiles):
         plan = plan_renaming(self, moves, root)
         if plan is None:
             return 0
-        add_rows(self.facts, self.manifest["next_id"], plan.rows, plan.new_of_old, {})
+        facts_changes.add_rows(self.facts, self.manifest["next_id"], plan.rows, plan.new_of_old, {})
         entries, _ = self._removed(list(moves))
         self.commit(**{**plan.changes, "segments": [*entries, *plan.entries]})
-        forget_rows(self.facts, plan.new_of_old)
+        facts_changes.forget_rows(self.facts, plan.new_of_old)
         self.merge()
         return len(plan.new_of_old)
 

@@ -37,16 +37,18 @@ class FileFacts:
 
     Attributes
     ----------
-    mtime : nanoseconds since 1970, when the file was changed; 0 where it is no file
+    mtime_ns : nanoseconds since 1970, when the file was changed; 0 where it is no file
     n_bytes : its length; -1 where it is no file
-    video : name of the video, or None
+    digest : of its bytes, 63 bits; 0 where it is no file, or nobody has computed it
+    video : name of the video, or ""
     time : seconds from its beginning, NaN where it is of no video
     shot : number of the shot, or -1
     """
 
-    mtime: int = 0
+    mtime_ns: int = 0
     n_bytes: int = -1
-    video: str | None = None
+    digest: int = 0
+    video: str = ""
     time: float = math.nan
     shot: int = -1
 
@@ -85,6 +87,7 @@ COLUMNS = (
     Column("ids", np.int64, default=-1),  # unique for ever in the collection
     Column("mtimes", np.int64, default=0),  # ns since 1970, 0 where the picture is no file
     Column("n_bytes", np.int64, default=-1),  # of the file, -1 where there is none
+    Column("digests", np.int64, default=0),  # of the file's bytes, 0 where it is not known
     Column("videos", np.int32, default=-1),  # which video of the manifest, -1 for none
     Column("times", np.float64, default=math.nan),  # seconds in the video, NaN for none
     Column("shots", np.int32, default=-1),  # number of the shot, -1 for none
@@ -107,10 +110,11 @@ def make_columns(
         "root_ids": np.full(n, root_id, dtype=np.int32),
         "sizes": np.array(sizes, dtype=np.int32).reshape(n, 2),
         "ids": np.arange(first_id, first_id + n, dtype=np.int64),
-        "mtimes": np.array([one.mtime for one in facts], dtype=np.int64),
+        "mtimes": np.array([one.mtime_ns for one in facts], dtype=np.int64),
         "n_bytes": np.array([one.n_bytes for one in facts], dtype=np.int64),
+        "digests": np.array([one.digest for one in facts], dtype=np.int64),
         "videos": np.array(
-            [-1 if one.video is None else number[one.video] for one in facts], dtype=np.int32
+            [number[one.video] if one.video else -1 for one in facts], dtype=np.int32
         ),
         "times": np.array([one.time for one in facts], dtype=np.float64),
         "shots": np.array([one.shot for one in facts], dtype=np.int32),

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
 import numpy as np
 
 from blcf.errors import InvalidInput
 
-__all__ = ["FIXED", "MOST_COLUMNS", "Fact", "check_column", "check_facts", "known_facts"]
+__all__ = [
+    "FIXED",
+    "MOST_COLUMNS",
+    "Fact",
+    "check_column",
+    "check_facts",
+    "known_facts",
+    "new_columns",
+]
 
 Fact = Union[None, int, float, str]
 
@@ -75,6 +83,18 @@ def check_facts(facts: Mapping[str, Any], of: str) -> dict[str, Fact]:
             )
         checked[column] = _check_value(value, column, of)
     return checked
+
+
+def new_columns(there: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Those of some names that are no column yet; `InvalidInput` where there would be too many."""
+    there = {name.lower() for name in there}
+    new = {name.lower(): name for name in names if name.lower() not in there}
+    if len(there) + len(new) > MOST_COLUMNS:
+        raise InvalidInput(
+            f"Expected at most {MOST_COLUMNS} columns of facts, got {len(there) + len(new)}. "
+            "Leave some out."
+        )
+    return list(new.values())
 
 
 def _check_value(value: Any, column: str, of: str) -> Fact:

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from blcf.collection.facts import Fact, check_facts
 from blcf.errors import FormatError, InvalidInput
 from blcf.storage import read_text
 
-__all__ = ["facts_given"]
+__all__ = ["check_given", "facts_given"]
 
 NAME = "name"
 LARGEST = 256 << 20  # bytes of a CSV file
@@ -42,13 +43,35 @@ def facts_given(table: Any) -> dict[str | int, dict[str, Any]]:
     if isinstance(table, (str, os.PathLike)):
         return _of_file(Path(table))
     if isinstance(table, Mapping):
-        return dict(table)
+        return {
+            os.fspath(one) if isinstance(one, os.PathLike) else one: table[one] for one in table
+        }
     if hasattr(table, "columns") and hasattr(table, "index"):
         return _of_frame(table)
     raise InvalidInput(
         "Expected facts as {name: {column: value}}, the path of a CSV file, or a DataFrame, got "
         f"{type(table).__name__}."
     )
+
+
+def check_given(table: Any, names: Sequence[str]) -> dict[str, dict[str, Fact]]:
+    """Facts of pictures that are about to be added, in the form of `facts_given`, checked.
+
+    Raises
+    ------
+    InvalidInput
+        They are of other pictures, or a column or a value cannot be stored.
+    """
+    facts, those = facts_given(table), set(names)
+    others = [key for key in facts if key not in those]
+    if others:
+        shown = ", ".join(str(one)[:200] for one in others[:3])
+        more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
+        raise InvalidInput(
+            f"Expected facts of pictures that are added, by their names in the collection, got "
+            f"{shown}{more}. Nothing was added."
+        )
+    return {str(key): check_facts(one, of=str(key)) for key, one in facts.items()}
 
 
 def _of_file(path: Path) -> dict[str | int, dict[str, Any]]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from blcf.collection.columns import Columns
-from blcf.collection.facts import FIXED, MOST_COLUMNS, Fact, known_facts
-from blcf.errors import FormatError, InvalidInput
+from blcf.collection.facts import FIXED, MOST_COLUMNS, Fact, new_columns
+from blcf.errors import FormatError
 
 __all__ = ["FactsTable", "Row", "rows_of"]
 
@@ -37,17 +37,37 @@ def rows_of(names: Iterable[str], columns: Columns, videos: Sequence[str]) -> It
     columns : as a segment has them, see `blcf.collection.columns`
     videos : those of the manifest
     """
-    keys = ("ids", "sizes", "mtimes", "n_bytes", "videos", "times", "shots")
-    lists = [columns[key].tolist() for key in keys]
-    for name, (number, size, mtime, n_bytes, video, time, shot) in zip(names, zip(*lists)):
-        of_video = videos[video] if 0 <= video < len(videos) else None
-        known = known_facts(size, mtime, n_bytes, of_video, time, shot)
-        yield (number, _shown(name), *known.values())
+    mtimes, n_bytes = columns["mtimes"], columns["n_bytes"]
+    numbers, times, shots = columns["videos"], columns["times"], columns["shots"]
+    is_frame = (numbers >= 0) & (numbers < len(videos))
+    names_of_videos = [
+        videos[number] if known else None
+        for number, known in zip(numbers.tolist(), is_frame.tolist())
+    ]
+    return zip(
+        columns["ids"].tolist(),
+        map(_shown, names),
+        columns["sizes"][:, 0].tolist(),
+        columns["sizes"][:, 1].tolist(),
+        _where_known(mtimes / 1e9, mtimes != 0),
+        _where_known(n_bytes, n_bytes >= 0),
+        names_of_videos,
+        _where_known(times, ~np.isnan(times)),
+        _where_known(shots, shots >= 0),
+    )
+
+
+def _where_known(values: np.ndarray, is_known: np.ndarray) -> list[Any]:
+    """Plain numbers, None where they are not known."""
+    found: list[Any] = values.tolist()
+    for place in np.flatnonzero(~is_known).tolist():
+        found[place] = None
+    return found
 
 
 def _shown(name: str) -> str:
     """A name as UTF-8 can write it: a byte that is of no text becomes U+FFFD."""
-    return re.sub("[\ud800-\udfff]", "\ufffd", name)
+    return name if name.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", name)
 
 
 class FactsTable:
@@ -185,14 +205,7 @@ class FactsTable:
 
     def add_columns(self, names: Iterable[str]) -> None:
         """Add the columns that are not there; `InvalidInput` where they would be too many."""
-        there = {name.lower() for name in self.given}
-        new = {name.lower(): name for name in names if name.lower() not in there}
-        if len(self.given) + len(new) > MOST_COLUMNS:
-            raise InvalidInput(
-                f"Expected at most {MOST_COLUMNS} columns of facts, got "
-                f"{len(self.given) + len(new)}. Leave some out."
-            )
-        for name in new.values():
+        for name in new_columns(self.given, names):
             self.connection.execute(f'ALTER TABLE pictures ADD COLUMN "{name}"')
             self.given.append(name)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from blcf.collection.facts import Fact, check_facts
+from blcf.collection.facts_changes import check_held
 from blcf.collection.facts_table import Row, rows_of
 from blcf.collection.rewriting import check_source
 from blcf.collection.segment import Segment
@@ -22,7 +22,7 @@ from blcf.errors import InvalidInput
 from blcf.index import merging
 from blcf.index.names import Names
 
-__all__ = ["Renaming", "facts_by_id", "plan_renaming"]
+__all__ = ["Renaming", "plan_renaming"]
 
 
 @dataclass(frozen=True)
@@ -41,36 +41,6 @@ class Renaming:
     changes: dict[str, Any]
     rows: list[Row]
     new_of_old: dict[int, int]
-
-
-def facts_by_id(
-    snapshot: Snapshot, facts: Mapping[str | int, Mapping[str, Any]]
-) -> dict[int, dict[str, Fact]]:
-    """What a caller says of pictures, checked, by id; see `Collection.annotate`."""
-    if not isinstance(facts, Mapping):
-        raise InvalidInput(
-            f"Expected facts as {{name: {{column: value}}}}, got {type(facts).__name__}."
-        )
-    names = [key for key in facts if isinstance(key, str)]
-    ids: dict[str | int, int] = dict(zip(names, snapshot.ids_of(names).tolist()))
-    numbers = [key for key in facts if isinstance(key, (int, np.integer)) and type(key) is not bool]
-    if numbers:
-        live = set(snapshot.facts.ids.tolist())
-        ids.update((key, int(key)) for key in numbers if int(key) in live)
-    _check_held(snapshot, [key for key in facts if ids.get(key, -1) < 0], "Nothing was written.")
-    checked: dict[int, dict[str, Fact]] = {}
-    for key, one in facts.items():
-        checked.setdefault(ids[key], {}).update(check_facts(one, of=str(key)))
-    return checked
-
-
-def _check_held(snapshot: Snapshot, missing: list[Any], consequence: str) -> None:
-    if missing:
-        shown = ", ".join(str(one)[:200] for one in missing[:3])
-        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
-        raise InvalidInput(
-            f"Expected pictures that {snapshot.path} holds, it has no {shown}{more}. {consequence}"
-        )
 
 
 def plan_renaming(
@@ -112,7 +82,7 @@ def _check_moves(snapshot: Snapshot, moves: Mapping[str, str]) -> None:
     old, new = list(moves), list(moves.values())
     found = snapshot.find(old)
     missing = [name for name, one in zip(old, found) if one < 0]
-    _check_held(snapshot, missing, "Nothing was renamed.")
+    check_held(snapshot, missing, "Nothing was renamed.")
     doubled = [name for name, n in Counter(new).items() if n > 1]
     held = [name for name, one in zip(new, snapshot.find(new)) if one >= 0 and name not in moves]
     if doubled or held:

@@ -41,7 +41,7 @@ def check_where(where: object, columns: Sequence[str] | None = None) -> str:
     """
     if not isinstance(where, str) or not where.strip():
         raise InvalidInput(
-            "Expected where as a condition over facts, \"camera = 'A' AND time > 60\" say, got "
+            "Expected where to be a condition over facts, \"camera = 'A' AND time > 60\" say, got "
             f"{str(where)[:80]!r}."
         )
     if len(where) > LONGEST:

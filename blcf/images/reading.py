@@ -31,6 +31,7 @@ from blcf.storage import open_plain
 
 __all__ = [
     "Large",
+    "Stamp",
     "convert_image",
     "decode_image",
     "read_as",
@@ -46,6 +47,8 @@ Name = str | os.PathLike[str]
 
 Large = Callable[[Path], AbstractContextManager[None]]
 """What is entered while a large picture is decoded; what it raises of ours is raised."""
+Stamp = Callable[[os.stat_result, bytes], object]
+"""What gets the state of a file as it is read, and its bytes."""
 
 _ROOM = Room()
 
@@ -140,7 +143,9 @@ def read_as(convert: Callable[[Image.Image], Pixels], path: Name, *, min_side: i
         return turned(stored, orientation)
 
 
-def read_resized(path: Name, side: int, *, large: Large | None = None) -> tuple[Pixels, Size]:
+def read_resized(
+    path: Name, side: int, *, large: Large | None = None, stamp: Stamp | None = None
+) -> tuple[Pixels, Size]:
     """``resize_image(read_image(path), side)``, and the picture's own size, in less memory.
 
     A large picture (`Declared.is_large`) is never there as a whole RGB array: a JPEG is decoded at
@@ -151,13 +156,15 @@ def read_resized(path: Name, side: int, *, large: Large | None = None) -> tuple[
     ----------
     side : length of the longer side, pixels
     large : gets the path of a large picture; its context is held while that is decoded
+    stamp : gets the state and the bytes of the file
 
     Returns
     -------
     uint8 (new height, new width, 3), and (width, height) of the picture, pixels
     """
     with ExitStack() as held:
-        image, orientation, declared = _decoded(path, _content, held, 16, MAX_PIXELS, side, large)
+        content = partial(_content, stamp=stamp)
+        image, orientation, declared = _decoded(path, content, held, 16, MAX_PIXELS, side, large)
         size = declared.width, declared.height
         upright_size = size[::-1] if orientation >= 5 else size
         if declared.is_large:
@@ -235,7 +242,7 @@ def _telling(path: Name, attempt: Callable[[], T]) -> T:
         raise unreadable from error
 
 
-def _content(path: Name) -> bytes:
+def _content(path: Name, stamp: Stamp | None = None) -> bytes:
     """The bytes of a file that may be a picture."""
     if stat.S_ISDIR(os.stat(path).st_mode):
         raise Refused("it is a folder, not a picture")
@@ -244,12 +251,15 @@ def _content(path: Name) -> bytes:
     except FormatError as error:  # opening a pipe would wait for a writer
         raise Refused("it is not a regular file") from error
     with file:
-        n_bytes = os.fstat(file.fileno()).st_size
+        state = os.fstat(file.fileno())
+        n_bytes = state.st_size
         if n_bytes > MAX_BYTES:
             raise Refused(f"it is too large ({n_bytes} bytes; at most {MAX_BYTES} are read)")
         content = file.read(n_bytes)  # no more: memory is taken before anything is read
     if not content:
         raise Refused("the file is empty (0 bytes)")
+    if stamp is not None:
+        stamp(state, content)
     return content
 
 

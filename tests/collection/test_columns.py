@@ -44,7 +44,9 @@ def before(tmp_path):
 
 def frame(number):
     """Facts of a frame of one of two videos."""
-    return FileFacts(10**18 + number, 1000 + number, f"{number % 2}.mp4", number / 8, number // 3)
+    return FileFacts(
+        10**18 + number, 1000 + number, 7 * number, f"{number % 2}.mp4", number / 8, number // 3
+    )
 
 
 def append_frames(collection, numbers):
@@ -57,14 +59,15 @@ def append_frames(collection, numbers):
 def check_frames(collection, numbers, ids):
     facts = [frame(number) for number in numbers]
     videos = collection.manifest["videos"]
+    assert collection.column("digests").tolist() == [one.digest for one in facts]
     assert collection.column("ids").tolist() == ids
-    assert collection.column("mtimes").tolist() == [one.mtime for one in facts]
+    assert collection.column("mtimes").tolist() == [one.mtime_ns for one in facts]
     assert collection.column("n_bytes").tolist() == [one.n_bytes for one in facts]
     assert [videos[i] for i in collection.column("videos")] == [one.video for one in facts]
     assert collection.column("times").tolist() == [one.time for one in facts]
     assert collection.column("shots").tolist() == [one.shot for one in facts]
     mtimes, n_bytes = collection.file_facts(np.arange(len(facts))[::-1])
-    assert mtimes.tolist() == [one.mtime for one in facts][::-1]
+    assert mtimes.tolist() == [one.mtime_ns for one in facts][::-1]
     assert n_bytes.tolist() == [one.n_bytes for one in facts][::-1]
     assert check_collection(collection.path).is_sound
 
@@ -85,6 +88,8 @@ def test_facts_of_frames(collection, small_parts):
         collection.compact()
         append_frames(collection, [29])
     check_frames(Collection.open(collection.path), left, [*ids[:-1], 17])
+    assert (collection.path / "facts.sqlite").exists()  # of frames conditions are asked
+    assert collection.matching("video = '1.mp4' AND time < 1").sum() == 2
 
 
 def test_what_is_not_known(collection):

@@ -32,8 +32,8 @@ def collection(tmp_path_factory):
     made = Collection.create(tmp_path_factory.mktemp("where") / "some.blcf", DESCRIPTION)
     batch = Batch()
     for number in range(12):
-        frame = FileFacts(10**18 + 10**9 * number, 100 * number, "v.mp4", number / 2, number // 5)
-        facts = frame if number % 2 else None
+        frame = 10**18 + 10**9 * number, 100 * number, 0, "v.mp4", number / 2, number // 5
+        facts = FileFacts(*frame) if number % 2 else None
         batch.append(*picture(number), facts=facts, given=facts_of(number))
     with made.writing():
         append_batch(made, batch)
