@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.bags.weighting import quantise_norms
-from blcf.collection.segment import Batch
+from blcf.collection import Batch
 from blcf.datasets import read_ground_truth
 
 N_IMAGES, BATCH, N_QUERIES = 100_000, 8_192, 40

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,6 +29,7 @@ class Hit:
     box : float32 (4,), xyxy, pixels of the original image; None where nothing was localised
     boxes : float32 (n, 4), the same of every place where the object is, the best first
     explain : makes the evidence, see `evidence`
+    look_up : gives what is known of the image, see `facts`
     """
 
     name: str
@@ -36,6 +37,7 @@ class Hit:
     box: np.ndarray | None = None
     boxes: np.ndarray | None = None
     explain: Callable[[], Evidence] | None = None
+    look_up: Callable[[], dict[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"Hit({self.name!r}, score={self.score:.4f}, box={_edges(self.box)})"
@@ -51,6 +53,19 @@ class Hit:
         if self.explain is None:
             raise InvalidInput("Expected a hit of SearchEngine.search: others know no query.")
         return self.explain()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of the picture: {column: value}, looked up when it is asked for.
+
+        Raises
+        ------
+        InvalidInput
+            The hit is not one of an engine's search, which knows the picture; or was pickled.
+        """
+        if self.look_up is None:
+            raise InvalidInput("Expected a hit of SearchEngine.search: others know no picture.")
+        return self.look_up()
 
 
 @dataclass(frozen=True, repr=False, eq=False)

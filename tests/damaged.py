@@ -106,12 +106,22 @@ def uses(path):
             opened.record_skipped({"bad2.jpg": "no"}, [], "/pictures")
             opened.training_folder(), opened.drop_training()
 
+    def annotate():
+        opened = Collection.open(path)
+        with opened.writing():
+            opened.annotate({opened.name(0): {"a": 1}})
+        assert opened.facts_of(0)["a"] == 1 and opened.matching("a = 1")[0]
+
     yield lambda: check_collection(path)
     yield lambda: Collection.open(path).skipped()
+    yield lambda: Collection.open(path).matching("width > 0")
+    yield lambda: Collection.open(path).facts_of(0)
     yield lambda: Collection.open(path).read_statistics()
     yield write
+    yield annotate
     yield lambda: check_collection(path, repair=True)
     yield write
+    yield annotate
 
 
 def check_command(*arguments):

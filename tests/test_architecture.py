@@ -56,6 +56,11 @@ HOMES = {
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
     "tqdm": ("blcf.progress",),
+    "sqlite3": (
+        "blcf.collection.facts_file",
+        "blcf.collection.facts_table",
+        "blcf.collection.where",
+    ),
     "pandas": ("blcf.searching.hits",),  # imported late
 }
 TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.stream import stream_pictures
 from blcf.bags.weighting import quantise_norms
 from blcf.collection import Batch
+from blcf.collection.facts import Fact
 from blcf.collection.model import Model
 from blcf.errors import UnreadableImage
 from blcf.images import Large, Source
@@ -62,11 +64,13 @@ def index_images(
     progress: bool,
     kept: KeptMaps | None = None,
     large: Large | None = None,
+    given: Mapping[str, Mapping[str, Fact]] | None = None,
 ) -> AddReport:
     """Index pictures and commit them batch by batch (the caller is the writer).
 
     `kept` are feature maps of some of the pictures, which need not go through the network; `large`
-    is entered while a large picture is decoded.
+    is entered while a large picture is decoded; `given` is what the caller says of pictures, by
+    name, checked.
 
     An interrupt commits the pictures that were finished before it goes on.
     """
@@ -95,7 +99,8 @@ def index_images(
             skipped[name] = getattr(content, "reason", str(content))
             return
         words, norms = content
-        batch.append(name, picture.size, words, quantise_norms(norms))
+        said = (given or {}).get(name)
+        batch.append(name, picture.size, words, quantise_norms(norms), picture.facts, said)
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
             commit()
 
@@ -103,7 +108,14 @@ def index_images(
         if names:  # for none no network is loaded
             encode = model.encode_many
             stream = stream_pictures(
-                model.extractor, images, names, encode, "indexing", progress, kept, large
+                model.extractor,
+                images,
+                names,
+                encode,
+                "indexing",
+                progress,
+                kept,
+                large,
             )
             with closing(stream):
                 for picture in stream:

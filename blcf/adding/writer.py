@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from blcf.adding.generic import read_generic, takes_generic
 from blcf.adding.indexer import AddReport, index_images
@@ -12,21 +13,51 @@ from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.known import as_known, follow_moves, names_to_index
 from blcf.adding.sample import none_readable
 from blcf.adding.training import learn_model
-from blcf.collection import DecodingNotes
+from blcf.collection import Collection, DecodingNotes
+from blcf.collection.facts import Fact, new_columns
+from blcf.collection.facts_given import check_given, facts_given
 from blcf.collection.model import Model, write_model
-from blcf.collection.opening import names_of, open_index
+from blcf.collection.opening import find_pictures, names_of, open_index
 from blcf.errors import StorageError, UnreadableImage
-from blcf.images import ImageList, Large, Source
+from blcf.images import GivenPictures, ImageList, Large, Source
 from blcf.images.originals import FileOriginal
 
-__all__ = ["add_images", "compact_files", "remove_images"]
+__all__ = ["add_images", "annotate_images", "compact_files", "remove_images"]
+
+Given = Mapping[str, Mapping[str, Fact]]
 
 logger = logging.getLogger(__name__)
 
 
-def add_images(model: Model, images: Source, *, replace: bool, progress: bool) -> AddReport:
+def add_sources(
+    model: Model, sources: Iterable[Source], *, replace: bool, progress: bool, facts: Any = None
+) -> AddReport:
+    """Add the pictures of sources, one after the other; see `SearchEngine.add`.
+
+    Of the parts of an iterator each takes the facts that are of its pictures.
+
+    Raises
+    ------
+    InvalidInput
+        Facts of pictures that are not added; where these come one by one, it is told at the end.
+    """
+    report, rest = AddReport(0, 0), {} if facts is None else facts_given(facts)
+    is_part = False
+    for source in sources:
+        is_part = isinstance(source, GivenPictures) and source.is_part
+        own = {name: rest.pop(name) for name in source.names if name in rest} if is_part else rest
+        report += add_images(model, source, replace=replace, progress=progress, facts=own)
+    if is_part:
+        check_given(rest, ())
+    return report
+
+
+def add_images(
+    model: Model, images: Source, *, replace: bool, progress: bool, facts: Any = None
+) -> AddReport:
     """Index the pictures that the collection lacks; see `SearchEngine.add`."""
     collection = model.collection
+    given = check_given({} if facts is None else facts, images.names)
     with collection.writing(), DecodingNotes(collection.file("decoding")) as large:
         known: Sequence[Source] = [images]
         if replace:
@@ -34,23 +65,72 @@ def add_images(model: Model, images: Source, *, replace: bool, progress: bool) -
             large.forget(one.path for one in originals if isinstance(one, FileOriginal))
             if isinstance(images, ImageList):
                 known = as_known(collection, images)
-        report = sum(
-            (_add(model, each, replace, progress, large) for each in known), AddReport(0, 0)
-        )
+        # Before the network is asked: a damaged file of facts, too many columns.
+        new_columns(collection.facts.columns, (one for said in given.values() for one in said))
+        report = AddReport(0, 0)
+        for each in known:
+            said = given if each is images else _renamed(given, images, each)
+            report += _add(model, each, replace, progress, large, said)
         collection.drop_training()
         _keep_statistics(model)
     return report
 
 
-def _add(model: Model, images: Source, replace: bool, progress: bool, large: Large) -> AddReport:
+def _add(
+    model: Model, images: Source, replace: bool, progress: bool, large: Large, given: Given
+) -> AddReport:
     collection = model.collection
     names = names_to_index(collection, images, replace)
     follow_moves(collection, images)
+    _annotate_present(collection, images, given, names)
     if names and not model.is_learned:
         _learn(model, images, progress, large)
     training = collection.training_folder()
     kept = KeptMaps(training) if training.is_dir() else None
-    return index_images(model, images, names, progress=progress, kept=kept, large=large)
+    return index_images(
+        model, images, names, progress=progress, kept=kept, large=large, given=given
+    )
+
+
+def _renamed(given: Given, images: Source, known: Source) -> Given:
+    """What is said of pictures, under the names that a collection knows them by."""
+    if not given or not isinstance(images, ImageList) or not isinstance(known, ImageList):
+        return {}
+    by_path = {images.path(name): said for name, said in given.items()}
+    paths = {name: known.path(name) for name in known.names}
+    return {name: by_path[path] for name, path in paths.items() if path in by_path}
+
+
+def _annotate_present(
+    collection: Collection, images: Source, given: Given, names: Sequence[str]
+) -> None:
+    """Write what is said of pictures that are passed over; they may have another name here."""
+    indexed = set(names)
+    present = [name for name in given if name not in indexed]
+    places = collection.find(present)
+    if isinstance(images, ImageList):
+        missing = [row for row, place in enumerate(places) if place < 0]
+        places[missing] = collection.find_paths([images.path(present[row]) for row in missing])
+    held = zip(present, places.tolist())
+    collection.annotate({collection.name(i): given[name] for name, i in held if i >= 0})
+
+
+def annotate_images(model: Model, table: Any) -> int:
+    """Write facts of pictures; see `SearchEngine.annotate`."""
+    facts, collection = facts_given(table), model.collection
+    with collection.writing():
+        given = [key for key in facts if isinstance(key, str)]
+        names = {
+            key: collection.name(int(place))
+            for key, place in zip(given, find_pictures(collection, given))
+            if place >= 0
+        }
+        by_name: dict[str | int, dict[str, Any]] = {}
+        for key, said in facts.items():
+            name = names.get(key, key) if isinstance(key, str) else key
+            by_name[name] = {**by_name.get(name, {}), **said} if name in by_name else said
+        collection.annotate(by_name)
+    return len(by_name)
 
 
 def _learn(model: Model, images: Source, progress: bool, large: Large) -> None:

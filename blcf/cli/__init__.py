@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from blcf.cli.commands import DONE, add, check, compact, index, remove
+from blcf.cli.commands import DONE, add, annotate, check, compact, index, remove
 from blcf.cli.parser import parse_arguments
 from blcf.cli.results import drop_output
 from blcf.cli.search_options import ROWS
@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 MISTAKE, INTERRUPTED = 2, 130
 
-_RESUMED, _CHANGING = (index, add), (index, add, remove, compact, check)
+_RESUMED, _CHANGING = (index, add), (index, add, annotate, remove, compact, check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,6 +24,7 @@ __all__ = [
     "DONE",
     "SKIPPED",
     "add",
+    "annotate",
     "check",
     "compact",
     "given",
@@ -131,6 +132,15 @@ def _lines(path: str) -> list[str]:
     except UnicodeDecodeError:
         raise InvalidInput(f"Expected {path} to hold one picture per line, in UTF-8.") from None
     return [line for line in text.split("\n") if line.strip()]
+
+
+def annotate(options: argparse.Namespace) -> int:
+    """`blcf annotate`: open, then write the facts of a table."""
+    engine = SearchEngine.open(options.collection)
+    n_said = engine.annotate(options.table)
+    columns = ", ".join(engine.info()["fact_columns"]) or "none"
+    print(f"facts of {count(n_said, 'picture')} in {options.collection}; columns: {columns}")
+    return DONE
 
 
 def compact(options: argparse.Namespace) -> int:

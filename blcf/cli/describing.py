@@ -68,6 +68,8 @@ def _facts(facts: Mapping[str, Any], collection: str) -> Iterator[tuple[str, str
         f"network {extractor['network']}, layer {extractor['layer']}, pictures of "
         f"{facts['settings']['side']:,} pixels (the longer side)",
     )
+    if facts["fact_columns"]:
+        yield "facts", ", ".join(facts["fact_columns"])
     size = bytes_text(facts["bytes"])
     if facts["bytes_per_image"] is not None:
         size += f", {bytes_text(facts['bytes_per_image'])} a picture"

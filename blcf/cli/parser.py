@@ -165,6 +165,21 @@ def _add_changes(commands: Any) -> None:
     command.add_argument(
         "--list", type=Read, metavar="FILE", help="more of them, one per line (-: stdin)"
     )
+    command = _command(
+        commands,
+        "annotate",
+        run.annotate,
+        "Say something of pictures of a collection, in columns that --where can ask for: the "
+        "cells of a table. What other columns say stays.",
+        COLLECTION,
+    )
+    command.add_argument(
+        "table",
+        type=Read,
+        metavar="TABLE",
+        help="a CSV file in UTF-8 (commas, semicolons or tabs): the column name, or else the "
+        "first, holds names or paths of pictures; numbers become numbers, an empty cell is none",
+    )
     _command(
         commands,
         "compact",

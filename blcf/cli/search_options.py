@@ -108,6 +108,14 @@ def add_output(command: Any) -> None:
 
 def add_search_options(command: Any) -> None:
     """Every field of `SearchOptions` but k, in groups."""
+    _add(
+        command.add_argument_group("pictures"),
+        "where",
+        "search pictures for which a condition holds, in the SQL of SQLite: \"camera = 'A' AND "
+        "time > 60\"; blcf info lists the columns",
+        shown="all pictures",
+        metavar="CONDITION",
+    )
     _add_query(command.add_argument_group("query"))
     _add_reranking(command.add_argument_group("reranking"))
     _add_expansion(command.add_argument_group("expansion"))

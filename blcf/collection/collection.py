@@ -6,6 +6,7 @@
     manifest.backup.json  a copy of it
     model.h5              whitening and vocabulary
     segments/*.h5         names, sizes, assignment maps, norms, posting lists of many images each
+    facts.sqlite          what a caller said of pictures, once something was said
     statistics.h5         document frequencies and norms of the live images
     errors.jsonl          pictures that were skipped, each with its reason
     training/             the sample and k-means, while they are under way
@@ -19,46 +20,48 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
 
-from blcf.collection import skipped as report
-from blcf.collection.deletions import pack_removed
-from blcf.collection.kept_statistics import STATISTICS, read_statistics, write_statistics
+from blcf.collection import facts_changes
+from blcf.collection.batch import Batch
+from blcf.collection.columns import make_columns
+from blcf.collection.facts_file import FACTS_FILES
+from blcf.collection.facts_table import rows_of
+from blcf.collection.kept_statistics import STATISTICS
 from blcf.collection.leftovers import find_leftovers
 from blcf.collection.lock import LOCK_FILES, writer_lock
 from blcf.collection.manifest import (
     BACKUP,
     MANIFEST,
     copy_manifest,
-    digest_of,
+    is_of_before,
     new_manifest,
     read_manifest,
     segment_files,
     swap_manifest,
 )
 from blcf.collection.manifest_form import MODEL
-from blcf.collection.rewriting import due_compaction, due_merge, join_segments
-from blcf.collection.segment import Batch, Segment
-from blcf.collection.snapshot import Snapshot
+from blcf.collection.renaming import plan_renaming
+from blcf.collection.rewriting import due_compaction, due_merge, join_segments, mark_removed
+from blcf.collection.segment import Segment
+from blcf.collection.side_files import TRAINING, SideFiles
+from blcf.collection.skipped import SKIPPED
 from blcf.errors import CollectionExists, FormatError, StorageError
 from blcf.storage import Member, file_digest, reading
 
 __all__ = ["TRAINING", "Collection"]
-
-TRAINING = "training"
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 10  # to open what a writer merges in the same moment
 
 
-class Collection(Snapshot):
+class Collection(SideFiles):
     """The images of a collection, as files: made, opened, and changed by one writer.
 
     An open collection is a snapshot: `refresh` takes what was committed since.
@@ -138,6 +141,7 @@ class Collection(Snapshot):
         with writer_lock(self.path):
             self.refresh()
             self._tidy()
+            facts_changes.tidy_facts(self.facts)
             yield
 
     def _tidy(self) -> None:
@@ -161,10 +165,27 @@ class Collection(Snapshot):
         roots, number = list(self.manifest["roots"]), self.manifest["next_segment"]
         if root not in roots:
             roots.append(root)
+        first_id = self.manifest["next_id"]
+        named = [one.video for one in batch.facts if one.video]
+        videos = list(dict.fromkeys([*self.manifest["videos"], *named]))
+        columns = make_columns(batch.sizes, batch.facts, roots.index(root), first_id, videos)
         path = self.segment_file(number)
-        entry = Segment.write(path, batch, bags, self.vocabulary_digest, roots.index(root))
+        entry = Segment.write(path, batch, bags, self.vocabulary_digest, columns)
+        replaced = self.ids_of(batch.names)
         entries, _ = self._removed(batch.names)
-        self.commit(segments=[*entries, entry], roots=roots, next_segment=number + 1)
+        rows = rows_of(batch.names, columns, videos)
+        ids = columns["ids"].tolist()
+        new_of_old = {old: new for old, new in zip(replaced.tolist(), ids) if old >= 0}
+        given = dict(zip(ids, batch.given))
+        facts_changes.add_rows(self.facts, first_id, rows, new_of_old, given, make=bool(named))
+        self.commit(
+            segments=[*entries, entry],
+            roots=roots,
+            videos=videos,
+            next_segment=number + 1,
+            next_id=first_id + len(batch),
+        )
+        facts_changes.forget_rows(self.facts, new_of_old)
         self.merge()
 
     def remove(self, names: Sequence[str]) -> int:
@@ -172,21 +193,62 @@ class Collection(Snapshot):
         self.refresh()
         entries, n_removed = self._removed(names)
         if n_removed:
+            ids = self.ids_of(names)
             self.commit(segments=entries)
+            facts_changes.forget_rows(self.facts, ids[ids >= 0].tolist())
             self.merge()
         return n_removed
 
     def _removed(self, names: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
         """The entries of the segments with some more images marked, and how many."""
-        parts, positions = self._find(names)
-        entries, n_removed = list(self.manifest["segments"]), 0
-        for number in np.unique(parts[parts >= 0]):
-            segment = self.segments[number]
-            left = segment.live_mask.copy()
-            left[positions[parts == number]] = False
-            n_removed += segment.n_live - int(np.count_nonzero(left))
-            entries[number] = {**entries[number], "deleted": pack_removed(left)}
-        return entries, n_removed
+        return mark_removed(self.manifest["segments"], self.segments, *self._find(names))
+
+    def annotate(self, facts: Mapping[str | int, Mapping[str, Any]]) -> None:
+        """Write what the caller says of pictures, all of it or nothing (the caller is the writer).
+
+        Parameters
+        ----------
+        facts : {name, or id: {column: value}}; a value is None, bool, int, float or str
+
+        Raises
+        ------
+        InvalidInput
+            A picture is not here, or a column or value cannot be stored; nothing is written.
+        FormatError
+            The file of facts is damaged.
+        """
+        self.refresh()
+        checked = facts_changes.facts_by_id(self, facts)
+        if checked and is_of_before(self.path):
+            self.commit()  # from now on the ids are written
+        if checked:
+            facts_changes.annotate_rows(self.facts, checked)
+
+    def rename(self, moves: Mapping[str, str], root: str | None = None) -> int:
+        """Give images other names in one commit (the caller is the writer); gives how many.
+
+        They count as added last, in their order, with new ids; what is known of them is kept.
+
+        Parameters
+        ----------
+        moves : {name: new name}
+        root : the folder that the new names are relative to; None keeps each image's
+
+        Raises
+        ------
+        InvalidInput
+            A name is not here, or a new one would stand for two images.
+        """
+        self.refresh()
+        plan = plan_renaming(self, moves, root)
+        if plan is None:
+            return 0
+        facts_changes.add_rows(self.facts, self.manifest["next_id"], plan.rows, plan.new_of_old, {})
+        entries, _ = self._removed(list(moves))
+        self.commit(**{**plan.changes, "segments": [*entries, *plan.entries]})
+        facts_changes.forget_rows(self.facts, plan.new_of_old)
+        self.merge()
+        return len(plan.new_of_old)
 
     def merge(self) -> None:
         """Make small segments into larger ones until none is due; `append` and `remove` do so.
@@ -251,57 +313,9 @@ class Collection(Snapshot):
     def discard(self) -> None:
         """Remove a collection that holds no pictures yet, and no other file of its folder."""
         assert not self.manifest["segments"], "a collection with pictures is never removed"
-        for name in (MANIFEST, BACKUP, MODEL, report.SKIPPED, STATISTICS, *LOCK_FILES):
+        for name in (MANIFEST, BACKUP, MODEL, SKIPPED, STATISTICS, *FACTS_FILES, *LOCK_FILES):
             self.file(name).unlink()
         self.drop_training()
         for folder in (self.path / "segments", self.path):
             with suppress(OSError):  # not empty: somebody else's files
                 folder.rmdir()
-
-    @property
-    def _state(self) -> str:
-        """Digest of what the statistics follow from."""
-        return digest_of([self.manifest["settings"], self.manifest["segments"]])
-
-    def write_statistics(self, df: np.ndarray, norms: np.ndarray) -> None:
-        """Keep df, int64 (n_words,), and norms, float64 (n_images,), of the live images."""
-        write_statistics(self.path, self._state, df, norms)
-
-    def read_statistics(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The df and norms that were kept, or None where they are of another state or damaged."""
-        try:
-            state, df, norms = read_statistics(self.path)
-        except (FormatError, StorageError):
-            return None
-        n_words = [segment.postings.n_words for segment in self.segments[:1]]
-        is_right = state == self._state and (norms.size, [df.size]) == (self.n_images, n_words)
-        return (df, norms) if is_right else None
-
-    def skipped(self) -> dict[str, str]:
-        """Pictures that were skipped: {name: reason}."""
-        return {row["name"]: row["reason"] for row in report.read_skipped(self._report)}
-
-    def skipped_and_gone(self, root: str) -> list[str]:
-        """Names of skipped pictures that are no longer in a folder."""
-        return report.skipped_and_gone(self._report, root)
-
-    def record_skipped(self, skipped: dict[str, str], settled: Iterable[str], root: str) -> None:
-        """Replace what ``errors.jsonl`` says of pictures of a folder; see `skipped.py`."""
-        report.record_skipped(self._report, skipped, settled, root)
-
-    @property
-    def _report(self) -> Member:
-        return self.file(report.SKIPPED)
-
-    def training_folder(self) -> Path:
-        """Where the training sample lies; `FormatError` where anything there is no plain file."""
-        folder = self.file(TRAINING)
-        with reading(folder):
-            for name in folder.names():
-                (folder / name).check("a file")
-        return self.path / TRAINING
-
-    def drop_training(self) -> None:
-        """Delete the training sample, if there is one."""
-        with reading(self.file(TRAINING)):
-            self.file(TRAINING).remove_folder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ import numpy as np
 
 from blcf.collection.collection import Collection
 from blcf.collection.skipped import SKIPPED, read_skipped
+from blcf.errors import FormatError
 
 __all__ = ["ListedPicture", "collection_facts", "list_pictures", "short_facts"]
+
+logger = logging.getLogger(__name__)
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
@@ -78,10 +82,20 @@ def collection_facts(collection: Collection, df: np.ndarray | None) -> dict[str,
             "imbalance": round(float(df.size * (df**2).sum() / max(1, df.sum()) ** 2), 2),
         }
     return facts | {
+        "fact_columns": _columns(collection),
         "extractor": manifest["extractor"],
         "settings": manifest["settings"],
         "model": manifest["model"],
     }
+
+
+def _columns(collection: Collection) -> list[str]:
+    """What was said of pictures, by columns; none where the file of facts is damaged."""
+    try:
+        return collection.facts.columns
+    except FormatError as error:
+        logger.warning("what was said of pictures is not known: %s", error)
+        return []
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ import numpy as np
 
 from blcf.collection.check_report import CheckReport, Damage, Unreadable
 from blcf.collection.deletions import unpack_live
+from blcf.collection.facts_changes import rows_that_differ
+from blcf.collection.facts_file import FACTS
+from blcf.collection.facts_view import FactsView
 from blcf.collection.kept_statistics import STATISTICS, read_statistics
 from blcf.collection.manifest import (
     BACKUP,
@@ -24,7 +27,7 @@ from blcf.collection.manifest import (
 )
 from blcf.collection.manifest_form import is_segment_file
 from blcf.collection.names_copy import read_names
-from blcf.collection.segment import FORMAT_VERSION, KIND, Segment
+from blcf.collection.segment import BEFORE, FORMAT_VERSION, KIND, Segment
 from blcf.collection.skipped import SKIPPED, read_skipped
 from blcf.errors import BlcfError, FormatError, StorageError
 from blcf.storage import Member, Place, file_digest, reading
@@ -61,6 +64,11 @@ class Findings:
     unreadable: list[Unreadable] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     has_copy: bool = True
+
+    @property
+    def facts(self) -> FactsView:
+        """What is known of the images of the sound segments."""
+        return FactsView(self.folder, list(self.sound.values()), self.manifest["videos"])
 
     @property
     def report(self) -> CheckReport:
@@ -144,7 +152,9 @@ def _inspect_segments(findings: Findings) -> None:
             _compare(path, entry)
             segment = Segment.read(folder, entry, model.get("vocabulary_digest", ""))
             n_words = n_words or segment.postings.n_words
-            segment.check(n_words, len(manifest["roots"]))
+            segment.check(
+                n_words, len(manifest["roots"]), len(manifest["videos"]), manifest["next_id"]
+            )
         except (StorageError, MemoryError) as error:
             findings.unreadable.append(Unreadable(path.below, str(error) or "No memory is left."))
             continue
@@ -182,7 +192,7 @@ def _lost(findings: Findings, file: str, reason: str, entry: dict[str, Any] | No
         except FormatError:
             pass  # rather a picture too many than one too few
         n_images = n_images if live is None else int(live.sum())
-    for path, kind in ((names_file(file), ()), (file, (KIND, FORMAT_VERSION))):
+    for path, kind in ((names_file(file), ()), (file, (KIND, FORMAT_VERSION, BEFORE))):
         try:
             names, root_ids = read_names(folder / path, *kind)
         except BlcfError:
@@ -244,6 +254,7 @@ def _inspect_others(findings: Findings) -> None:
     looks: list[tuple[str, Callable[[Member], Any]]] = [
         (SKIPPED, read_skipped),
         (STATISTICS, _read_statistics),
+        (FACTS, lambda path: _check_facts(findings)),
     ]
     if model:
         looks.insert(0, (model["file"], lambda path: _compare(path, model)))
@@ -256,6 +267,18 @@ def _inspect_others(findings: Findings) -> None:
             what = " It cannot be computed again: restore it from a copy, or index again."
             reason = f"{error}{what if model and name == model['file'] else ''}"
             findings.damages.append(Damage(name, reason))
+
+
+def _check_facts(findings: Findings) -> None:
+    view = findings.facts
+    if view.file.exists():
+        with view.file.reading() as table:
+            table.check()
+            if n_wrong := rows_that_differ(table, view):
+                raise FormatError(
+                    f"Expected {view.file.path} to hold what is known of every image, of "
+                    f"{n_wrong:,} it does not."
+                )
 
 
 def _read_statistics(path: Member) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "copy_manifest",
     "digest_of",
     "has_no_copy_yet",
+    "is_of_before",
     "names_file",
     "new_manifest",
     "read_copy",
@@ -31,7 +32,8 @@ __all__ = [
     "swap_manifest",
 ]
 
-FORMAT, FORMAT_VERSION = "blcf collection", 2
+FORMAT, FORMAT_VERSION = "blcf collection", 3
+BEFORE = 2  # without ids and videos
 MANIFEST, BACKUP = "manifest.json", "manifest.backup.json"
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,9 @@ def new_manifest(description: dict[str, Any]) -> dict[str, Any]:
         **description,
         "model": None,
         "roots": [],
+        "videos": [],
         "next_segment": 1,
+        "next_id": 0,
         "segments": [],
     }
 
@@ -141,13 +145,14 @@ def _read(path: Member) -> dict[str, Any]:
         raise FormatError(
             f"Expected {path} to be the manifest of a {FORMAT}, it is not. {_advice(folder)}"
         )
-    if manifest.get("format_version") != FORMAT_VERSION:
+    version = manifest.get("format_version")
+    if type(version) is not int or version not in (BEFORE, FORMAT_VERSION):
         raise OtherVersion(
             f"Expected {folder} to be of format version {FORMAT_VERSION}, got version "
             f"{str(manifest.get('format_version'))[:20]}. Use the blcf that wrote it, or index "
             "again."
         )
-    wrong = wrong_values(manifest)
+    wrong = wrong_values(manifest, with_ids=version > BEFORE)
     missing = [key for key in wrong if key not in manifest]
     if missing:
         raise FormatError(f"{path} is damaged: it lacks {', '.join(missing)}. {_advice(folder)}")
@@ -157,7 +162,32 @@ def _read(path: Member) -> dict[str, Any]:
         )
     if manifest["digest"] != _digest_without(manifest):
         raise FormatError(f"{path} is damaged: its digest is of another text. {_advice(folder)}")
-    return manifest
+    return manifest if version > BEFORE else _with_ids(manifest)
+
+
+def _with_ids(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of before as one of now: its images have the ids of their order, removed or not.
+
+    Until it is swapped, whoever reads the file gives them the same ids.
+    """
+    entries, next_id = [], 0
+    for entry in manifest["segments"]:
+        entries.append({**entry, "first_id": next_id})
+        next_id += entry["n_images"]
+    now = {
+        **manifest,
+        "format_version": FORMAT_VERSION,
+        "segments": entries,
+        "videos": [],
+        "next_id": next_id,
+    }
+    return {**now, "digest": _digest_without(now)}
+
+
+def is_of_before(folder: Path) -> bool:
+    """Whether the manifest that is on the disk is of the version before."""
+    stored = read_json(Member(folder, MANIFEST))
+    return isinstance(stored, dict) and stored.get("format_version") == BEFORE
 
 
 def _digest_without(manifest: dict[str, Any]) -> str:

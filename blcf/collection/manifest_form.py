@@ -21,9 +21,13 @@ MOST_WORDS, MOST_COMPONENTS, LARGEST = 1 << 24, 1 << 16, 1 << 60
 LONGEST = 32_767  # characters of a setting, or of a path (of Windows; 4,096 of Linux)
 
 
-def wrong_values(manifest: dict[str, Any]) -> list[str]:
-    """Names of the values that are missing or not of the form; none where all are as we write."""
-    return [key for key, is_right in _FORM.items() if not is_right(manifest.get(key, _MISSING))]
+def wrong_values(manifest: dict[str, Any], *, with_ids: bool) -> list[str]:
+    """Names of the values that are missing or not of the form; none where all are as we write.
+
+    ``with_ids`` says whether it must have what came with format version 3.
+    """
+    form = {**_FORM, **(_IDS if with_ids else {})}
+    return [key for key, is_right in form.items() if not is_right(manifest.get(key, _MISSING))]
 
 
 def is_segment_file(name: str) -> bool:
@@ -98,6 +102,11 @@ _ENTRY: dict[str, Callable[[Any], bool]] = {
     "digest": _digest,
     "names_digest": _digest,
     "deleted": lambda value: value is None or isinstance(value, str),
+    "first_id": lambda value: value is _MISSING or _integer(0)(value),
+}
+_IDS: dict[str, Callable[[Any], bool]] = {
+    "videos": _roots,
+    "next_id": _integer(0),
 }
 _FORM: dict[str, Callable[[Any], bool]] = {
     "generation": _integer(0),

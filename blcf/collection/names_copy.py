@@ -29,14 +29,18 @@ def write_names(segment: Place, names: Names, root_ids: np.ndarray) -> str:
     return str(stamp["digest"])
 
 
-def read_names(path: Place, kind: str = KIND, version: int = FORMAT_VERSION) -> NamesAndRoots:
+def read_names(
+    path: Place, kind: str = KIND, version: int = FORMAT_VERSION, before: int | None = None
+) -> NamesAndRoots:
     """Names and root ids of a copy (or, by kind, of a segment), verified by their hashes.
+
+    ``before`` is an earlier version that is read as well.
 
     Raises
     ------
     FormatError, StorageError
     """
-    with open_h5(path, kind, version) as file:
+    with open_h5(path, kind, version, before=before) as file:
         return _read(file)
 
 

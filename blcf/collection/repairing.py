@@ -13,12 +13,16 @@ from typing import Any
 
 from blcf.collection.check_report import CheckReport, Damage
 from blcf.collection.deletions import pack_removed
+from blcf.collection.facts import Fact
+from blcf.collection.facts_file import FACTS, JOURNAL, OTHERS
+from blcf.collection.facts_view import FactsView
 from blcf.collection.findings import Findings
 from blcf.collection.kept_statistics import STATISTICS
 from blcf.collection.manifest import BACKUP, MANIFEST, copy_manifest, names_file, swap_manifest
 from blcf.collection.names_copy import write_names
 from blcf.collection.skipped import SKIPPED
-from blcf.errors import StorageError
+from blcf.errors import FormatError, StorageError
+from blcf.index.postings import BUFFER
 from blcf.storage import Member, write_file
 
 __all__ = ["repair_collection"]
@@ -55,6 +59,11 @@ def repair_collection(folder: Path, findings: Findings) -> CheckReport:
                 _move(Member(folder, SKIPPED), damaged)
             elif damage.file == STATISTICS:
                 _drop(Member(folder, STATISTICS), damaged)
+            elif damage.file == FACTS:
+                said = _repair_facts(findings.facts, damaged)
+                findings.damages[findings.damages.index(damage)] = replace(
+                    damage, reason=f"{damage.reason} {said}"
+                )
     except OSError as error:
         if isinstance(error, StorageError):
             raise
@@ -76,13 +85,14 @@ def _repaired_manifest(folder: Path, findings: Findings) -> dict[str, Any]:
             left[findings.doubled[place]] = False
             entry["deleted"] = pack_removed(left)
         entries.append(entry)
-    # A copy knows not what was committed after it, whose file names must not come again.
+    # A copy knows not what was committed after it, whose file names and ids must not come again.
     numbers = [int(file.split(".")[0]) for file in findings.lost]
     manifest = findings.manifest
     return {
         **manifest,
         "segments": entries,
         "next_segment": max([manifest["next_segment"], *(number + 1 for number in numbers)]),
+        "next_id": manifest["next_id"] + BUFFER * len(findings.lost) * findings.is_restored,
         "generation": manifest["generation"] + 1 + findings.is_restored,
     }
 
@@ -110,6 +120,26 @@ def _can_be_listed(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return not set(path) & {"\n", "\0"} and path == path.rstrip(" \t\r")
+
+
+def _repair_facts(view: FactsView, damaged: Member) -> str:
+    """Make the file of facts anew from the segments; gives what became of what a caller said."""
+    columns: list[str] = []
+    said: dict[int, dict[str, Fact]] = {}
+    became = f"What was said of pictures is lost; {FACTS} is in {damaged.name}/."
+    try:
+        with view.file.reading() as table:
+            said, columns = table.said(), table.given
+            became = "What was said of pictures was kept as far as it could be read."
+    except (FormatError, StorageError):
+        pass
+    for name in (FACTS, JOURNAL, *OTHERS):
+        _move(Member(damaged.folder, name), damaged)
+    view.file.build(view.rows())
+    with view.file.writing(view.rows) as table:
+        table.add_columns(columns)
+        table.update(said)
+    return became
 
 
 def _drop(path: Member, damaged: Member) -> None:

@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from blcf.collection.deletions import pack_removed
 from blcf.collection.segment import Segment
 from blcf.errors import FormatError
 from blcf.index import merging
 from blcf.storage import Place, file_digest
 
-__all__ = ["due_compaction", "due_merge", "join_segments"]
+__all__ = ["check_source", "due_compaction", "due_merge", "join_segments", "mark_removed"]
 
 
 def due_merge(segments: Sequence[Segment]) -> tuple[int, int] | None:
@@ -70,18 +73,43 @@ def join_segments(
     StorageError
     """
     for entry, part in zip(entries, parts):
-        # Or the damage would go into the new segment, under a digest that hides it.
-        if file_digest(part.path)["digest"] != entry["digest"]:
-            raise FormatError(
-                f"{part.path} is damaged: its digest is of other bytes. Run "
-                f"`blcf check {collection} --repair`."
-            )
-        try:
-            part.postings.check()  # digests that fit say nothing of who made them
-        except FormatError as error:
-            raise FormatError(
-                f"{part.path} is damaged: {error} Run `blcf check {collection} --repair`."
-            ) from error
+        check_source(part, entry, collection)
     if not any(part.n_live for part in parts):
         return []
     return [Segment.merge(path, parts, vocabulary)]
+
+
+def mark_removed(
+    entries: Sequence[Mapping[str, Any]],
+    segments: Sequence[Segment],
+    parts: np.ndarray,
+    positions: np.ndarray,
+) -> tuple[list[dict[str, Any]], int]:
+    """Entries with some more images marked as removed, and how many these are.
+
+    Parameters
+    ----------
+    parts, positions : int64 (n,), segment and place in it of each image; -1 for none
+    """
+    marked, n_removed = [dict(entry) for entry in entries], 0
+    for number in np.unique(parts[parts >= 0]).tolist():
+        segment = segments[number]
+        left = segment.live_mask.copy()
+        left[positions[parts == number]] = False
+        n_removed += segment.n_live - int(np.count_nonzero(left))
+        marked[number]["deleted"] = pack_removed(left)
+    return marked, n_removed
+
+
+def check_source(part: Segment, entry: Mapping[str, Any], collection: Path) -> None:
+    """Raise `FormatError` where a segment is damaged that is to be copied into a new one.
+
+    Or the damage would go into the new segment, under a digest that hides it.
+    """
+    advice = f"Run `blcf check {collection} --repair`."
+    if file_digest(part.path)["digest"] != entry["digest"]:
+        raise FormatError(f"{part.path} is damaged: its digest is of other bytes. {advice}")
+    try:
+        part.postings.check()  # digests that fit say nothing of who made them
+    except FormatError as error:
+        raise FormatError(f"{part.path} is damaged: {error} {advice}") from error

@@ -11,6 +11,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags.weighting import dequantise_norms
+from blcf.collection.batch import Batch
+from blcf.collection.columns import (
+    COLUMNS,
+    Columns,
+    check_columns,
+    misshapen,
+    read_columns,
+    write_columns,
+)
 from blcf.collection.deletions import unpack_live
 from blcf.collection.maps import Maps
 from blcf.collection.names_copy import write_names
@@ -18,47 +27,13 @@ from blcf.errors import FormatError, VocabularyMismatch
 from blcf.index.blocks import Blocks, read_blocks, write_sums
 from blcf.index.names import Names
 from blcf.index.postings import Postings
-from blcf.storage import Place, open_h5, write_dataset, write_h5
+from blcf.storage import Place, open_h5, write_h5
 
-__all__ = ["Batch", "Segment"]
+__all__ = ["Segment"]
 
-KIND, FORMAT_VERSION = "segment", 2
-ARRAYS = ("root_ids", "sizes")
-
-
-@dataclass(eq=False)
-class Batch:
-    """Images on their way into a segment.
-
-    Attributes
-    ----------
-    names : list of str
-    sizes : list of (width, height), pixels of the original images
-    maps : list of int (h, w), assignment maps
-    norms : list of uint8 (h, w), quantised norms of the raw features (`blcf.bags.weighting`)
-    """
-
-    names: list[str] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)
-    maps: list[np.ndarray] = field(default_factory=list)
-    norms: list[np.ndarray] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def relative_norms(self) -> list[np.ndarray]:
-        """The norms as `Segment.norms_of` will give them: float32 (h, w) each, 0..1."""
-        return [dequantise_norms(one) for one in self.norms]
-
-    def append(
-        self, name: str, size: tuple[int, int], words: np.ndarray, norms: np.ndarray
-    ) -> None:
-        """Add one image."""
-        self.names.append(name)
-        self.sizes.append(size)
-        self.maps.append(words)
-        self.norms.append(norms)
+KIND, FORMAT_VERSION = "segment", 3
+BEFORE = 2  # without ids and facts of files
+LARGEST_ID = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +44,30 @@ class Segment:
     ----------
     path : the file
     names : `Names`
-    root_ids : int32 (n_images,), which root of the manifest each name is relative to
-    sizes : int32 (n_images, 2), width and height in pixels
+    columns : sizes, ids, facts of files and more, see `blcf.collection.columns`
     maps : `Maps`, assignment maps and norms
     postings : `Postings`
     live : bool (n_images,), which images are not removed, or None where all are live
-    blocks : of ``root_ids`` and ``sizes`` in the file; nothing of one of an earlier version
+    blocks : of the columns in the file; nothing of one without check sums
     """
 
     path: Place
     names: Names
-    root_ids: np.ndarray
-    sizes: np.ndarray
+    columns: Columns
     maps: Maps
     postings: Postings
     live: np.ndarray | None = None
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
+
+    @property
+    def root_ids(self) -> np.ndarray:
+        """Which root of the manifest each name is relative to: int32 (n_images,)."""
+        return self.columns["root_ids"]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Width and height of the original images, pixels: int32 (n_images, 2)."""
+        return self.columns["sizes"]
 
     @property
     def n_images(self) -> int:
@@ -109,7 +92,12 @@ class Segment:
 
     @classmethod
     def write(
-        cls, path: Place, batch: Batch, bags: sp.csr_matrix, vocabulary: str, root_id: int
+        cls,
+        path: Place,
+        batch: Batch,
+        bags: sp.csr_matrix,
+        vocabulary: str,
+        columns: Columns,
     ) -> dict[str, Any]:
         """Write a batch; gives what the manifest says of the segment.
 
@@ -117,17 +105,16 @@ class Segment:
         ----------
         bags : CSR (n_images, n_words), raw term frequencies
         vocabulary : digest of the vocabulary, checked by `read`
-        root_id : number of the root that all names are relative to
+        columns : of the images, see `make_columns`
         """
         segment = cls(
             path,
             Names.from_list(batch.names),
-            np.full(len(batch), root_id, dtype=np.int32),
-            np.array(batch.sizes, dtype=np.int32),
+            columns,
             Maps.pack(batch.maps, batch.norms, bags.shape[1]),
             Postings.from_bags(bags),
         )
-        return segment._write(vocabulary)
+        return segment.save(vocabulary)
 
     @classmethod
     def merge(cls, path: Place, parts: Sequence[Segment], vocabulary: str) -> dict[str, Any]:
@@ -135,24 +122,30 @@ class Segment:
 
         Holds the images in memory: what is merged at once is bounded by `merging.LARGEST`.
         """
+        return cls.joined(path, parts).save(vocabulary)
+
+    @classmethod
+    def joined(cls, path: Place, parts: Sequence[Segment]) -> Segment:
+        """The live images of some segments, one behind the other, in memory; see `save`."""
         kept = [part.live_mask for part in parts]
-        segment = cls(
+        return cls(
             path,
             Names.from_list([name for part in parts for name in part.live_names]),
-            np.concatenate([part.root_ids[keep] for part, keep in zip(parts, kept)]),
-            np.concatenate([part.sizes[keep] for part, keep in zip(parts, kept)]),
+            {
+                name: np.concatenate([one.columns[name][keep] for one, keep in zip(parts, kept)])
+                for name in parts[0].columns
+            },
             Maps.join([(part.maps, keep) for part, keep in zip(parts, kept)]),
             Postings.merge([(part.postings, part.live) for part in parts]),
         )
-        return segment._write(vocabulary)
 
-    def _write(self, vocabulary: str) -> dict[str, Any]:
+    def save(self, vocabulary: str) -> dict[str, Any]:
+        """Write the file; gives what the manifest says of the segment."""
         stamp: dict[str, Any] = {}
         with write_h5(self.path, KIND, FORMAT_VERSION, out=stamp) as file:
             file.attrs["vocabulary"] = np.bytes_(vocabulary)
             self.names.write(file)
-            for name in ARRAYS:
-                write_dataset(file, name, getattr(self, name))
+            write_columns(file, self.columns)
             self.maps.write(file.create_group("maps"))
             self.postings.write(file.create_group("postings"))
             write_sums(file)
@@ -175,7 +168,8 @@ class Segment:
             is verified when it is first used; `blcf.collection.check_collection` reads every byte.
         """
         path = folder / entry["file"]
-        with open_h5(path, KIND, FORMAT_VERSION, n_bytes=entry["bytes"]) as file:
+        length = entry["bytes"]
+        with open_h5(path, KIND, FORMAT_VERSION, n_bytes=length, before=BEFORE) as file:
             made = file.value("vocabulary", str)
             if made != vocabulary:
                 raise VocabularyMismatch(
@@ -183,13 +177,14 @@ class Segment:
                     f"{made}. Restore the collection from a copy, or index again."
                 )
             blocks = read_blocks(file)
+            version, first_id = file.value("format_version", int), entry.get("first_id")
             segment = cls(
                 path,
                 Names.read(file, blocks),
+                columns=read_columns(file, entry["n_images"], version, first_id),
                 maps=Maps.read(file.group("maps"), _below("maps", blocks)),
                 postings=Postings.read(file.group("postings"), _below("postings", blocks)),
-                **{name: file.array(name) for name in ARRAYS},
-                blocks={name: blocks[name] for name in ARRAYS if blocks},
+                blocks={one.name: blocks[one.name] for one in COLUMNS if one.name in blocks},
             )
         segment._check_form(entry["n_images"])
         return segment.marked(entry)
@@ -203,12 +198,7 @@ class Segment:
 
     def _check_form(self, n_images: int) -> None:
         """`FormatError` unless arrays fit each other: no position leads out of them."""
-        expected: dict[str, tuple[Any, ...]] = {
-            "root_ids": (np.int32, (n_images,)),
-            "sizes": (np.int32, (n_images, 2)),
-        }
-        found = {name: (getattr(self, name).dtype, getattr(self, name).shape) for name in expected}
-        wrong = [name for name in expected if found[name] != expected[name]]
+        wrong = misshapen(self.columns, n_images)
         wrong += ["names"] * (len(self.names) != n_images)
         wrong += ["postings"] * (self.postings.n_images != n_images)
         if wrong:
@@ -224,15 +214,14 @@ class Segment:
                 "the collection."
             ) from error
 
-    def check(self, n_words: int, n_roots: int) -> None:
+    def check(
+        self, n_words: int, n_roots: int, n_videos: int = 0, next_id: int = LARGEST_ID
+    ) -> None:
         """Raise `FormatError`, a sentence without the path, where anything is damaged."""
         self.names.check()
         for blocks in self.blocks.values():
             blocks.touch_all()
-        if (self.sizes < 1).any():
-            raise FormatError("Expected images of one pixel or more.")
-        if self.root_ids.min() < 0 or self.root_ids.max() >= n_roots:
-            raise FormatError(f"Expected folders 0 .. {n_roots - 1} of the manifest.")
+        check_columns(self.columns, n_roots, n_videos, next_id)
         if self.postings.n_words != n_words:
             raise FormatError(
                 f"Expected posting lists of {n_words} words, got {self.postings.n_words}."
@@ -264,7 +253,7 @@ class Segment:
 
     def size_of(self, position: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""
-        if self.blocks:
+        if "sizes" in self.blocks:
             self.blocks["sizes"].touch_one(2 * position, 2 * position + 2)
         width, height = self.sizes[position].tolist()
         if width < 1 or height < 1:
@@ -274,15 +263,20 @@ class Segment:
             )
         return width, height
 
-    def all_root_ids(self) -> np.ndarray:
-        """`root_ids`, verified."""
-        if self.blocks:
-            self.blocks["root_ids"].touch_all()
-        return self.root_ids
+    def column(self, name: str) -> np.ndarray:
+        """A column, verified."""
+        if name in self.blocks:
+            self.blocks[name].touch_all()
+        return self.columns[name]
+
+    def live_column(self, name: str) -> np.ndarray:
+        """A column of the images that are not removed, verified."""
+        column = self.column(name)
+        return column if self.live is None else column[self.live]
 
     def root_id_of(self, position: int) -> int:
         """Which root of the manifest the name of an image is relative to."""
-        if self.blocks:
+        if "root_ids" in self.blocks:
             self.blocks["root_ids"].touch_one(position, position + 1)
         return int(self.root_ids[position])
 

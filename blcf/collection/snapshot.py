@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from blcf.collection.columns import COLUMN_BY_NAME
+from blcf.collection.facts import Fact
+from blcf.collection.facts_view import FactsView
 from blcf.collection.segment import Segment
 from blcf.errors import FormatError, InvalidInput
 from blcf.images import GivenPictures, ImageLike
@@ -29,6 +32,7 @@ class _Opened:
     manifest: dict[str, Any]
     segments: list[Segment]
     numbering: Numbering
+    facts: FactsView
 
 
 class Snapshot:
@@ -96,7 +100,8 @@ class Snapshot:
                 )
             segments.append(segment)
         numbering = Numbering([(segment.n_images, segment.live) for segment in segments])
-        self._now = _Opened(manifest, segments, numbering)
+        view = FactsView(self.path, segments, manifest["videos"])
+        self._now = _Opened(manifest, segments, numbering, view)
 
     def close(self) -> None:
         """Let go of the segments; whatever is asked of the snapshot then is an `InvalidInput`.
@@ -149,6 +154,50 @@ class Snapshot:
         segment, position = self._place(image_id)
         return segment.size_of(position)
 
+    def column(self, name: str) -> np.ndarray:
+        """A column of all images in order of insertion, see `blcf.collection.columns`: a copy."""
+        parts = [one.live_column(name) for one in self.segments]
+        return np.concatenate([COLUMN_BY_NAME[name].filled(0), *parts])
+
+    def file_facts(self, image_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """When the files of images were changed, and how long they were when they were indexed.
+
+        Parameters
+        ----------
+        image_ids : int (n,)
+
+        Returns
+        -------
+        mtimes : int64 (n,), nanoseconds since 1970; 0 where an image is of no file, or is not known
+        n_bytes : int64 (n,); -1 there
+        """
+        return self.column("mtimes")[image_ids], self.column("n_bytes")[image_ids]
+
+    @property
+    def facts(self) -> FactsView:
+        """What is known of the images: `FactsView`."""
+        return self._opened.facts
+
+    def matching(self, where: str) -> np.ndarray:
+        """The images for which a condition over their facts holds: bool (n_images,).
+
+        Parameters
+        ----------
+        where : an expression of SQLite over the columns of the facts, say ``camera = 'A'``
+
+        Raises
+        ------
+        InvalidInput
+            It is no condition, or names what there is not.
+        """
+        return self._opened.facts.matching(where)
+
+    def facts_of(self, image_id: int) -> dict[str, Fact]:
+        """What is known of an image: {column: value}, None where it is not known."""
+        opened = self._opened
+        number, position = opened.numbering.locate(image_id)
+        return opened.facts.of(opened.segments[number], position)
+
     def words(self, image_id: int) -> np.ndarray:
         """The assignment map of an image: uint16 or int32 (h, w)."""
         segment, position = self._place(image_id)
@@ -198,7 +247,7 @@ class Snapshot:
         n_roots = len(self.manifest["roots"])
         counts = np.zeros(n_roots, dtype=np.int64)
         for segment in self.segments:
-            ids = segment.all_root_ids()
+            ids = segment.column("root_ids")
             ids = ids if segment.live is None else ids[segment.live]
             counts += np.bincount(ids[(ids >= 0) & (ids < n_roots)], minlength=n_roots)
         found: dict[str, int] = {}
@@ -211,7 +260,7 @@ class Snapshot:
         """Names of the images of a root, in order of insertion."""
         root_ids = [i for i, one in enumerate(self.manifest["roots"]) if one == root]
         for segment in self.segments:
-            wanted = np.isin(segment.all_root_ids(), root_ids)
+            wanted = np.isin(segment.column("root_ids"), root_ids)
             if segment.live is not None:
                 wanted &= segment.live
             for position in np.flatnonzero(wanted):
@@ -236,6 +285,18 @@ class Snapshot:
         for number in np.unique(parts[parts >= 0]):
             rows = parts == number
             ids[rows] = self._numbering.ids(int(number), positions[rows])
+        return ids
+
+    def ids_of(self, names: Sequence[str]) -> np.ndarray:
+        """The ids that images keep for ever, by name: int64 (n,), -1 where no image has the name.
+
+        Unlike numbers, which follow from the order of insertion, they change with no removal.
+        """
+        parts, positions = self._find(names)
+        ids = np.full(len(names), -1, dtype=np.int64)
+        for number in np.unique(parts[parts >= 0]).tolist():
+            rows = parts == number
+            ids[rows] = self.segments[number].column("ids")[positions[rows]]
         return ids
 
     def find_paths(self, paths: Sequence[Path]) -> np.ndarray:

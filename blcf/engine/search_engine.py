@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blcf.adding.indexer import AddReport
-from blcf.adding.writer import add_images, compact_files, remove_images
+from blcf.adding.writer import add_sources, annotate_images, compact_files, remove_images
 from blcf.checks import fields_among
 from blcf.collection import Collection
 from blcf.collection.description import collection_facts, short_facts
 from blcf.collection.model import Model
 from blcf.collection.name_list import PictureNames
-from blcf.collection.opening import find_pictures
+from blcf.collection.opening import find_pictures, names_of
 from blcf.collection.settings import Settings
 from blcf.engine.searches import Searches
 from blcf.images import GivenPictures, ImageLike, as_sources, display_name
@@ -188,6 +188,7 @@ class SearchEngine(Searches):
         *,
         root: str | os.PathLike[str] | None = None,
         replace: bool = False,
+        facts: Any = None,
         progress: bool = True,
     ) -> AddReport:
         """Add pictures; the first call learns whitening and vocabulary from a sample of them.
@@ -205,17 +206,17 @@ class SearchEngine(Searches):
         root : the folder that names are relative to, for paths
         replace : whether pictures that the collection holds are indexed again (they changed);
             they count as added last, and the old ones are there until the new ones are committed
+        facts : what is said of pictures, by their names, in a form that `annotate` takes
         progress : whether to draw progress bars on stderr
 
         Raises
         ------
         InvalidInput, CollectionLocked, StorageError
         """
-        report = AddReport(0, 0)
-        for pictures in as_sources(source, root):
-            report += add_images(self.model, pictures, replace=replace, progress=progress)
-            if isinstance(source, Mapping):  # what the caller holds anyway
-                self.attach(source)
+        sources = as_sources(source, root)
+        report = add_sources(self.model, sources, replace=replace, progress=progress, facts=facts)
+        if isinstance(source, Mapping):  # what the caller holds anyway
+            self.attach(source)
         return report
 
     def attach(self, pictures: Mapping[str, ImageLike]) -> None:
@@ -250,6 +251,51 @@ class SearchEngine(Searches):
         CollectionLocked, StorageError
         """
         return remove_images(self.model, pictures)
+
+    def facts(self, picture: str | os.PathLike[str]) -> dict[str, Any]:
+        """What is known of a picture: {column: value}, None where it is not known.
+
+        Parameters
+        ----------
+        picture : its name or its path
+
+        Returns
+        -------
+        dict
+            width and height in pixels; mtime, seconds since 1970, and bytes of the file that was
+            indexed; video, time in seconds and shot of a frame; and the columns of `annotate`.
+
+        Raises
+        ------
+        InvalidInput
+            The collection holds no such picture.
+        """
+        snapshot = self.searcher.searchable.snapshot
+        names_of(snapshot, [picture], "Nothing is known of it.")
+        return snapshot.facts_of(int(find_pictures(snapshot, [os.fspath(picture)])[0]))
+
+    def annotate(self, table: Any) -> int:
+        """Say something of pictures, in columns that `search` can ask for with `where`.
+
+        What was said before in other columns stays. All of it is written, or nothing.
+
+        Parameters
+        ----------
+        table : {picture: {column: value}}, by name or path, with values None, bool, int, float or
+            str; or the path of a CSV file whose column ``name``, or else the first, holds the
+            pictures; or a pandas.DataFrame with a column ``name``, or pictures as its index
+
+        Returns
+        -------
+        int, of how many pictures something was said
+
+        Raises
+        ------
+        InvalidInput
+            The collection holds no such picture, or a column or value cannot be stored.
+        CollectionLocked, FormatError, StorageError
+        """
+        return annotate_images(self.model, table)
 
     def compact(self) -> tuple[int, int]:
         """Rewrite the files without removed pictures; gives their bytes before and after."""

@@ -145,6 +145,7 @@ class Searches:
         negatives_by: str = "rocchio",
         gamma: float = 0.25,
         approximate: float | None = None,
+        where: str | None = None,
     ) -> Hits:
         """Find the pictures that show the object.
 
@@ -214,6 +215,7 @@ class Searches:
         negatives_by: str = "rocchio",
         gamma: float = 0.25,
         approximate: float | None = None,
+        where: str | None = None,
         progress: bool = True,
     ) -> list[Hits]:
         """`search` with each of many queries, whose pictures go through the network together.
@@ -289,6 +291,7 @@ class Searches:
         negatives_by: str = "rocchio",
         gamma: float = 0.25,
         approximate: float | None = None,
+        where: str | None = None,
     ) -> list[Evaluation]:
         """Figures of a data set's protocol, average precision for most, and localisation.
 

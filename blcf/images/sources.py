@@ -66,6 +66,7 @@ class GivenPictures:
     Parameters
     ----------
     pictures : {name: picture of any form, see `blcf.images.as_image`}
+    is_part : whether others follow, of the same iterator
 
     Raises
     ------
@@ -76,7 +77,7 @@ class GivenPictures:
     root = ""
     problems: Sequence[tuple[str, str]] = ()
 
-    def __init__(self, pictures: Mapping[str, ImageLike]):
+    def __init__(self, pictures: Mapping[str, ImageLike], is_part: bool = False):
         for name, picture in pictures.items():
             if not isinstance(name, str) or not name or "\0" in name:
                 raise InvalidInput(
@@ -88,6 +89,7 @@ class GivenPictures:
             except InvalidInput as error:
                 raise InvalidInput(f"{display_name(name)}: {error}") from error
         self._pictures = dict(pictures)
+        self.is_part = is_part
         self.names = list(self._pictures)
 
     def __len__(self) -> int:
@@ -194,10 +196,10 @@ def _in_parts(pairs: Iterable[Any]) -> Iterator[Source]:
         part[name] = picture
         n_bytes += _n_bytes(picture)
         if len(part) >= _MOST_PICTURES or n_bytes >= _MOST_BYTES:
-            yield GivenPictures(part)
+            yield GivenPictures(part, is_part=True)
             part, n_bytes = {}, 0
     if part:
-        yield GivenPictures(part)
+        yield GivenPictures(part, is_part=True)
 
 
 def _n_bytes(picture: Any) -> int:

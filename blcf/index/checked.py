@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from blcf.errors import InvalidInput, VocabularyMismatch
 
-__all__ = ["check_bags", "check_k"]
+__all__ = ["check_among", "check_bags", "check_k"]
 
 
 def check_k(k: Any, what: str = "k, the number of results,") -> int:
@@ -24,9 +24,18 @@ def check_k(k: Any, what: str = "k, the number of results,") -> int:
     return number
 
 
-def check_bags(
-    bags: sp.csr_matrix, n_words: int, *, weighed: bool = False
-) -> sp.csr_matrix:
+def check_among(among: Any, n_images: int) -> np.ndarray:
+    """Give back a mask of images, bool (n_images,), or raise `InvalidInput`."""
+    if not isinstance(among, np.ndarray) or (among.dtype, among.shape) != (bool, (n_images,)):
+        got = f"{among.dtype} {among.shape}" if isinstance(among, np.ndarray) else repr(among)
+        raise InvalidInput(
+            f"Expected among as a bool array of shape ({n_images},), one entry per image of the "
+            f"index, got {got[:100]}."
+        )
+    return among
+
+
+def check_bags(bags: sp.csr_matrix, n_words: int, *, weighed: bool = False) -> sp.csr_matrix:
     """Bags (float32, >= 0) or vectors (float64) as CSR with ascending distinct words."""
     if not sp.issparse(bags) or bags.ndim != 2:
         shape = f" of shape {bags.shape}" if sp.issparse(bags) else ""

@@ -222,6 +222,7 @@ class InvertedFile:
         *,
         weighed: bool = False,
         approximate: float | None = None,
+        among: np.ndarray | None = None,
     ) -> Ranking:
         """The k images most similar to a bag.
 
@@ -235,6 +236,8 @@ class InvertedFile:
             that cost the most for what they promise are left out, until this share is left. Hits
             may be missed, and scores are the cosine's part of the words that were looked at
             (recall and speed: benchmarks/search/README.md).
+        among : bool (n_images,), which images to rank; weights and norms are those of all, so that
+            it is the ranking of all without the others. None ranks all.
 
         Raises
         ------
@@ -248,11 +251,11 @@ class InvertedFile:
                 f"Expected one bag of shape (1, {self.n_words}), got shape {bag.shape}. "
                 "Use search_many for several."
             )
-        k = min(check_k(k), state.numbering.n_images)
+        parts, k = state.among(live.parts, among, check_k(k))
         vector = bag.data if weighed else unit_values(bag, live.idf, self.sqrt)
         arrays = bag.indices, vector, bag.indptr
         words, weights, _ = wanted_words(live.df, live.idf, arrays, approximate)
-        return state.ranking(rank(live.parts, words, weights, k, self.sqrt))
+        return state.ranking(rank(parts, words, weights, k, self.sqrt))
 
     def search_many(
         self,
@@ -261,6 +264,7 @@ class InvertedFile:
         *,
         weighed: bool = False,
         approximate: float | None = None,
+        among: np.ndarray | None = None,
         n_threads: int | None = None,
         device: str | None = None,
     ) -> list[Ranking]:
@@ -278,7 +282,7 @@ class InvertedFile:
             vectors = check_bags(bags, self.n_words, weighed=True)
         else:
             vectors = self._weigh(bags, live)
-        k = min(check_k(k), state.numbering.n_images)
+        parts, k = state.among(live.parts, among, check_k(k))
         n_threads = check_k(n_threads or os.cpu_count() or 1, "n_threads, the number of threads,")
         arrays = vectors.indices, vectors.data, vectors.indptr
         words, weights, ends = wanted_words(live.df, live.idf, arrays, approximate)
@@ -286,9 +290,9 @@ class InvertedFile:
         if device is not None:
             from blcf.index.torch_products import rank_on_device
 
-            tops = rank_on_device(live.parts, weighted, k, self.sqrt, device)
+            tops = rank_on_device(parts, weighted, k, self.sqrt, device)
         else:
-            tops = rank_many(live.parts, weighted, k, self.sqrt, n_threads)
+            tops = rank_many(parts, weighted, k, self.sqrt, n_threads)
         return [state.ranking(top) for top in tops]
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -36,6 +36,15 @@ class Numbering:
         position, live = int(image_id) - int(self.starts[part]), self._live[part]
         return part, position if live is None else int(live[position])
 
+    def chosen(self, part: int, mask: np.ndarray) -> np.ndarray:
+        """The positions in a part, removed ones counted, of the images that a mask chooses.
+
+        ``mask`` is bool (n_images,), by id; the answer int64, ascending.
+        """
+        positions = np.flatnonzero(mask[self.starts[part] : self.starts[part + 1]])
+        live = self._live[part]
+        return positions if live is None else live[positions]
+
     def ids(self, part: int, positions: np.ndarray) -> np.ndarray:
         """The ids of live images of a part by their positions: int64."""
         live = self._live[part]

@@ -12,10 +12,11 @@ import scipy.sparse as sp
 
 from blcf.errors import FormatError, InvalidInput
 from blcf.index import merging
+from blcf.index.checked import check_among
 from blcf.index.names import Names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
-from blcf.index.scoring import Top
+from blcf.index.scoring import Part, Top, parts_among
 from blcf.index.statistics import (
     DocumentFrequencies,
     Statistics,
@@ -115,6 +116,13 @@ class State:
         n_postings = sum(part.postings.n_postings for part in self.parts)
         images = counted(self.numbering.n_images, "image")
         return f"{images}, {counted(n_postings, 'posting')}"
+
+    def among(self, parts: list[Part], mask: np.ndarray | None, k: int) -> tuple[list[Part], int]:
+        """The parts to rank where only some images are (None: all), and how many hits there are."""
+        if mask is None:
+            return parts, min(k, self.numbering.n_images)
+        mask = check_among(mask, self.numbering.n_images)
+        return parts_among(parts, self.numbering, mask), min(k, int(np.count_nonzero(mask)))
 
     def ranking(self, top: Top) -> Ranking:
         """Numbers of images become their ids and names."""

@@ -15,8 +15,8 @@ from blcf.checks import check_choice
 from blcf.collection.snapshot import Snapshot
 from blcf.datasets import GroundTruth, TrueQuery, read_dataset
 from blcf.errors import InvalidInput
-from blcf.images import ImageLike
 from blcf.evaluation import PROTOCOLS, Localisation, Protocol, localise
+from blcf.images import ImageLike
 from blcf.measuring.evaluation import DRAWN_HITS, TOP, Evaluation, QueryResult, take
 from blcf.measuring.query_pictures import describe_pictures, has_region, read_pictures
 from blcf.progress import tqdm

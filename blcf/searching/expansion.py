@@ -26,6 +26,7 @@ def expand(
     reranker: Reranker,
     vector: sp.csr_matrix,
     outcome: Outcome,
+    among: np.ndarray | None = None,
 ) -> sp.csr_matrix:
     """The expanded query; the query itself where no hit may be trusted.
 
@@ -33,6 +34,7 @@ def expand(
     ----------
     vector : of the query, CSR float64 (1, n_words)
     outcome : its hits, and what reranking found in them
+    among : bool (n_images,), which images are searched; None for all
     """
     index, ranking, found = searchable.index, outcome.ranking, outcome.found
     scores = _cosines(outcome)
@@ -45,7 +47,7 @@ def expand(
     if options.expand_by == "alpha":
         return average_query(vector, hits, scores[rows], alpha=options.alpha)
     if options.expand_by == "svm":
-        negatives = _last(vector, ids, index)
+        negatives = _last(vector, ids, index, among)
         if negatives:
             negative_bags = index.weigh(_bags(searchable, negatives, {}))
             return discriminative_query(sp.vstack([vector, hits]), negative_bags)
@@ -71,9 +73,11 @@ def _trusted(
     return np.flatnonzero([one.n_words >= VERIFIED_WORDS for one, _ in reranker.verified(ids)])
 
 
-def _last(vector: sp.csr_matrix, positives: list[int], index: InvertedFile) -> list[int]:
+def _last(
+    vector: sp.csr_matrix, positives: list[int], index: InvertedFile, among: np.ndarray | None
+) -> list[int]:
     """The last images that share a word with the query."""
-    ranking = index.search(vector, index.n_images, weighed=True)
+    ranking = index.search(vector, index.n_images, weighed=True, among=among)
     ids = ranking.ids[ranking.scores > 0].tolist()[-N_NEGATIVES:]
     return [image_id for image_id in ids if image_id not in set(positives)]
 

@@ -97,7 +97,8 @@ class Hits(Ranking):
                 return hit
             boxes = self.answer.boxes.get(int(self.ids[position]))
             explain = partial(self.answer.explain, int(self.rows[position]))
-            return Hit(hit.name, hit.score, hit.box, boxes, explain)
+            look_up = partial(self.answer.facts, int(self.ids[position]))
+            return Hit(hit.name, hit.score, hit.box, boxes, explain, look_up)
         part = super().__getitem__(position)
         return Hits(
             part.names,

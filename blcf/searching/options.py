@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blcf.checks import check_bool, check_choice, check_known, check_numbers
+from blcf.collection.where import check_where
 from blcf.errors import InvalidInput
 
 __all__ = [
@@ -97,6 +98,10 @@ class SearchOptions:
     approximate : None ranks exactly; a share of the query, above 0, at most 1, leaves out the
         words that cost the most for what they promise; scores are then those of the other words,
         see `blcf.InvertedFile.search`
+    where : None searches all pictures; a condition over their facts, in the SQL of SQLite, say
+        "camera = 'A' AND time > 60", searches those for which it holds, as if there were no others
+        but for weights and norms, which are those of all. Columns are those of
+        `SearchEngine.facts`; text stands in single quotes
     """
 
     k: int = 100
@@ -123,6 +128,7 @@ class SearchOptions:
     negatives_by: str = "rocchio"
     gamma: float = 0.25
     approximate: float | None = None
+    where: str | None = None
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -135,6 +141,8 @@ class SearchOptions:
             )
         for name, choices in _CHOICES.items():
             check_choice(name, getattr(self, name), choices)
+        if self.where is not None:
+            check_where(self.where)
         if self.pyramid and self.windows in ("all", "coarse"):
             raise InvalidInput(
                 f"Expected windows to be votes or grid with the pyramid, got {self.windows!r}."

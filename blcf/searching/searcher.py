@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from blcf.collection.facts import Fact
 from blcf.errors import InvalidInput
 from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
 from blcf.records import Evidence, Query, Ranking
@@ -35,12 +36,14 @@ class Answer:
     boxes : {image: float32 (n, 4)}, xyxy, pixels: all places of the object in the images that
         were localised
     evidence : gives the evidence of a row of the ranking
+    facts : gives what is known of an image of the ranking, by its id there
     """
 
     ranking: Ranking
     vector: sp.csr_matrix
     boxes: dict[int, np.ndarray]
     evidence: Callable[[int], Evidence]
+    facts: Callable[[int], dict[str, Fact]]
 
     def explain(self, row: int) -> Evidence:
         """The evidence of a row of the ranking."""
@@ -48,7 +51,7 @@ class Answer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Evidence looks into the collection, which does not go with what is pickled.
-        return Answer, (self.ranking, self.vector, self.boxes, _left_behind)
+        return Answer, (self.ranking, self.vector, self.boxes, _left_behind, _not_known)
 
     def __deepcopy__(self, memo: Any) -> Answer:
         return self  # nobody changes it
@@ -58,6 +61,13 @@ def _left_behind(row: int) -> Evidence:
     raise InvalidInput(
         "The evidence of hits stays with the engine that found them: these were pickled. Search "
         "again to see why they have their scores."
+    )
+
+
+def _not_known(image_id: int) -> dict[str, Fact]:
+    raise InvalidInput(
+        "The facts of hits stay with the engine that found them: these were pickled. Ask the "
+        "engine, by engine.facts(name)."
     )
 
 
@@ -115,25 +125,29 @@ class Searcher:
         for image_id, source in zip(ranking.ids.tolist(), sources.tolist()):
             if image_id in answers[source].boxes:
                 boxes[image_id] = answers[source].boxes[image_id]
-        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence)
+        facts = self.searchable.snapshot.facts_of
+        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence, facts)
 
     def _answer(
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
     ) -> Answer:
         searchable = self.searchable
+        among = None
+        if options.where is not None:
+            among = searchable.snapshot.matching(options.where)
         reranker = Reranker(searchable, queries, options)
         vector = self._vector(queries, negatives, options)
         # The expansion needs its hits, and their windows, however few are asked for.
         depth = max(options.k, options.depth if options.rerank or options.expand == "local" else 0)
         if options.expands:
             depth = max(depth, options.n_expand, CHANCE_DEPTH)
-        outcome = self._rank(vector, depth, options)
+        outcome = self._rank(vector, depth, options, among)
         if options.rerank or options.expand == "local":
             outcome = reranker.rerank(outcome)
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
-            expanded = expand(searchable, options, reranker, vector, outcome)
-            outcome = self._rank(expanded, depth, options)
+            expanded = expand(searchable, options, reranker, vector, outcome, among)
+            outcome = self._rank(expanded, depth, options, among)
             # A further round needs windows again, whether they are shown or not.
             is_last = number + 1 == n_rounds
             again = options.rerank_again if is_last else True
@@ -142,12 +156,20 @@ class Searcher:
         outcome = replace(outcome, ranking=outcome.ranking[: options.k])
         boxes = {image_id: one.boxes for image_id, one in outcome.found.items()}
         evidence = partial(explain, searchable, options, queries, outcome)
-        return Answer(outcome.ranking, outcome.vector, boxes, evidence)
+        facts = searchable.snapshot.facts_of
+        return Answer(outcome.ranking, outcome.vector, boxes, evidence, facts)
 
-    def _rank(self, vector: sp.csr_matrix, depth: int, options: SearchOptions) -> Outcome:
-        """The first images of the inverted file."""
+    def _rank(
+        self,
+        vector: sp.csr_matrix,
+        depth: int,
+        options: SearchOptions,
+        among: np.ndarray | None,
+    ) -> Outcome:
+        """The first images of the inverted file, of those that a mask chooses."""
         index, share = self.searchable.index, options.approximate
-        return Outcome(vector, index.search(vector, depth, weighed=True, approximate=share))
+        ranking = index.search(vector, depth, weighed=True, approximate=share, among=among)
+        return Outcome(vector, ranking)
 
     def _vector(
         self, queries: Sequence[Query], negatives: Sequence[Query], options: SearchOptions

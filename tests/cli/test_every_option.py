@@ -31,6 +31,7 @@ BASES = {
     "info": ["c.blcf"],
     "check": ["c.blcf"],
     "remove": ["c.blcf", "00.png"],
+    "annotate": ["c.blcf", "gt.json"],
     "compact": ["c.blcf"],
     "demo": [],
 }
@@ -89,6 +90,7 @@ def quick(made, monkeypatch):
     monkeypatch.setattr(SearchEngine, "create", lambda *a, **how: engine)
     monkeypatch.setattr(SearchEngine, "add", lambda *a, **how: AddReport(0, 0))
     monkeypatch.setattr(SearchEngine, "remove", lambda *a, **how: 0)
+    monkeypatch.setattr(SearchEngine, "annotate", lambda *a, **how: 0)
     monkeypatch.setattr(SearchEngine, "compact", lambda *a, **how: (0, 0))
     monkeypatch.setattr("blcf.cli.demo.run_demo", stop)
     monkeypatch.setattr("sys.stdin", open(os.devnull))
@@ -116,7 +118,7 @@ def arguments_of(command, action, value):
     base = BASES[command]
     if action.option_strings:
         return [command, *base, action.option_strings[-1], value]
-    places = {"collection": 0, "frames": 1, "image": 1, "truth": 1, "pictures": 1}
+    places = {"collection": 0, "frames": 1, "image": 1, "truth": 1, "pictures": 1, "table": 1}
     place = 0 if command == "demo" else places[action.dest]
     return [command, *base[:place], value, *base[place + 1 :]]
 

@@ -19,6 +19,8 @@ ODD = [None, True, -1, 0.5, math.inf, math.nan, "", "a", [], {}, [1], {"a": 1}, 
 PLACES = {
     "generation": [],
     "next_segment": [],
+    "next_id": [],
+    "videos": [[]],
     "segments": [[]],
     "roots": [[]],
     "digest": [],
@@ -35,6 +37,7 @@ PLACES = {
     "segments/0/bytes": [],
     "segments/0/digest": [],
     "segments/0/names_digest": [],
+    "segments/0/first_id": [],
     "segments/0/deleted": [None, "", "a", "\0"],  # marks are looked at with the segment
     "settings": [{}, {"a": 1}],
     "settings/side": [None, True, -1, 0.5, "", "a", [], [1], 1e300],  # the engine looks at them
@@ -97,7 +100,7 @@ def test_odd_values(collection, place):
         ("next_segment", 10**8),
         ("roots", ["a" * 40_000]),
         ("format", "zip"),
-        ("format_version", [2]),
+        ("format_version", [3]),
         ("format_version", "2" * 10_000),
         ("more", float("inf")),
     ],

@@ -12,6 +12,7 @@ from made_up import picture
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import dequantise_norms
 from blcf.collection import Batch, Segment
+from blcf.collection.columns import make_columns
 from blcf.collection.names_copy import read_names
 from blcf.errors import FormatError, VocabularyMismatch
 from blcf.storage import file_digest
@@ -19,12 +20,13 @@ from blcf.storage import file_digest
 STRANGE = ["new\nline.jpg", "\U0001f600.jpg", os.fsdecode(b"\xe9.jpg"), "", "\ud800"]
 
 
-def write(folder, names, n_words=20, root_id=3):
+def write(folder, names, n_words=20, root_id=3, first_id=0):
     batch = Batch()
     for number, name in enumerate(names):
         batch.append(name, *picture(number, n_words)[1:])
     bags = BagOfWords(n_words).encode_many(batch.maps)
-    return Segment.write(folder / "00000001.h5", batch, bags, "v", root_id)
+    columns = make_columns(batch.sizes, batch.facts, root_id, first_id, [])
+    return Segment.write(folder / "00000001.h5", batch, bags, "v", columns)
 
 
 def test_round_trip(tmp_path):
@@ -55,7 +57,7 @@ def test_copy_of_the_names(tmp_path):
     assert file_digest(path)["digest"] == entry["names_digest"]
     names, root_ids = read_names(path)
     assert list(names) == STRANGE and root_ids.tolist() == [3] * 5
-    names, root_ids = read_names(tmp_path / "00000001.h5", "segment", 2)
+    names, root_ids = read_names(tmp_path / "00000001.h5", "segment", 3)
     assert list(names) == STRANGE and root_ids.tolist() == [3] * 5
 
 
@@ -66,13 +68,15 @@ def test_another_vocabulary(tmp_path):
 
 def test_merge(tmp_path):
     (tmp_path / "b").mkdir()
-    entries = [write(tmp_path, ["a", "b", "c"]), write(tmp_path / "b", ["d", "e"], root_id=0)]
+    entries = [write(tmp_path, ["a", "b", "c"])]
+    entries += [write(tmp_path / "b", ["d", "e"], root_id=0, first_id=7)]
     parts = [Segment.read(f, e, "v") for f, e in zip([tmp_path, tmp_path / "b"], entries)]
     live = np.array([True, False, True])
     object.__setattr__(parts[0], "live", live)
     entry = Segment.merge(tmp_path / "00000009.h5", parts, "v")
     merged = Segment.read(tmp_path, entry, "v")
     assert list(merged.names) == ["a", "c", "d", "e"] and merged.root_ids.tolist() == [3, 3, 0, 0]
+    assert merged.columns["ids"].tolist() == [0, 2, 7, 8]
     for i, number in enumerate([0, 2, 0, 1]):
         np.testing.assert_array_equal(merged.words_of(i), picture(number)[2])
         np.testing.assert_array_equal(merged.norms_of(i), dequantise_norms(picture(number)[3]))

@@ -66,6 +66,8 @@ def test_a_folder_that_is_a_link(collection, outside, name):
         "segments/00000002.names.h5",
         "statistics.h5",
         "errors.jsonl",
+        "facts.sqlite",
+        "facts.sqlite-journal",
         "writer.lock",
         "writer.json",
     ],

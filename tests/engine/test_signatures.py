@@ -69,6 +69,7 @@ def test_the_options_of_a_call_are_those_that_it_gave(planted):
     }
     given |= {"windows": "grid", "query_side": 64, "approximate": 0.5, "expand": "local"}
     given |= {"fusion": "max", "negatives_by": "svm", "expand_by": "svm"}
+    given |= {"where": "width > 0"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("blcf.engine.searches.Hits.find", find)
         engine.search(frame="00.png", **given)

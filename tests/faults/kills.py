@@ -36,7 +36,7 @@ def plan(rng: random.Random, state: list[int], n_changes: int) -> list[tuple]:
     """Changes, and the state (numbers of the live pictures, in order) after each."""
     changes = []
     for _ in range(n_changes):
-        kind = rng.choice(["append", "append", "remove", "compact", "statistics"])
+        kind = rng.choice(["append", "append", "remove", "compact", "statistics", "annotate"])
         if kind == "append":
             some = [rng.randrange(40) + 1000 * rng.randrange(3) for _ in range(rng.randint(1, 4))]
             numbers = list({name(number): number for number in some}.values())
@@ -47,6 +47,9 @@ def plan(rng: random.Random, state: list[int], n_changes: int) -> list[tuple]:
             gone = [name(number) for number in rng.sample(state, min(len(state), 3))]
             state = [number for number in state if name(number) not in gone]
             changes.append((kind, gone, state))
+        elif kind == "annotate":
+            said = {number: rng.randrange(100) for number in rng.sample(state, min(len(state), 3))}
+            changes.append((kind, said, state))
         else:
             changes.append((kind, None, state))
     return changes

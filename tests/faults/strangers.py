@@ -40,6 +40,8 @@ def make(folder: Path) -> None:
     (folder / "scenes" / "bad.png").write_text("no picture")
     engine.add(folder / "scenes", progress=False)
     engine.remove(["03.png"])
+    with engine.collection.writing():
+        engine.collection.annotate({f"0{i}.png": {"a": i, "b": "x"} for i in (1, 2, 4)})
     engine.close() if hasattr(engine, "close") else None
     (folder / "outside" / "inner").mkdir(parents=True)
     (folder / "outside" / "file").write_text("theirs")
@@ -56,6 +58,8 @@ def look(path: Path, folder: Path) -> list:
         hits = engine.search(frame=name, k=5, expand="local", n_expand=2)
         found.append([(hit.name, round(hit.score, 5), str(hit.box)) for hit in hits])
     found.append([hits.name for hits in engine.search(folder / "scenes" / "01.png", k=3)])
+    found.append(engine.collection.matching("a > 1 AND width > 0").tolist())
+    engine.collection.facts_of(0)
     engine.info(), engine.collection.skipped(), list(engine.collection.names())
     return found
 
@@ -65,6 +69,8 @@ def change(path: Path, folder: Path) -> None:
     engine = tiles.reopen(path)
     engine.add(folder / "scenes", progress=False)  # one that was removed, one that is bad
     engine.remove(["04.png"])
+    with engine.collection.writing():
+        engine.collection.annotate({"05.png": {"a": 5, "c": None}})
     engine.compact()
 
 
@@ -84,9 +90,14 @@ def use(path: Path, folder: Path, expected: list) -> Counter[str]:
 
     report = attempt(check_collection, path)
     found = attempt(look, path, folder)
-    if report is not None and report.is_sound and json.loads(json.dumps(found)) not in (
-        None,
-        expected,
+    if (
+        report is not None
+        and report.is_sound
+        and json.loads(json.dumps(found))
+        not in (
+            None,
+            expected,
+        )
     ):
         said["other rankings"] += 1
     attempt(change, path, folder)

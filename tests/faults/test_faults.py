@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import kills
+from faults import facts_kills, kills
 from made_up import DESCRIPTION, append, append_batch, check, name, picture
 
 from blcf.collection import Batch, Collection, check_collection
@@ -60,6 +60,14 @@ def test_kills_at_random_instants(tmp_path, seed):
     assert sum(counts.values()) == 110 and counts["append"] > 10 and counts["compact"] > 3
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_of_writers_of_facts(tmp_path, seed):
+    """At every step of 16 changes, and 40 at random instants; see facts_kills.py."""
+    done = run(FAULTS / "facts_kills.py", tmp_path / "some.blcf", 40, seed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sum(json.loads(done.stdout).values()) > 100
+
+
 @contextmanager
 def no_file_above(n_bytes):
     """Files cannot grow beyond a size: writing fails like on a full disk."""
@@ -103,6 +111,41 @@ def test_files_that_cannot_grow(collection, kind, what, after):
         with left.writing():  # with space again all goes on
             append(left, [30])
         assert check_collection(copy).is_sound
+    assert outcomes == {False, True}
+
+
+@pytest.mark.parametrize("kind", ["append", "annotate", "rename", "remove"])
+def test_facts_that_cannot_grow(collection, kind):
+    """As above, for what is said of pictures."""
+    folder, outcomes = collection.path, set()
+    before = {name(number): (number, {"a": number}) for number in range(6)}
+    facts_kills.change(folder, "append", before)
+    change = {
+        "append": {name(number): (number, {"b": "x" * 500}) for number in range(10, 40)},
+        "annotate": {name(number): {"b": "x" * 3_000} for number in range(6)},
+        "rename": {name(2): "other.jpg"},
+        "remove": [name(5)],
+    }[kind]
+    after = dict(before)
+    if kind == "append":
+        after.update(change)
+    elif kind == "annotate":
+        after = {one: (n, {**said, **change[one]}) for one, (n, said) in before.items()}
+    elif kind == "rename":
+        after["other.jpg"] = after.pop(name(2))
+    else:
+        del after[name(5)]
+    for n_bytes in (0, 100, 1_500, 4_000, 8_000, 9_000, 14_000, 20_000, 1_000_000):
+        copy, refused = folder.with_name(f"{n_bytes}.blcf"), False
+        shutil.copytree(folder, copy)
+        with no_file_above(n_bytes):
+            try:
+                facts_kills.change(copy, kind, change)
+            except StorageError as error:
+                assert str(error).startswith("Could not ")
+                refused = True
+        assert facts_kills.check_what_is_left(copy, [before if refused else after])
+        outcomes.add(refused)
     assert outcomes == {False, True}
 
 

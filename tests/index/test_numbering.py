@@ -37,3 +37,14 @@ def test_ids_and_places(parts, none_where_all_live):
         assert numbering.locate(image_id) == (part, position)
         assert numbering.locate(np.int64(image_id)) == (part, position)
         assert numbering.ids(part, np.array([position])).tolist() == [image_id]
+
+
+@settings(max_examples=100, derandomize=True, database=None, deadline=None)
+@given(masks, st.randoms(use_true_random=False))
+def test_chosen(parts, random):
+    given_parts = [(len(part), np.array(part, dtype=bool)) for part in parts]
+    numbering = Numbering(given_parts)
+    places = [(p, i) for p, part in enumerate(parts) for i, live in enumerate(part) if live]
+    mask = np.array([random.random() < 0.5 for _ in places], dtype=bool)
+    found = [(p, i) for p in range(len(parts)) for i in numbering.chosen(p, mask).tolist()]
+    assert found == [place for place, is_chosen in zip(places, mask) if is_chosen]

@@ -154,3 +154,14 @@ def test_keys_order_like_a_ranking():
     order = np.lexsort((np.arange(scores.size), -shown))
     np.testing.assert_array_equal(top.images, first + order)
     np.testing.assert_array_equal(top.scores.view(np.uint32), shown[order].view(np.uint32))
+
+
+@needs_products
+def test_some_images_only():
+    index, queries = an_index(idf=True), random_bags(9, 4)
+    mask = np.arange(index.n_images) % 3 == 0
+    for k in (5, 1_000):
+        there = index.search_many(queries, k, among=mask, device="cpu")
+        for ranking, expected in zip(there, index.search_many(queries, k, among=mask)):
+            check(ranking, expected)
+            assert mask[ranking.ids].all() and len(ranking) == min(k, mask.sum())

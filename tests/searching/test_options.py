@@ -39,6 +39,7 @@ BAD = {
     "query_side": (31, 8193, 0, 128.0, "128", True),
     "query_scales": ((), (0,), (0.09,), (4.1,), (1, np.nan), ("1",), 1, None, (True,), (10**400,)),
     "approximate": (0, -1, 1.5, float("nan"), "0.5", True),
+    "where": ("", " ", 5, True, b"x", ["a = 1"]),
 }
 GOOD = {
     "k": (1, np.int64(3), 10**9),
@@ -50,6 +51,7 @@ GOOD = {
     "query_side": (None, 32, 8192, np.int64(300)),
     "query_scales": ((0.1,), [1, 4], (np.float64(0.5),)),
     "approximate": (None, 0.5, 1, 1.0),
+    "where": (None, "a = 1", "no_column_of_any"),
 }
 
 
@@ -80,6 +82,11 @@ def test_no_expansion_has_one_name():
     with pytest.raises(InvalidInput, match="No query expansion is expand='none'"):
         SearchOptions(expand=None)
     assert not SearchOptions().expands and SearchOptions(expand="local").expands
+
+
+def test_a_condition_that_is_none():
+    with pytest.raises(InvalidInput, match="Cannot use where, a = 1; b: it holds a semicolon"):
+        SearchOptions(where="a = 1; b")
 
 
 def test_near_names():

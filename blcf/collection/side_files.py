@@ -1,0 +1,78 @@
+"""What lies beside the segments: kept statistics, pictures that were skipped, a training sample.
+
+No manifest names these files: each says itself what it is of, and the collection is whole without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from blcf.collection import skipped as report
+from blcf.collection.kept_statistics import read_statistics, write_statistics
+from blcf.collection.manifest import digest_of
+from blcf.collection.snapshot import Snapshot
+from blcf.errors import FormatError, StorageError
+from blcf.storage import Member, reading
+
+__all__ = ["TRAINING", "SideFiles"]
+
+TRAINING = "training"
+
+
+class SideFiles(Snapshot):
+    """A snapshot and the files beside it."""
+
+    @property
+    def _state(self) -> str:
+        """Digest of what the statistics follow from."""
+        entries = [  # ids that were given to a collection of before change nothing
+            {key: value for key, value in entry.items() if key != "first_id"}
+            for entry in self.manifest["segments"]
+        ]
+        return digest_of([self.manifest["settings"], entries])
+
+    def write_statistics(self, df: np.ndarray, norms: np.ndarray) -> None:
+        """Keep df, int64 (n_words,), and norms, float64 (n_images,), of the live images."""
+        write_statistics(self.path, self._state, df, norms)
+
+    def read_statistics(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The df and norms that were kept, or None where they are of another state or damaged."""
+        try:
+            state, df, norms = read_statistics(self.path)
+        except (FormatError, StorageError):
+            return None
+        n_words = [segment.postings.n_words for segment in self.segments[:1]]
+        is_right = state == self._state and (norms.size, [df.size]) == (self.n_images, n_words)
+        return (df, norms) if is_right else None
+
+    def skipped(self) -> dict[str, str]:
+        """Pictures that were skipped: {name: reason}."""
+        return {row["name"]: row["reason"] for row in report.read_skipped(self._report)}
+
+    def skipped_and_gone(self, root: str) -> list[str]:
+        """Names of skipped pictures that are no longer in a folder."""
+        return report.skipped_and_gone(self._report, root)
+
+    def record_skipped(self, skipped: dict[str, str], settled: Iterable[str], root: str) -> None:
+        """Replace what ``errors.jsonl`` says of pictures of a folder; see `skipped.py`."""
+        report.record_skipped(self._report, skipped, settled, root)
+
+    @property
+    def _report(self) -> Member:
+        return self.file(report.SKIPPED)
+
+    def training_folder(self) -> Path:
+        """Where the training sample lies; `FormatError` where anything there is no plain file."""
+        folder = self.file(TRAINING)
+        with reading(folder):
+            for name in folder.names():
+                (folder / name).check("a file")
+        return self.path / TRAINING
+
+    def drop_training(self) -> None:
+        """Delete the training sample, if there is one."""
+        with reading(self.file(TRAINING)):
+            self.file(TRAINING).remove_folder()
