@@ -39,12 +39,16 @@ class AddReport:
     n_present : pictures that were in the collection before, and were passed over
     skipped : {name: reason} of pictures that could not be read; also in ``errors.jsonl``
     n_replaced : pictures that were in the collection before, and were indexed again
+    n_changed : pictures that were passed over though their files have changed since
+    n_gone : pictures of the folder whose files are gone; `SearchEngine.sync` follows both
     """
 
     n_added: int
     n_present: int
     skipped: dict[str, str] = field(default_factory=dict)
     n_replaced: int = 0
+    n_changed: int = 0
+    n_gone: int = 0
 
     def __add__(self, other: AddReport) -> AddReport:
         """The report of both, one after the other."""
@@ -53,6 +57,8 @@ class AddReport:
             self.n_present + other.n_present,
             {**self.skipped, **other.skipped},
             self.n_replaced + other.n_replaced,
+            self.n_changed + other.n_changed,
+            self.n_gone + other.n_gone,
         )
 
 
@@ -77,8 +83,8 @@ def index_images(
     collection = model.collection
     # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
     batch, skipped = Batch(), dict(images.problems)
-    root = str(images.root)
-    settled = collection.skipped_and_gone(root)
+    root, prefix = str(images.root), getattr(images, "prefix", "")
+    settled = collection.skipped_and_gone(root, prefix)
     n_before, n_indexed, last_commit = collection.n_images, 0, time.monotonic()
 
     def commit() -> None:
@@ -87,9 +93,9 @@ def index_images(
         finished, batch = batch, Batch()
         if len(finished):
             bags = model.bags_of_images.encode_many(finished.maps, finished.relative_norms)
-            collection.append(finished, bags, root)
+            collection.append(finished, bags, root, prefix)
             n_indexed += len(finished)
-        collection.record_skipped(skipped, settled, root)
+        collection.record_skipped(skipped, settled, root, prefix)
         last_commit = time.monotonic()
 
     def take(picture: Extracted[tuple[np.ndarray, np.ndarray]]) -> None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
-from blcf.collection import Collection
-from blcf.errors import InvalidInput
-from blcf.images import ImageList, Source, display_name
+import numpy as np
 
-__all__ = ["as_known", "follow_moves", "names_to_index"]
+from blcf.collection import Collection
+from blcf.collection.places import bare_name, known_prefixes, prefix_of
+from blcf.errors import InvalidInput
+from blcf.images import ImageList, Source, display_name, file_state
+
+__all__ = [
+    "as_known",
+    "check_prefix_is_clear",
+    "count_changed",
+    "follow_moves",
+    "is_below",
+    "names_to_index",
+]
 
 
 def names_to_index(collection: Collection, images: Source, replace: bool) -> list[str]:
@@ -24,11 +35,13 @@ def names_to_index(collection: Collection, images: Source, replace: bool) -> lis
     InvalidInput
         A name stands in the collection already, for another picture in another folder.
     """
+    if isinstance(images, ImageList):
+        check_prefix_is_clear(collection, images)
     by_name = collection.find(images.names)
     wanted = {name for name, image_id in zip(images.names, by_name) if image_id < 0}
     if isinstance(images, ImageList):
         unknown = [name for name in images.names if name in wanted]
-        by_path = collection.find_paths([images.path(name) for name in unknown])
+        by_path = _find_by_path(collection, images, unknown)
         wanted -= {name for name, image_id in zip(unknown, by_path) if image_id >= 0}
     for name, image_id in zip(images.names, by_name):
         if image_id < 0:
@@ -45,8 +58,9 @@ def names_to_index(collection: Collection, images: Source, replace: bool) -> lis
         if there and path and there.parent != path.parent and _is_another(there, path):
             raise InvalidInput(
                 f"The collection already holds {display_name(name)!r}, from {there}, and {path} "
-                "would get the same name. Index their common parent folder instead, or name a "
-                "folder above them that names are relative to (root, --root)."
+                "would get the same name. Index their common parent folder instead, name a folder "
+                "above them that names are relative to (root, --root), or say what stands before "
+                "the names (name, --as)."
             )
         if replace:
             wanted.add(name)
@@ -69,27 +83,63 @@ def as_known(collection: Collection, images: ImageList) -> list[ImageList]:
     come first, and keep their names, but where all others of their list are known below one folder
     above it: they are named from there, as they would have been then.
     """
-    ids = collection.find_paths([images.path(name) for name in images.names])
-    by_root: defaultdict[str, list[str]] = defaultdict(list)
+    ids = _find_by_path(collection, images, images.names)
+    groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     rest = []
     for name, image_id in zip(images.names, ids.tolist()):
         if image_id < 0:
             rest.append(name)
         else:
-            by_root[collection.root_of(image_id)].append(collection.name(image_id))
-    own = str(images.root)
-    above = [root for root in by_root if _is_below(own, root)]
-    if len(by_root) == len(above) == 1 and above != [own] and not images.prefix:
-        before = Path(os.path.relpath(own, above[0])).as_posix()
-        problems = [(f"{before}/{name}", reason) for name, reason in images.problems]
-        by_root[above[0]] += [f"{before}/{name}" for name in rest]
-        return [ImageList(Path(above[0]), by_root[above[0]], problems)]
-    known = by_root.pop(own, [])
+            groups[_place_of(collection, image_id)].append(collection.name(image_id))
+    own = str(images.root), images.prefix
+    if len(groups) == 1 and own not in groups and not images.prefix:
+        ((root, prefix),) = groups
+        if is_below(own[0], root) and not prefix:
+            before = Path(os.path.relpath(own[0], root)).as_posix()
+            problems = [(f"{before}/{name}", reason) for name, reason in images.problems]
+            names = groups[root, prefix] + [f"{before}/{name}" for name in rest]
+            return [ImageList(Path(root), names, problems)]
+    known = groups.pop(own, [])
     first = ImageList(images.root, known + rest, images.problems, images.prefix)
-    return [first, *(ImageList(Path(root), names) for root, names in by_root.items())]
+    others = (ImageList(Path(root), them, [], prefix) for (root, prefix), them in groups.items())
+    return [first, *others]
 
 
-def _is_below(folder: str, root: str) -> bool:
+def _find_by_path(
+    collection: Collection, images: ImageList, names: Sequence[str]
+) -> np.ndarray:
+    """Ids of pictures by their paths, int64 (n,), -1 for none; another memory card's are not these.
+
+    Its pictures were in the same folder once, under names that begin otherwise.
+    """
+    ids = collection.find_paths([images.path(name) for name in names])
+    for row, image_id in enumerate(ids.tolist()):
+        if image_id >= 0:
+            root, prefix = _place_of(collection, image_id)
+            if root == str(images.root) and prefix != images.prefix:
+                ids[row] = int(collection.find([names[row]])[0])
+    return ids
+
+
+def _place_of(collection: Collection, image_id: int) -> tuple[str, str]:
+    """The folder that an image's name is relative to, and what stands before its path in it."""
+    root = collection.root_of(image_id)
+    return root, prefix_of(collection.manifest, root, collection.name(image_id))
+
+
+def check_prefix_is_clear(collection: Collection, images: ImageList) -> None:
+    """Raise `InvalidInput` where a name could be a path in the folder, or one after a prefix."""
+    for prefix in known_prefixes(collection.manifest, str(images.root)):
+        if prefix != images.prefix and any(one.startswith(f"{prefix}/") for one in images.names):
+            raise InvalidInput(
+                f"The collection has pictures of {images.root} under names that begin with "
+                f"{display_name(prefix)!r}, and a folder of this name is in it now. Rename the "
+                "folder, or add the pictures under another name (name, --as)."
+            )
+
+
+def is_below(folder: str, root: str) -> bool:
+    """Whether a folder is another one, or in it."""
     return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
 
 
@@ -102,7 +152,35 @@ def follow_moves(collection: Collection, images: Source) -> None:
         if root in ("", str(images.root)) or n_images > len(here):
             continue
         names = list(collection.names_under(root))
-        if here.issuperset(names) and not any((Path(root) / name).exists() for name in names):
+        paths = (Path(root) / bare_name(collection.manifest, root, name) for name in names)
+        if here.issuperset(names) and not any(path.exists() for path in paths):
             moved[root] = str(images.root)
     if moved:
         collection.relocate(moved)
+
+
+def count_changed(
+    collection: Collection, images: Source, indexed: Sequence[str]
+) -> tuple[int, int]:
+    """How many pictures that are passed over have changed since they were indexed; how many gone.
+
+    By time of change and length: a file that was copied, or touched, counts as changed here. Gone
+    are those of a folder of which half or more was given.
+    """
+    if not isinstance(images, ImageList):
+        return 0, 0
+    passed_over = set(images.names).difference(indexed)
+    names = [name for name in images.names if name in passed_over]
+    ids = collection.find(names)
+    mtimes, n_bytes = collection.file_facts(ids[ids >= 0])
+    known = zip((name for name, i in zip(names, ids) if i >= 0), mtimes, n_bytes)
+    n_changed = sum(
+        length >= 0 and file_state(images.path(name)) not in (None, [mtime, length])
+        for name, mtime, length in known
+    )
+    root, here, n_gone = str(images.root), set(images.names), 0
+    if 0 < collection.roots.get(root, 0) <= 2 * len(here):
+        for name in collection.names_under(root):
+            bare = bare_name(collection.manifest, root, name)
+            n_gone += name not in here and not os.path.lexists(os.path.join(root, bare))
+    return int(n_changed), n_gone

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
-from blcf.images import ImageList, PictureFacts, content_digest, file_state
+from blcf.images import PictureFacts, content_digest, file_state
 from blcf.storage import open_plain
 
 __all__ = ["SyncPlan", "plan_sync"]
@@ -37,7 +39,17 @@ class SyncPlan:
         return not (self.new or self.changed or self.moved or self.deleted)
 
 
-def plan_sync(known: Mapping[str, PictureFacts], images: ImageList) -> SyncPlan:
+class Listed(Protocol):
+    """Pictures of a folder by names: `ImageList` and its like."""
+
+    names: list[str]
+    problems: list[tuple[str, str]]
+
+    def path(self, name: str) -> Path:
+        """Where a picture is."""
+
+
+def plan_sync(known: Mapping[str, PictureFacts], images: Listed) -> SyncPlan:
     """Compare what is known of a folder's pictures with its files.
 
     A file is the one that was indexed if its time of change and its bytes are; where they disagree
@@ -72,14 +84,14 @@ def plan_sync(known: Mapping[str, PictureFacts], images: ImageList) -> SyncPlan:
     )
 
 
-def _is_same(facts: PictureFacts, images: ImageList, name: str) -> bool:
+def _is_same(facts: PictureFacts, images: Listed, name: str) -> bool:
     state = file_state(images.path(name))
     if state is None or state[1] != facts.n_bytes:
         return False
     return state[0] == facts.mtime_ns or facts.digest == _digest(images, name) != 0
 
 
-def _moved(gone: Mapping[str, PictureFacts], images: ImageList, new: list[str]) -> dict[str, str]:
+def _moved(gone: Mapping[str, PictureFacts], images: Listed, new: list[str]) -> dict[str, str]:
     """Which new files have the bytes of a picture that is gone; of copies the first."""
     by_bytes: defaultdict[int, list[str]] = defaultdict(list)
     for name, facts in gone.items():
@@ -100,7 +112,7 @@ def _moved(gone: Mapping[str, PictureFacts], images: ImageList, new: list[str]) 
     return found
 
 
-def _digest(images: ImageList, name: str) -> int:
+def _digest(images: Listed, name: str) -> int:
     """Of a file's bytes; 0 where it cannot be read."""
     try:
         with open_plain(images.path(name)) as file:

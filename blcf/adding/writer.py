@@ -10,7 +10,7 @@ from typing import Any
 from blcf.adding.generic import read_generic, takes_generic
 from blcf.adding.indexer import AddReport, index_images
 from blcf.adding.kept_maps import KeptMaps
-from blcf.adding.known import as_known, follow_moves, names_to_index
+from blcf.adding.known import as_known, count_changed, follow_moves, names_to_index
 from blcf.adding.sample import none_readable
 from blcf.adding.training import learn_model
 from blcf.collection import Collection, DecodingNotes
@@ -22,7 +22,14 @@ from blcf.errors import StorageError, UnreadableImage
 from blcf.images import GivenPictures, ImageList, Large, Source
 from blcf.images.originals import FileOriginal
 
-__all__ = ["add_images", "annotate_images", "compact_files", "remove_images"]
+__all__ = [
+    "add_sources",
+    "annotate_images",
+    "compact_files",
+    "index_names",
+    "keep_statistics",
+    "remove_images",
+]
 
 Given = Mapping[str, Mapping[str, Fact]]
 
@@ -48,7 +55,7 @@ def add_sources(
         own = {name: rest.pop(name) for name in source.names if name in rest} if is_part else rest
         report += add_images(model, source, replace=replace, progress=progress, facts=own)
     if is_part:
-        check_given(rest, ())
+        check_given(rest, (), "The pictures were added, without these.")
     return report
 
 
@@ -72,7 +79,7 @@ def add_images(
             said = given if each is images else _renamed(given, images, each)
             report += _add(model, each, replace, progress, large, said)
         collection.drop_training()
-        _keep_statistics(model)
+        keep_statistics(model)
     return report
 
 
@@ -83,9 +90,24 @@ def _add(
     names = names_to_index(collection, images, replace)
     follow_moves(collection, images)
     _annotate_present(collection, images, given, names)
+    n_changed, n_gone = count_changed(collection, images, names)
+    report = index_names(model, images, names, progress=progress, large=large, given=given)
+    return report + AddReport(0, 0, n_changed=n_changed, n_gone=n_gone)
+
+
+def index_names(
+    model: Model,
+    images: Source,
+    names: list[str],
+    *,
+    progress: bool,
+    large: Large,
+    given: Given | None = None,
+) -> AddReport:
+    """Index some pictures of a source, the first ones after learning from all of it."""
     if names and not model.is_learned:
         _learn(model, images, progress, large)
-    training = collection.training_folder()
+    training = model.collection.training_folder()
     kept = KeptMaps(training) if training.is_dir() else None
     return index_images(
         model, images, names, progress=progress, kept=kept, large=large, given=given
@@ -168,7 +190,7 @@ def remove_images(model: Model, pictures: Iterable[str | os.PathLike[str]]) -> i
         n_removed = model.collection.remove(
             names_of(model.collection, pictures, "Nothing was removed.")
         )
-        _keep_statistics(model)
+        keep_statistics(model)
     return n_removed
 
 
@@ -176,11 +198,11 @@ def compact_files(model: Model) -> tuple[int, int]:
     """Rewrite the segments without removed pictures; see `SearchEngine.compact`."""
     with model.collection.writing():
         n_bytes = model.collection.compact()
-        _keep_statistics(model)
+        keep_statistics(model)
     return n_bytes
 
 
-def _keep_statistics(model: Model) -> None:
+def keep_statistics(model: Model) -> None:
     """Keep df and norms of the pictures, so that opening does not read all posting lists."""
     collection = model.collection
     if not collection.n_images or collection.read_statistics() is not None:

@@ -20,6 +20,7 @@ from blcf.cli.commands import DONE, add, annotate, check, compact, index, remove
 from blcf.cli.parser import parse_arguments
 from blcf.cli.results import drop_output
 from blcf.cli.search_options import ROWS
+from blcf.cli.syncing import sync
 from blcf.collection.manifest import OtherVersion
 from blcf.errors import BlcfError, FormatError
 from blcf.images import display_name
@@ -28,7 +29,8 @@ __all__ = ["main"]
 
 MISTAKE, INTERRUPTED = 2, 130
 
-_RESUMED, _CHANGING = (index, add), (index, add, annotate, remove, compact, check)
+_RESUMED = (index, add, sync)
+_CHANGING = (*_RESUMED, annotate, remove, compact, check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

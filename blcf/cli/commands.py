@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from blcf.adding.indexer import AddReport
 from blcf.cli.outputs import check_new_folder
 from blcf.cli.sources import check_order, find_frames
 from blcf.cli.units import bytes_text, count
@@ -92,8 +94,21 @@ def _add(engine: SearchEngine, images: ImageList, options: argparse.Namespace, *
         f"{count(len(engine), 'picture')} in {options.collection}: {report.n_added:,} added, "
         f"{replaced}{report.n_present:,} were there, {len(report.skipped):,} skipped"
     )
+    say_changed(report, images, options.collection)
     say_skipped(report.skipped, options.collection)
     return SKIPPED if report.skipped or images.problems else DONE
+
+
+def say_changed(report: AddReport, images: ImageList, collection: str) -> None:
+    """In one line, that the folder is no longer as it was indexed."""
+    if report.n_changed or report.n_gone:
+        command = ["blcf", "sync", collection, str(images.root)]
+        command += ["--as", images.prefix] if images.prefix else []
+        print(
+            f"blcf: of the pictures that were there {report.n_changed:,} have changed since and "
+            f"{report.n_gone:,} are gone; to follow: {display_name(shlex.join(command))}",
+            file=sys.stderr,
+        )
 
 
 def say_skipped(skipped: Mapping[str, str], collection: str | os.PathLike[str]) -> None:

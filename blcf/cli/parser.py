@@ -9,6 +9,8 @@ from typing import Any
 from blcf import __version__
 from blcf.cli import commands as run
 from blcf.cli import describing, evaluating, searching
+from blcf.cli.change_commands import add_changes, add_root, add_sync
+from blcf.cli.command import COLLECTION, EXIT, FRAMES, WEIGHTS, make_command
 from blcf.cli.demo import demo
 from blcf.cli.evaluation_options import add_data_set, add_measures
 from blcf.cli.outputs import Changed, Read
@@ -18,30 +20,27 @@ from blcf.collection.settings import Settings
 
 __all__ = ["build_parser", "parse_arguments"]
 
-_EXIT = (
-    "exit status: 0 done; 2 a mistake in the call or its input; 3 done, but some pictures were "
-    "skipped or something is damaged; 130 interrupted"
-)
-
-_WEIGHTS = "where the weights are now"
-
-COLLECTION = {"collection": "folder of the collection"}
-_FRAMES = (
-    "folders of pictures, list files (one path per line), pictures; - is a list on standard input"
-)
-
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="blcf",
         description="Find a particular object in a collection of pictures, and where it is.",
-        epilog=_EXIT,
+        epilog=EXIT,
     )
     parser.add_argument("--version", action="version", version=f"blcf {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
-        *(_add_index, _add_search, _add_changes, _add_list, _add_info, _add_check, _add_evaluate),
+        *(
+            _add_index,
+            _add_search,
+            add_changes,
+            add_sync,
+            _add_list,
+            _add_info,
+            _add_check,
+            _add_evaluate,
+        ),
         _add_demo,
     ):
         add(commands)
@@ -68,48 +67,23 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _command(
-    commands: Any,
-    name: str,
-    function: Any,
-    text: str,
-    arguments: dict[str, str],
-    several: tuple[str, str, str, str] | None = None,
-) -> Any:
-    """A command; `several` is an argument that may be repeated: dest, nargs, metavar, help."""
-    command = commands.add_parser(
-        name, help=text, description=text, epilog=_EXIT, argument_default=argparse.SUPPRESS
-    )
-    command.set_defaults(run=function, quiet=False, several=None, refuse=command.error)
-    for argument, meaning in arguments.items():
-        command.add_argument(argument, type=Changed, metavar=argument.upper(), help=meaning)
-    if several is not None:
-        dest, nargs, metavar, meaning = several
-        command.add_argument(dest, nargs=nargs, metavar=metavar, help=meaning)
-        command.set_defaults(several=dest)
-    command.add_argument(
-        "--quiet", action="store_true", help="only results, errors and skipped pictures"
-    )
-    return command
-
-
 def _add_index(commands: Any) -> None:
-    command = _command(
+    command = make_command(
         commands,
         "index",
         run.index,
         "Index pictures into a collection (a new one, or one that exists: what it holds is passed "
         "over, so the same command resumes an interrupted run).",
         COLLECTION,
-        ("frames", "+", "FRAMES", _FRAMES),
+        ("frames", "+", "FRAMES", FRAMES),
     )
     command.usage = "blcf index COLLECTION FRAMES ... [options]"
-    _add_root(command)
+    add_root(command)
     add_settings(command)
 
 
 def _add_search(commands: Any) -> None:
-    command = _command(
+    command = make_command(
         commands,
         "search",
         searching.search,
@@ -132,75 +106,14 @@ def _add_search(commands: Any) -> None:
         "picture alone; paths are relative to its folder; a first row that names the columns may "
         "have them in any order",
     )
-    command.add_argument("--weights", type=Read, metavar="FILE", help=_WEIGHTS)
+    command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
     add_object(command)
     add_output(command)
     add_search_options(command)
 
 
-def _add_changes(commands: Any) -> None:
-    command = _command(
-        commands,
-        "add",
-        run.add,
-        "Add pictures to a collection; those that it holds are passed over.",
-        COLLECTION,
-        ("frames", "+", "FRAMES", _FRAMES),
-    )
-    command.usage = "blcf add COLLECTION FRAMES ... [options]"
-    _add_root(command)
-    command.add_argument(
-        "--replace", action="store_true", help="index pictures that it holds again (they changed)"
-    )
-    command.add_argument("--weights", type=Read, metavar="FILE", help=_WEIGHTS)
-    add_device(command)
-    command = _command(
-        commands,
-        "remove",
-        run.remove,
-        "Remove pictures from a collection (not from the disk).",
-        COLLECTION,
-        ("pictures", "*", "PICTURE", "name or path"),
-    )
-    command.add_argument(
-        "--list", type=Read, metavar="FILE", help="more of them, one per line (-: stdin)"
-    )
-    command = _command(
-        commands,
-        "annotate",
-        run.annotate,
-        "Say something of pictures of a collection, in columns that --where can ask for: the "
-        "cells of a table. What other columns say stays.",
-        COLLECTION,
-    )
-    command.add_argument(
-        "table",
-        type=Read,
-        metavar="TABLE",
-        help="a CSV file in UTF-8 (commas, semicolons or tabs): the column name, or else the "
-        "first, holds names or paths of pictures; numbers become numbers, an empty cell is none",
-    )
-    _command(
-        commands,
-        "compact",
-        run.compact,
-        "Give back the space of removed pictures and join small segments.",
-        COLLECTION,
-    )
-
-
-def _add_root(command: Any) -> None:
-    command.add_argument(
-        "--root",
-        type=Read,
-        metavar="FOLDER",
-        help="pictures are named by their paths below it (default: the folder that FRAMES is; of "
-        "several the deepest that holds them all)",
-    )
-
-
 def _add_list(commands: Any) -> None:
-    command = _command(
+    command = make_command(
         commands,
         "list",
         describing.list_collection,
@@ -215,7 +128,7 @@ def _add_list(commands: Any) -> None:
 
 
 def _add_check(commands: Any) -> None:
-    command = _command(
+    command = make_command(
         commands,
         "check",
         run.check,
@@ -232,7 +145,7 @@ def _add_check(commands: Any) -> None:
 
 def _add_info(commands: Any) -> None:
     text = "Say what a collection is: pictures, words, bytes."
-    command = _command(commands, "info", describing.info, text, COLLECTION)
+    command = make_command(commands, "info", describing.info, text, COLLECTION)
     command.add_argument(
         "--verbose",
         action="store_true",
@@ -242,7 +155,7 @@ def _add_info(commands: Any) -> None:
 
 
 def _add_evaluate(commands: Any) -> None:
-    command = _command(
+    command = make_command(
         commands,
         "evaluate",
         evaluating.evaluate,
@@ -254,14 +167,14 @@ def _add_evaluate(commands: Any) -> None:
         "truth", type=Read, metavar="TRUTH", help="gt.json, or the folder of a known data set"
     )
     command.usage = "blcf evaluate COLLECTION TRUTH [options]"
-    command.add_argument("--weights", type=Read, metavar="FILE", help=_WEIGHTS)
+    command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
     add_data_set(command)
     add_measures(command)
     add_search_options(command)
 
 
 def _add_demo(commands: Any) -> None:
-    command = _command(
+    command = make_command(
         commands,
         "demo",
         demo,

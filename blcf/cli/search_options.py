@@ -112,7 +112,7 @@ def add_search_options(command: Any) -> None:
         command.add_argument_group("pictures"),
         "where",
         "search pictures for which a condition holds, in the SQL of SQLite: \"camera = 'A' AND "
-        "time > 60\"; blcf info lists the columns",
+        'time > 60"; blcf info lists the columns',
         shown="all pictures",
         metavar="CONDITION",
     )

@@ -27,12 +27,13 @@ def find_frames(options: argparse.Namespace) -> ImageList:
         if reason:
             raise InvalidInput(f"{reason[0].upper()}{reason[1:]}.")
     root = getattr(options, "root", None)
-    return join_lists(
+    images = join_lists(
         [
             find_listed(sys.stdin.buffer.read(), root) if one == _PIPE else find_images(one, root)
             for one in options.frames
         ]
     )
+    return images.called(options.name) if hasattr(options, "name") else images
 
 
 def check_order(options: argparse.Namespace, command: str) -> None:

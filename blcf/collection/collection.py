@@ -30,14 +30,10 @@ import scipy.sparse as sp
 from blcf.collection import facts_changes
 from blcf.collection.batch import Batch
 from blcf.collection.columns import make_columns
-from blcf.collection.facts_file import FACTS_FILES
 from blcf.collection.facts_table import rows_of
-from blcf.collection.kept_statistics import STATISTICS
 from blcf.collection.leftovers import find_leftovers
-from blcf.collection.lock import LOCK_FILES, writer_lock
+from blcf.collection.lock import writer_lock
 from blcf.collection.manifest import (
-    BACKUP,
-    MANIFEST,
     copy_manifest,
     is_of_before,
     new_manifest,
@@ -46,11 +42,11 @@ from blcf.collection.manifest import (
     swap_manifest,
 )
 from blcf.collection.manifest_form import MODEL
+from blcf.collection.places import with_prefix
 from blcf.collection.renaming import plan_renaming
 from blcf.collection.rewriting import due_compaction, due_merge, join_segments, mark_removed
 from blcf.collection.segment import Segment
 from blcf.collection.side_files import TRAINING, SideFiles
-from blcf.collection.skipped import SKIPPED
 from blcf.errors import CollectionExists, FormatError, StorageError
 from blcf.storage import Member, file_digest, reading
 
@@ -150,14 +146,15 @@ class Collection(SideFiles):
             with suppress(OSError):
                 path.unlink()
 
-    def append(self, batch: Batch, bags: sp.csr_matrix, root: str) -> None:
+    def append(self, batch: Batch, bags: sp.csr_matrix, root: str, prefix: str = "") -> None:
         """Commit a batch (the caller is the writer); images of the same names are replaced.
 
         Parameters
         ----------
         batch : images, at most 65,536, of different names
         bags : CSR (n_images, n_words), raw term frequencies
-        root : the folder that the names are relative to
+        root : the folder that the names are relative to; "" of images in none
+        prefix : what stands before their paths in the names, and a "/"
         """
         assert len(batch), "an empty batch is never committed"
         assert len(set(batch.names)) == len(batch), "a name stands twice in a batch"
@@ -181,6 +178,7 @@ class Collection(SideFiles):
         self.commit(
             segments=[*entries, entry],
             roots=roots,
+            prefixes=with_prefix(self.manifest, root, prefix),
             videos=videos,
             next_segment=number + 1,
             next_id=first_id + len(batch),
@@ -224,7 +222,7 @@ class Collection(SideFiles):
         if checked:
             facts_changes.annotate_rows(self.facts, checked)
 
-    def rename(self, moves: Mapping[str, str], root: str | None = None) -> int:
+    def rename(self, moves: Mapping[str, str], root: str | None = None, prefix: str = "") -> int:
         """Give images other names in one commit (the caller is the writer); gives how many.
 
         They count as added last, in their order, with new ids; what is known of them is kept.
@@ -233,6 +231,7 @@ class Collection(SideFiles):
         ----------
         moves : {name: new name}
         root : the folder that the new names are relative to; None keeps each image's
+        prefix : what stands before their paths in the new names, and a "/"
 
         Raises
         ------
@@ -245,7 +244,8 @@ class Collection(SideFiles):
             return 0
         facts_changes.add_rows(self.facts, self.manifest["next_id"], plan.rows, plan.new_of_old, {})
         entries, _ = self._removed(list(moves))
-        self.commit(**{**plan.changes, "segments": [*entries, *plan.entries]})
+        prefixes = with_prefix(self.manifest, root or "", prefix)
+        self.commit(**plan.changes, prefixes=prefixes, segments=[*entries, *plan.entries])
         facts_changes.forget_rows(self.facts, plan.new_of_old)
         self.merge()
         return len(plan.new_of_old)
@@ -294,7 +294,11 @@ class Collection(SideFiles):
 
     def relocate(self, moved: dict[str, str]) -> None:
         """Change roots whose pictures have moved: {old root: new root}."""
-        self.commit(roots=[moved.get(root, root) for root in self.manifest["roots"]])
+        prefixes = {
+            moved.get(root, root): them for root, them in self.manifest.get("prefixes", {}).items()
+        }
+        roots = [moved.get(root, root) for root in self.manifest["roots"]]
+        self.commit(roots=roots, prefixes=prefixes)
 
     def commit(self, **changes: Any) -> None:
         """Swap the manifest for one with some values changed, and delete what it names no more."""
@@ -309,13 +313,3 @@ class Collection(SideFiles):
             for name in before - segment_files(manifest):
                 with suppress(OSError):
                     self.file(f"segments/{name}").unlink()
-
-    def discard(self) -> None:
-        """Remove a collection that holds no pictures yet, and no other file of its folder."""
-        assert not self.manifest["segments"], "a collection with pictures is never removed"
-        for name in (MANIFEST, BACKUP, MODEL, SKIPPED, STATISTICS, *FACTS_FILES, *LOCK_FILES):
-            self.file(name).unlink()
-        self.drop_training()
-        for folder in (self.path / "segments", self.path):
-            with suppress(OSError):  # not empty: somebody else's files
-                folder.rmdir()

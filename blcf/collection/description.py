@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from blcf.collection.collection import Collection
+from blcf.collection.places import path_of
 from blcf.collection.skipped import SKIPPED, read_skipped
 from blcf.errors import FormatError
 
@@ -124,14 +125,13 @@ def list_pictures(collection: Collection) -> Iterator[ListedPicture]:
 
     A picture that was replaced is live; one that could not be read again is live and skipped.
     """
-    roots, removed = collection.manifest["roots"], {}
+    removed = {}
     for segment in collection.segments:
         live = np.ones(segment.n_images, dtype=bool) if segment.live is None else segment.live
         for position, name in enumerate(segment.names[:]):
             width, height = (int(side) for side in segment.sizes[position])
-            root_id = int(segment.root_ids[position])
-            root = roots[root_id] if 0 <= root_id < len(roots) else ""
-            path = os.path.join(root, name) if root else ""
+            there = path_of(collection.manifest, int(segment.root_ids[position]), name)
+            path = "" if there is None else os.fspath(there)
             if live[position]:
                 yield ListedPicture(name, width, height, "live", "", path)
             else:

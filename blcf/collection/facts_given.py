@@ -54,8 +54,14 @@ def facts_given(table: Any) -> dict[str | int, dict[str, Any]]:
     )
 
 
-def check_given(table: Any, names: Sequence[str]) -> dict[str, dict[str, Fact]]:
+def check_given(
+    table: Any, names: Sequence[str], outcome: str = "Nothing was added."
+) -> dict[str, dict[str, Fact]]:
     """Facts of pictures that are about to be added, in the form of `facts_given`, checked.
+
+    Parameters
+    ----------
+    outcome : ends the message of an error
 
     Raises
     ------
@@ -69,7 +75,7 @@ def check_given(table: Any, names: Sequence[str]) -> dict[str, dict[str, Fact]]:
         more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
         raise InvalidInput(
             f"Expected facts of pictures that are added, by their names in the collection, got "
-            f"{shown}{more}. Nothing was said of them."
+            f"{shown}{more}. {outcome}"
         )
     return {str(key): check_facts(one, of=str(key)) for key, one in facts.items()}
 

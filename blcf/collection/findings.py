@@ -27,6 +27,7 @@ from blcf.collection.manifest import (
 )
 from blcf.collection.manifest_form import is_segment_file
 from blcf.collection.names_copy import read_names
+from blcf.collection.places import path_of
 from blcf.collection.segment import BEFORE, FORMAT_VERSION, KIND, Segment
 from blcf.collection.skipped import SKIPPED, read_skipped
 from blcf.errors import BlcfError, FormatError, StorageError
@@ -183,7 +184,7 @@ def _compare(path: Place, entry: dict[str, Any], at_most: int | None = None) -> 
 
 def _lost(findings: Findings, file: str, reason: str, entry: dict[str, Any] | None) -> Damage:
     """The damage of a segment, with its pictures where the names are sound in either file."""
-    folder, roots = Member(findings.folder, "segments"), findings.manifest["roots"]
+    folder = Member(findings.folder, "segments")
     n_images, live = 0, None
     if entry is not None:
         n_images = entry["n_images"]
@@ -203,11 +204,11 @@ def _lost(findings: Findings, file: str, reason: str, entry: dict[str, Any] | No
         if entry is None:  # named by no manifest: perhaps merged into a segment that is
             positions = _not_live(findings.sound.values(), names[:])
         known = [names[int(position)] for position in positions]
-        paths = [
-            Path(roots[root_id]) / name
-            for root_id, name in zip(root_ids[positions], known)
-            if 0 <= root_id < len(roots) and roots[root_id]
-        ]
+        places = (
+            path_of(findings.manifest, root_id, name)
+            for root_id, name in zip(root_ids[positions].tolist(), known)
+        )
+        paths = [path for path in places if path is not None]
         return Damage(f"segments/{file}", reason, len(known), known, paths)
     return Damage(f"segments/{file}", reason, n_images)
 

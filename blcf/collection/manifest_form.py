@@ -68,6 +68,14 @@ def _roots(value: Any) -> bool:
     return isinstance(value, list) and all(map(_text, value))  # "": of pictures in no folder
 
 
+def _prefixes(value: Any) -> bool:
+    return value is _MISSING or (
+        isinstance(value, dict)
+        and all(map(_text, value))
+        and all(_roots(one) and all(one) for one in value.values())
+    )
+
+
 def _model(value: Any) -> bool:
     return value is None or (
         _plain(value)
@@ -114,6 +122,7 @@ _FORM: dict[str, Callable[[Any], bool]] = {
     "extractor": _plain,
     "model": _model,
     "roots": _roots,
+    "prefixes": _prefixes,
     "next_segment": _integer(1, 99_999_999),
     "segments": _segments,
     "digest": _digest,

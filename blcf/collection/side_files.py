@@ -6,13 +6,18 @@ No manifest names these files: each says itself what it is of, and the collectio
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from blcf.collection import skipped as report
-from blcf.collection.kept_statistics import read_statistics, write_statistics
-from blcf.collection.manifest import digest_of
+from blcf.collection.facts_file import FACTS_FILES
+from blcf.collection.kept_statistics import STATISTICS, read_statistics, write_statistics
+from blcf.collection.lock import LOCK_FILES
+from blcf.collection.manifest import BACKUP, MANIFEST, digest_of
+from blcf.collection.manifest_form import MODEL
+from blcf.collection.skipped import SKIPPED
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import FormatError, StorageError
 from blcf.storage import Member, reading
@@ -48,17 +53,29 @@ class SideFiles(Snapshot):
         is_right = state == self._state and (norms.size, [df.size]) == (self.n_images, n_words)
         return (df, norms) if is_right else None
 
+    def discard(self) -> None:
+        """Remove a collection that holds no pictures yet, and no other file of its folder."""
+        assert not self.manifest["segments"], "a collection with pictures is never removed"
+        for name in (MANIFEST, BACKUP, MODEL, SKIPPED, STATISTICS, *FACTS_FILES, *LOCK_FILES):
+            self.file(name).unlink()
+        self.drop_training()
+        for folder in (self.path / "segments", self.path):
+            with suppress(OSError):  # not empty: somebody else's files
+                folder.rmdir()
+
     def skipped(self) -> dict[str, str]:
         """Pictures that were skipped: {name: reason}."""
         return {row["name"]: row["reason"] for row in report.read_skipped(self._report)}
 
-    def skipped_and_gone(self, root: str) -> list[str]:
+    def skipped_and_gone(self, root: str, prefix: str = "") -> list[str]:
         """Names of skipped pictures that are no longer in a folder."""
-        return report.skipped_and_gone(self._report, root)
+        return report.skipped_and_gone(self._report, root, prefix)
 
-    def record_skipped(self, skipped: dict[str, str], settled: Iterable[str], root: str) -> None:
+    def record_skipped(
+        self, skipped: dict[str, str], settled: Iterable[str], root: str, prefix: str = ""
+    ) -> None:
         """Replace what ``errors.jsonl`` says of pictures of a folder; see `skipped.py`."""
-        report.record_skipped(self._report, skipped, settled, root)
+        report.record_skipped(self._report, skipped, settled, root, prefix)
 
     @property
     def _report(self) -> Member:

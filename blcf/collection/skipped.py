@@ -56,13 +56,23 @@ def _text_of(row: dict[str, str], number: int, n_rows: int) -> str:
     return json.dumps({**row, "digest": digest_of([number, n_rows, row])})
 
 
-def skipped_and_gone(path: Member, root: str) -> list[str]:
-    """Names of skipped pictures that are no longer in a folder."""
+def skipped_and_gone(path: Member, root: str, prefix: str = "") -> list[str]:
+    """Names of skipped pictures that are no longer in a folder; see `record_skipped`."""
     return [
         row["name"]
         for row in read_skipped(path)
-        if root and row["path"] == os.path.join(root, row["name"]) and not _is_there(row["path"])
+        if root
+        and row["path"] == _path_of(row["name"], root, prefix)
+        and not _is_there(row["path"])
     ]
+
+
+def _path_of(name: str, root: str, prefix: str) -> str:
+    """Where a picture is; "" of one in no folder, or not called so."""
+    before = f"{prefix}/" if prefix else ""
+    if not root or not name.startswith(before):
+        return ""
+    return os.path.join(root, name[len(before) :])
 
 
 def _is_there(path: str) -> bool:
@@ -73,7 +83,7 @@ def _is_there(path: str) -> bool:
 
 
 def record_skipped(
-    path: Member, skipped: dict[str, str], settled: Iterable[str], root: str
+    path: Member, skipped: dict[str, str], settled: Iterable[str], root: str, prefix: str = ""
 ) -> None:
     """Replace what a report says of pictures of a folder.
 
@@ -83,16 +93,13 @@ def record_skipped(
     skipped : {name: reason}
     settled : names of pictures that were tried again or are gone
     root : the folder that the names are relative to; "" of pictures in no folder
+    prefix : what stands before their paths in the names, and a "/"
     """
-
-    def path_of(name: str) -> str:
-        return os.path.join(root, name) if root else ""
-
     before = read_skipped(path)
-    those = {(name, path_of(name)) for name in (*settled, *skipped)}
+    those = {(name, _path_of(name, root, prefix)) for name in (*settled, *skipped)}
     rows = [row for row in before if (row["name"], row["path"]) not in those]
     for name, reason in skipped.items():
-        rows.append({"name": name, "reason": reason, "path": path_of(name)})
+        rows.append({"name": name, "reason": reason, "path": _path_of(name, root, prefix)})
     rows.sort(key=lambda row: (row["path"], row["name"]))
     if rows != before:
         write_file(path, _content(rows))

@@ -12,6 +12,7 @@ import numpy as np
 from blcf.collection.columns import COLUMN_BY_NAME
 from blcf.collection.facts import Fact
 from blcf.collection.facts_view import FactsView
+from blcf.collection.places import known_prefixes, path_of
 from blcf.collection.segment import Segment
 from blcf.errors import FormatError, InvalidInput
 from blcf.images import GivenPictures, ImageLike
@@ -225,8 +226,8 @@ class Snapshot:
     def image_path(self, image_id: int) -> Path | None:
         """Where an image was when it was indexed; None where it was not in a folder."""
         segment, position = self._place(image_id)
-        root = self._root(segment, position)
-        return Path(root) / segment.names[position] if root else None
+        self._root(segment, position)  # it may be damaged
+        return path_of(self.manifest, segment.root_id_of(position), segment.names[position])
 
     def picture(self, image_id: int) -> ImageLike | None:
         """An image to be shown again: its file, or what `sources` hold under its name; or None."""
@@ -257,7 +258,7 @@ class Snapshot:
         return found
 
     def names_under(self, root: str) -> Iterator[str]:
-        """Names of the images of a root, in order of insertion."""
+        """Names of the images of a root, in order of insertion, whatever stands before them."""
         root_ids = [i for i, one in enumerate(self.manifest["roots"]) if one == root]
         for segment in self.segments:
             wanted = np.isin(segment.column("root_ids"), root_ids)
@@ -306,8 +307,10 @@ class Snapshot:
         for root in dict.fromkeys(filter(None, self.manifest["roots"])):
             folder = Path(root).as_posix().rstrip("/") + "/"
             below = [row for row, text in enumerate(texts) if text.startswith(folder)]
-            found = self.find([texts[row][len(folder) :] for row in below])
-            for row, image_id in zip(below, found):
-                if image_id >= 0 and self.root_of(int(image_id)) == root:
-                    ids[row] = image_id
+            for prefix in ("", *known_prefixes(self.manifest, root)):
+                before = f"{prefix}/" if prefix else ""
+                found = self.find([before + texts[row][len(folder) :] for row in below])
+                for row, image_id in zip(below, found):
+                    if image_id >= 0 and self.image_path(int(image_id)) == paths[row]:
+                        ids[row] = image_id
         return ids

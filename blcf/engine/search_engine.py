@@ -1,15 +1,12 @@
-"""`SearchEngine`: create, open, close, add, remove; and every search (`searches`)."""
+"""`SearchEngine`: create, open, close; what changes it (`changes`) and searches (`searches`)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blcf.adding.indexer import AddReport
-from blcf.adding.writer import add_sources, annotate_images, compact_files, remove_images
 from blcf.checks import fields_among
 from blcf.collection import Collection
 from blcf.collection.description import collection_facts, short_facts
@@ -17,9 +14,8 @@ from blcf.collection.model import Model
 from blcf.collection.name_list import PictureNames
 from blcf.collection.opening import find_pictures, names_of
 from blcf.collection.settings import Settings
-from blcf.engine.searches import Searches
-from blcf.images import GivenPictures, ImageLike, as_sources, display_name
-from blcf.images.sources import Added
+from blcf.engine.changes import Changes
+from blcf.images import display_name
 from blcf.printing import counted
 from blcf.searching.notebook import facts_html
 
@@ -29,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["SearchEngine"]
 
 
-class SearchEngine(Searches):
+class SearchEngine(Changes):
     """A collection of pictures and the search for objects in it.
 
     Make one with `create` or `open`.
@@ -182,76 +178,6 @@ class SearchEngine(Searches):
         given = os.fspath(picture)
         return not isinstance(given, bytes) and int(find_pictures(self.collection, [given])[0]) >= 0
 
-    def add(
-        self,
-        source: Added,
-        *,
-        root: str | os.PathLike[str] | None = None,
-        replace: bool = False,
-        facts: Any = None,
-        progress: bool = True,
-    ) -> AddReport:
-        """Add pictures; the first call learns whitening and vocabulary from a sample of them.
-
-        Pictures that the collection holds already are passed over, so that the same call resumes
-        a run that was interrupted. A picture that cannot be read is skipped and named.
-
-        Parameters
-        ----------
-        source : folder, list file, picture, or paths, or what `blcf.images.find_images` found; or
-            pictures with names of your own, {"id-7": picture, ...} or an iterable of such pairs,
-            each picture a path, an array, of Pillow, or the bytes of a file. Of an iterable 4,000
-            pictures or a gigabyte are taken at a time; words are learned from the first of these.
-            Pictures that are given so are not stored: see `attach`
-        root : the folder that names are relative to, for paths
-        replace : whether pictures that the collection holds are indexed again (they changed);
-            they count as added last, and the old ones are there until the new ones are committed
-        facts : what is said of pictures, by their names, in a form that `annotate` takes
-        progress : whether to draw progress bars on stderr
-
-        Raises
-        ------
-        InvalidInput, CollectionLocked, StorageError
-        """
-        sources = as_sources(source, root)
-        report = add_sources(self.model, sources, replace=replace, progress=progress, facts=facts)
-        if isinstance(source, Mapping):  # what the caller holds anyway
-            self.attach(source)
-        return report
-
-    def attach(self, pictures: Mapping[str, ImageLike]) -> None:
-        """Say where pictures are that were added with names of your own, to show them again.
-
-        They are in no folder, and a collection stores words, not pixels. `add` does it with the
-        dictionary that it is given, for as long as the engine is open.
-
-        Parameters
-        ----------
-        pictures : {name: picture}, see `add`
-
-        Raises
-        ------
-        InvalidInput
-        """
-        self.collection.sources.append(GivenPictures(pictures))
-
-    def remove(self, pictures: Iterable[str | os.PathLike[str]]) -> int:
-        """Remove pictures from the collection (not from the disk); gives how many.
-
-        They are marked: `compact` gives their space back, as later additions do by and by.
-
-        Parameters
-        ----------
-        pictures : names in the collection, or paths of the pictures
-
-        Raises
-        ------
-        InvalidInput
-            The collection holds no such picture; nothing is removed.
-        CollectionLocked, StorageError
-        """
-        return remove_images(self.model, pictures)
-
     def facts(self, picture: str | os.PathLike[str]) -> dict[str, Any]:
         """What is known of a picture: {column: value}, None where it is not known.
 
@@ -273,33 +199,6 @@ class SearchEngine(Searches):
         snapshot = self.searcher.searchable.snapshot
         names_of(snapshot, [picture], "Nothing is known of it.")
         return snapshot.facts_of(int(find_pictures(snapshot, [os.fspath(picture)])[0]))
-
-    def annotate(self, table: Any) -> int:
-        """Say something of pictures, in columns that `search` can ask for with `where`.
-
-        What was said before in other columns stays. All of it is written, or nothing.
-
-        Parameters
-        ----------
-        table : {picture: {column: value}}, by name or path, with values None, bool, int, float or
-            str; or the path of a CSV file whose column ``name``, or else the first, holds the
-            pictures; or a pandas.DataFrame with a column ``name``, or pictures as its index
-
-        Returns
-        -------
-        int, of how many pictures something was said
-
-        Raises
-        ------
-        InvalidInput
-            The collection holds no such picture, or a column or value cannot be stored.
-        CollectionLocked, FormatError, StorageError
-        """
-        return annotate_images(self.model, table)
-
-    def compact(self) -> tuple[int, int]:
-        """Rewrite the files without removed pictures; gives their bytes before and after."""
-        return compact_files(self.model)
 
     def refresh(self) -> None:
         """Take what another process has committed."""

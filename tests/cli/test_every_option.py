@@ -11,6 +11,7 @@ import pytest
 import tiles
 
 from blcf.adding.indexer import AddReport
+from blcf.adding.syncing import SyncReport
 from blcf.bounds import BOUNDS
 from blcf.cli.outputs import Changed, Read, Written
 from blcf.cli.parser import build_parser
@@ -25,6 +26,7 @@ COMMANDS = next(
 BASES = {
     "index": ["new", "frames"],
     "add": ["c.blcf", "frames"],
+    "sync": ["c.blcf", "frames"],
     "search": ["c.blcf", "03.png", "--frame"],
     "evaluate": ["c.blcf", "gt.json"],
     "list": ["c.blcf"],
@@ -89,6 +91,7 @@ def quick(made, monkeypatch):
     monkeypatch.setattr(SearchEngine, "evaluate", lambda *a, **how: found)
     monkeypatch.setattr(SearchEngine, "create", lambda *a, **how: engine)
     monkeypatch.setattr(SearchEngine, "add", lambda *a, **how: AddReport(0, 0))
+    monkeypatch.setattr(SearchEngine, "sync", lambda *a, **how: SyncReport())
     monkeypatch.setattr(SearchEngine, "remove", lambda *a, **how: 0)
     monkeypatch.setattr(SearchEngine, "annotate", lambda *a, **how: 0)
     monkeypatch.setattr(SearchEngine, "compact", lambda *a, **how: (0, 0))
@@ -119,6 +122,7 @@ def arguments_of(command, action, value):
     if action.option_strings:
         return [command, *base, action.option_strings[-1], value]
     places = {"collection": 0, "frames": 1, "image": 1, "truth": 1, "pictures": 1, "table": 1}
+    places["folder"] = 1
     place = 0 if command == "demo" else places[action.dest]
     return [command, *base[:place], value, *base[place + 1 :]]
 
@@ -148,7 +152,9 @@ def test_every_command_is_walked():
 @pytest.mark.parametrize("command, action", WALK)
 def test_what_a_path_is_for_is_said(command, action):
     """A file that is read or written is known to the check of outputs: by the type."""
-    is_path = (action.metavar or "").startswith(("FILE", "FOLDER", "TRUTH", "COLLECTION"))
+    is_path = (action.metavar or "").startswith(
+        ("FILE", "FOLDER", "TRUTH", "COLLECTION", "TABLE")
+    )
     assert (action.type in (Changed, Read, Written, read_picture)) == is_path
 
 

@@ -1,0 +1,104 @@
+"""The arguments of the commands that change a collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blcf.cli import commands as run
+from blcf.cli import syncing
+from blcf.cli.command import COLLECTION, FRAMES, WEIGHTS, make_command
+from blcf.cli.outputs import Read
+from blcf.cli.search_options import add_device
+
+__all__ = ["add_changes", "add_root", "add_sync"]
+
+
+def add_changes(commands: Any) -> None:
+    command = make_command(
+        commands,
+        "add",
+        run.add,
+        "Add pictures to a collection; those that it holds are passed over.",
+        COLLECTION,
+        ("frames", "+", "FRAMES", FRAMES),
+    )
+    command.usage = "blcf add COLLECTION FRAMES ... [options]"
+    add_root(command)
+    command.add_argument(
+        "--replace", action="store_true", help="index pictures that it holds again (they changed)"
+    )
+    command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
+    add_device(command)
+    command = make_command(
+        commands,
+        "remove",
+        run.remove,
+        "Remove pictures from a collection (not from the disk).",
+        COLLECTION,
+        ("pictures", "*", "PICTURE", "name or path"),
+    )
+    command.add_argument(
+        "--list", type=Read, metavar="FILE", help="more of them, one per line (-: stdin)"
+    )
+    command = make_command(
+        commands,
+        "annotate",
+        run.annotate,
+        "Say something of pictures of a collection, in columns that --where can ask for: the "
+        "cells of a table. What other columns say stays.",
+        COLLECTION,
+    )
+    command.add_argument(
+        "table",
+        type=Read,
+        metavar="TABLE",
+        help="a CSV file in UTF-8 (commas, semicolons or tabs): the column name, or else the "
+        "first, holds names or paths of pictures; numbers become numbers, an empty cell is none",
+    )
+    make_command(
+        commands,
+        "compact",
+        run.compact,
+        "Give back the space of removed pictures and join small segments.",
+        COLLECTION,
+    )
+
+
+def add_sync(commands: Any) -> None:
+    command = make_command(
+        commands,
+        "sync",
+        syncing.sync,
+        "Make a collection follow a folder of pictures: new ones are indexed, changed ones again, "
+        "moved ones renamed, deleted ones removed.",
+        {**COLLECTION},
+    )
+    command.add_argument("folder", type=Read, metavar="FOLDER", help="that was indexed")
+    command.add_argument(
+        "--dry-run", action="store_true", help="only list what would be done (TYPE NAME in a line)"
+    )
+    command.add_argument("--json", action="store_true", help="what was done as JSON")
+    _add_name(command)
+    command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
+    add_device(command)
+
+
+def _add_name(command: Any) -> None:
+    command.add_argument(
+        "--as",
+        dest="name",
+        metavar="NAME",
+        help="stands before the names, like a folder's: two memory cards that both hold "
+        "DSC_0001.jpg are --as A and --as B",
+    )
+
+
+def add_root(command: Any) -> None:
+    _add_name(command)
+    command.add_argument(
+        "--root",
+        type=Read,
+        metavar="FOLDER",
+        help="pictures are named by their paths below it (default: the folder that FRAMES is; of "
+        "several the deepest that holds them all)",
+    )
