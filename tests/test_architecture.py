@@ -21,7 +21,7 @@ MODULES = {
 
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
-    "errors bounds boxes records matches outputs storage processor printing forking",
+    "errors bounds boxes records matches outputs storage processor printing forking threads",
     "kernels",
     "images features vocabulary bags index collection rerank expansion datasets evaluation "
     "visualization",

@@ -16,6 +16,7 @@ from scipy.ndimage import distance_transform_edt
 from blcf.bags.polygons import as_polygon, polygon_coverage
 from blcf.boxes import as_box, box_to_cells
 from blcf.errors import InvalidInput
+from blcf.threads import one_blas_thread
 
 __all__ = ["HOWS", "mask_weights", "polygon_weights", "region_box", "region_weights"]
 
@@ -168,7 +169,8 @@ def mask_weights(mask: np.ndarray, shape: tuple[int, int], how: str = "hard") ->
         )
     (h, w), (height, width) = shape, values.shape
     selected = values if how == "soft" else (values > 0.5).astype(np.float32)
-    coverage = _overlaps(h, height) @ selected @ _overlaps(w, width).T  # (h, w)
+    with one_blas_thread():
+        coverage = _overlaps(h, height) @ selected @ _overlaps(w, width).T  # (h, w)
     return _weigh(coverage, how, box_to_cells(_mask_box(selected > 0), (width, height), shape))
 
 
