@@ -4,7 +4,8 @@ A library that shares a product among threads adds in another order for another 
 what a model or a score is made of is cut into parts whose size knows no number of threads, and each
 part is computed by one thread alone, several parts at a time.
 
-OpenBLAS's number of threads is of the whole process, and counted here; OpenMP's is of each thread.
+OpenBLAS's number of threads is of the whole process: it is 1 while any of ours computes, also for
+others, and restored after the last. OpenMP's is of each thread.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class _Library:
     def __init__(self, controller: Any):
         self.get = controller.get_num_threads
         names = (f"{prefix}openblas_set_num_threads{suffix}" for prefix, suffix in _AFFIXES)
-        own = [getattr(controller.dynlib, name) for name in names if hasattr(controller.dynlib, name)]
+        found = (getattr(controller.dynlib, name, None) for name in names)
+        own = [each for each in found if each is not None]
         layer = getattr(controller, "threading_layer", "")
         # Else the number is of each thread: MKL's, and OpenBLAS's where it computes in OpenMP.
         self.is_shared = controller.internal_api in ("openblas", "blis") and layer != "openmp"
@@ -54,7 +56,8 @@ _before: dict[_Library, int] = {}  # of the libraries whose number is of the pro
 @cache
 def _blas(with_scipy: bool) -> list[_Library]:
     """The libraries that are loaded; scipy brings one of its own. Finding them takes 10 ms."""
-    return [_Library(each) for each in ThreadpoolController().select(user_api="blas").lib_controllers]
+    found = ThreadpoolController().select(user_api="blas")
+    return [_Library(each) for each in found.lib_controllers]
 
 
 @cache

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from blcf import Vocabulary, Whitening
 from blcf.descriptors import RMAC, SPoC
@@ -97,6 +98,29 @@ def test_assignment(assignment: str, precision: str, n_channels: int) -> None:
     check_equal(assign)
 
 
+def test_several_threads_at_once() -> None:
+    """Each gets what one alone gets, and the numbers of threads are what they were."""
+    maps = np.maximum(np.random.default_rng(4).normal(size=(2, 96, 9, 8)), 0).astype(np.float32)
+    rows = np.maximum(unit_rows(5_000, 96), 0)
+
+    def work():
+        whitening = Whitening(40).fit(rows)
+        vocabulary = Vocabulary(50, max_iter=3, device="cpu").fit(whitening.transform(rows))
+        words, norms = vocabulary.assign_maps(maps, whitening=whitening)
+        return vocabulary.centroids_, words, norms
+
+    def work_in_threads():
+        with ThreadPoolExecutor(4) as pool:
+            found = [each.result() for each in [pool.submit(work) for _ in range(8)]]
+        blas = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+        return [np.concatenate(each) for each in zip(*found)] + [blas]
+
+    expected = [np.concatenate([each] * 8) for each in under(1, work)]
+    for one, other in zip(expected, under(3, work_in_threads)):
+        np.testing.assert_array_equal(one, other)
+    assert set(under(3, work_in_threads)[-1].tolist()) == {3}
+
+
 @pytest.mark.parametrize("make", [SPoC, RMAC])
 def test_descriptors(make) -> None:
     rng = np.random.default_rng(2)
@@ -136,9 +160,7 @@ def test_a_collection(dtype: str, counts: tuple[int, ...], tmp_path: Path) -> No
         environment = {**os.environ, "OMP_NUM_THREADS": str(n_threads)}
         path = [str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path)
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=300
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         found[n_threads] = json.loads(done.stdout)
     for n_threads in counts[1:]:
