@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.report import keep_rows, made_by, read_results, table, write_section
 from blcf import SearchEngine, SearchOptions
-from blcf.engine.evaluating import evaluate
+from blcf.measuring.evaluator import evaluate
 
 SETS = {
     "logos": ("logos/images", "logos/gt.json"),
@@ -94,7 +94,7 @@ def measure_set(
         SearchOptions(**{**search, **column, "query_side": query_side})
         for column in COLUMNS.values()
     ]
-    results = evaluate(engine, data / SETS[name][1], options)
+    results = evaluate(engine.searcher, data / SETS[name][1], options)
     row = {
         "set": name,
         "network": network,
@@ -122,7 +122,7 @@ def measure_agreement(data: Path, work: Path) -> list[dict]:
         settings = {**PLAIN, "n_words": n_words, "n_components": n_components, "sqrt": sqrt}
         engine = collection(data, work, "logos", "squeezenet1_1", **settings)
         options = SearchOptions(rerank=False, query_scales=(1.0,))
-        modes = evaluate(engine, data / SETS["logos"][1], [options])[0]
+        modes = evaluate(engine.searcher, data / SETS["logos"][1], [options])[0]
         found = {mode.mode: mode.mean_average_precision for mode in modes}
         rows.append(
             {

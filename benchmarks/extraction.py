@@ -28,9 +28,9 @@ import torchvision
 
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine
+from blcf.adding.pictures import stream_maps
 from blcf.bags import BagOfWords
 from blcf.collection import Collection
-from blcf.engine.pictures import stream_maps
 from blcf.features import ConvFeatures
 from blcf.features.lite import LITE, LiteNetwork, read_lite
 from blcf.images import ImageList, find_images, read_ahead, read_image, resize_image

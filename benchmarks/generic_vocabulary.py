@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine
+from blcf.adding.generic import FEWEST_TO_LEARN
 from blcf.datasets.ground_truth import read_ground_truth
-from blcf.engine.generic import FEWEST_TO_LEARN
 
 SIZES = {"shelves": (10,), "logos": (25, 50, 100, 300), "grocery": (25, 50, 100, 300)}
 SEEDS = (0, 1)

@@ -23,18 +23,18 @@ from benchmarks.report import keep_results, made_by, signature, table, write_sec
 
 # What is timed, in the order in which it happens.
 STAGES = {
-    "sample: decoding, network": "blcf.engine.training.draw_sample",
-    "whitening": "blcf.engine.training.Whitening.fit",
-    "whitened sample": "blcf.engine.training._whiten",
+    "sample: decoding, network": "blcf.adding.training.draw_sample",
+    "whitening": "blcf.adding.training.Whitening.fit",
+    "whitened sample": "blcf.adding.training._whiten",
     "k-means": "blcf.vocabulary.Vocabulary.fit",
-    "indexing": "blcf.engine.changing.index_images",
+    "indexing": "blcf.adding.writer.index_images",
 }
 
 
 def run_timed(arguments: list[str]) -> None:
     """The command, with its stages timed; prints a line of JSON behind its own output."""
-    import blcf.engine.changing as changing
-    import blcf.engine.training as training
+    import blcf.adding.training as training
+    import blcf.adding.writer as writer
     from blcf.cli import main as blcf
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary
@@ -44,7 +44,7 @@ def run_timed(arguments: list[str]) -> None:
         (Whitening, "fit"),
         (training, "_whiten"),
         (Vocabulary, "fit"),
-        (changing, "index_images"),
+        (writer, "index_images"),
     ]
     seconds = dict.fromkeys(STAGES, 0.0)
 

@@ -24,7 +24,7 @@ import torch
 from sklearn.cluster import MiniBatchKMeans
 
 from benchmarks.report import keep_results, made_by, signature, table, write_section
-from blcf.engine.pictures import stream_maps
+from blcf.adding.pictures import stream_maps
 from blcf.features import ConvFeatures, Whitening
 from blcf.images import find_images
 from blcf.vocabulary import interpolate_map

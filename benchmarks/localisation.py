@@ -19,12 +19,12 @@ import numpy as np
 from benchmarks.accuracy import NETWORKS, SETS, collection
 from benchmarks.report import keep_rows, made_by, table, write_section
 from blcf import SearchEngine, SearchOptions
-from blcf.bags.weighting import dequantise_norms, spatial_weights
+from blcf.bags.weighting import spatial_weights
 from blcf.boxes import cells_to_boxes, iou, nearest_cells
 from blcf.datasets import TrueQuery, read_ground_truth
-from blcf.engine.queries import Example, describe_examples
 from blcf.rerank.local_search import LocalSearch
 from blcf.rerank.voting import Voting
+from blcf.searching.queries import Example, describe_examples
 
 # Set, settings of its collection, longer side of the queries.
 CASES = (("logos", {}, None), ("shelves", {"side": 768}, 384), ("shelves", {}, None))
@@ -38,13 +38,13 @@ class Measured:
     """What was found in the true hits of all queries, and how long it took."""
 
     def __init__(self, engine: SearchEngine):
-        index = engine.searcher.index
+        index = engine.searcher.searchable.index
         self.engine = engine
         self.searches = {
             name: LocalSearch(index.idf_, sqrt=index.sqrt, windows=windows)
             for name, windows in WINDOWS.items()
         }
-        self.voting = Voting(index.n_words, engine.searcher.centroids())
+        self.voting = Voting(index.n_words, engine.model.centroids)
         self.ranks: list[int] = []
         self.overlaps: dict[str, list[float]] = {name: [] for name in NAMES}
         self.seconds: dict[str, list[float]] = defaultdict(list)
@@ -52,9 +52,9 @@ class Measured:
 
     def add_query(self, true: TrueQuery, options: SearchOptions) -> None:
         """Rank all images for a query, and look for the object in those that show it."""
-        example = Example(true.image, true.box)
-        query = describe_examples(self.engine, [example], options).queries[0]
-        answer = self.engine.searcher.answer(query, options)
+        example, searcher = Example(true.image, true.box), self.engine.searcher
+        query = describe_examples(searcher.searchable, [example], options).queries[0]
+        answer = searcher.answer(query, options)
         ids = dict(zip(answer.ranking.names, answer.ranking.ids.tolist()))
         # Junk has no rank, as in the average precision.
         ranks = {name: i for i, name in enumerate(name for name in ids if name not in true.junk)}
@@ -80,8 +80,7 @@ class Measured:
     def _add_hit(self, image_id, true_boxes, dense, aspect, prepared) -> None:
         collected = self.engine.collection
         words, size = collected.words(image_id), collected.size(image_id)
-        norms = dequantise_norms(collected.norms(image_id))
-        weights = spatial_weights("norm", words.shape, norms)
+        weights = spatial_weights("norm", words.shape, collected.norms(image_id))
         cells = [nearest_cells(box, size, words.shape) for box in true_boxes]
         boxes = {
             NAMES[0]: np.array([[0, 0, *size]]),

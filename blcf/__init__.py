@@ -10,12 +10,16 @@ The map of the house, from the ground up; imports go down only::
     errors, boxes, records, storage       errors, boxes, value types, files that appear whole
     kernels                               compiled loops: arrays in, arrays out
     images, features, vocabulary, bags,   the stages, which exchange arrays and do not know
-    index, collection, rerank,            each other
-    expansion, datasets, evaluation,
-    visualization
+    index, rerank, expansion, datasets,   each other
+    evaluation, visualization
+    collection                            the collection on disk, its settings and its model
     descriptors                           the global descriptors of the literature
     learning                              how the network of the package is trained
-    engine                                `SearchEngine` wires the stages
+    pages                                 results as one HTML file
+    adding                                pictures -> collection
+    searching                             query -> hits
+    measuring                             ground truth -> figures
+    engine                                `SearchEngine`: the door to these three
     demo                                  `blcf demo`: a small collection, and a page of results
     cli                                   `blcf ...`
 
@@ -26,44 +30,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blcf.adding import AddReport as AddReport
     from blcf.bags import BagOfWords as BagOfWords
-    from blcf.engine import AddReport as AddReport
-    from blcf.engine import Evaluation as Evaluation
-    from blcf.engine import Example as Example
-    from blcf.engine import Hits as Hits
+    from blcf.collection import Settings as Settings
     from blcf.engine import SearchEngine as SearchEngine
-    from blcf.engine import SearchOptions as SearchOptions
-    from blcf.engine import Settings as Settings
     from blcf.errors import BlcfError as BlcfError
     from blcf.features import ConvFeatures as ConvFeatures
     from blcf.features import Whitening as Whitening
     from blcf.index import FlatIndex as FlatIndex
     from blcf.index import InvertedFile as InvertedFile
+    from blcf.measuring import Evaluation as Evaluation
     from blcf.records import Evidence as Evidence
     from blcf.records import Hit as Hit
     from blcf.records import Ranking as Ranking
     from blcf.rerank import LocalSearch as LocalSearch
+    from blcf.searching import Example as Example
+    from blcf.searching import Hits as Hits
+    from blcf.searching import SearchOptions as SearchOptions
     from blcf.vocabulary import Vocabulary as Vocabulary
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AddReport": "blcf.engine",
+    "AddReport": "blcf.adding",
     "BagOfWords": "blcf.bags",
     "BlcfError": "blcf.errors",
     "ConvFeatures": "blcf.features",
-    "Evaluation": "blcf.engine",
+    "Evaluation": "blcf.measuring",
     "Evidence": "blcf.records",
-    "Example": "blcf.engine",
+    "Example": "blcf.searching",
     "FlatIndex": "blcf.index",
     "Hit": "blcf.records",
-    "Hits": "blcf.engine",
+    "Hits": "blcf.searching",
     "InvertedFile": "blcf.index",
     "LocalSearch": "blcf.rerank",
     "Ranking": "blcf.records",
     "SearchEngine": "blcf.engine",
-    "SearchOptions": "blcf.engine",
-    "Settings": "blcf.engine",
+    "SearchOptions": "blcf.searching",
+    "Settings": "blcf.collection",
     "Vocabulary": "blcf.vocabulary",
     "Whitening": "blcf.features",
 }

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from planted import planted, scenes  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="session")

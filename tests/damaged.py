@@ -11,7 +11,7 @@ import numpy as np
 from made_up import DESCRIPTION, append, name
 
 from blcf.cli import main
-from blcf.collection import Collection
+from blcf.collection import Collection, check_collection
 from blcf.errors import BlcfError
 from blcf.index.blocks import SUMS, write_sums
 from blcf.storage import file_digest
@@ -91,6 +91,27 @@ def assert_that_it_opens_safely(path):
             assert opened.words(i).size == 0 or opened.words(i).max() < 20
     except BlcfError:
         pass
+
+
+def uses(path):
+    """All that can be done with a collection, each refused in a sentence or done."""
+
+    def write():
+        opened = Collection.open(path)
+        with opened.writing():
+            append(opened, [40, 41])
+            opened.remove(["folder/1.jpg"])
+            opened.compact()
+            opened.write_statistics(np.arange(20), np.arange(opened.n_images))
+            opened.record_skipped({"bad2.jpg": "no"}, [], "/pictures")
+            opened.training_folder(), opened.drop_training()
+
+    yield lambda: check_collection(path)
+    yield lambda: Collection.open(path).skipped()
+    yield lambda: Collection.open(path).read_statistics()
+    yield write
+    yield lambda: check_collection(path, repair=True)
+    yield write
 
 
 def check_command(*arguments):

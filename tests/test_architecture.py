@@ -6,7 +6,7 @@ import ast
 import subprocess
 import sys
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,17 +21,19 @@ MODULES = {
 
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
-    "errors bounds boxes records matches outputs storage processor printing forking threads",
+    "errors bounds boxes records matches outputs storage processor printing forking checks "
+    "progress threads",
     "kernels",
-    "images features vocabulary bags index collection rerank expansion datasets evaluation "
-    "visualization",
-    "descriptors learning pages",
+    "images features vocabulary bags index rerank expansion datasets evaluation visualization",
+    "collection descriptors learning pages",
+    "adding searching measuring",
     "engine",
     "demo web distributed",
     "cli __main__",
 ]
-FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 5}
-MAY_MEET = {("features", "images"), ("datasets", "images"), ("collection", "index")}  # floor 2
+FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 6}
+ROOMS = ("adding", "searching", "measuring")
+MAY_MEET = {("features", "images"), ("datasets", "images"), ("measuring", "searching")}
 
 COMPILING = "blcf.kernels.compiling"
 
@@ -53,9 +55,10 @@ HOMES = {
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
-    "tqdm": ("blcf.engine.progress",),
-    "pandas": ("blcf.engine.hits",),  # imported late
+    "tqdm": ("blcf.progress",),
+    "pandas": ("blcf.searching.hits",),  # imported late
 }
+TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,30 @@ def test_imports_go_down_only() -> None:
     assert not offenders
 
 
+def circles(uses: dict[str, set[str]]) -> list[str]:
+    """The first circle of modules that use each other, or nothing."""
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert set(circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
+
+
+def test_no_modules_import_each_other() -> None:
+    """Not for a type checker and not late, either: whoever reads one of them has to read all."""
+    uses: dict[str, set[str]] = {module: set() for module in MODULES}
+    for each in IMPORTS:
+        if each.imported in uses and each.imported != each.module:
+            uses[each.module].add(each.imported)
+    assert sum(map(len, uses.values())) > 500
+    assert circles(uses) == []
+
+
 def test_the_ground_floor_has_no_cycle() -> None:
     uses: dict[str, set[str]] = {part: set() for part in FLOORS[0].split()}
     for each in IMPORTS:
@@ -168,7 +195,31 @@ def test_the_ground_floor_has_no_cycle() -> None:
         if user in uses and used in uses and user != used:
             uses[user].add(used)
     assert not uses["errors"]
-    TopologicalSorter(uses).prepare()  # CycleError where two of them need each other
+    assert circles(uses) == []
+
+
+def test_nothing_below_the_door_knows_the_engine() -> None:
+    offenders = [
+        str(each)
+        for each in IMPORTS
+        if part_of(each.imported) == "engine" and FLOOR_OF[part_of(each.module)] < 5
+    ]
+    assert FLOOR_OF["engine"] == 5 and not offenders
+    named = [
+        f"{module}:{node.lineno}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name)
+        and node.id in ("SearchEngine", "Searches")
+        and FLOOR_OF[part_of(module)] < 5
+    ]
+    assert not named
+
+
+def test_the_door_offers_the_engine_alone() -> None:
+    import blcf.engine
+
+    assert blcf.engine.__all__ == ["SearchEngine"]
 
 
 def test_kernels_import_numpy_and_numba_only() -> None:
@@ -203,7 +254,7 @@ def test_a_heavy_library_has_one_home(library: str) -> None:
         for each in IMPORTS
         if each.imported.split(".")[0] == library
         and not at_home(each.module, HOMES[library])
-        and not (library == "torch" and each.for_types and part_of(each.module) == "engine")
+        and not (library == "torch" and each.for_types and part_of(each.module) in TYPED)
     ]
     assert not offenders
 
@@ -278,6 +329,8 @@ def test_nothing_forbidden() -> None:
 def test_files_are_short_and_named() -> None:
     lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
     assert not {name: length for name, length in lengths.items() if length > 320}
+    rooms = {name: n for name, n in lengths.items() if part_of(name) in ROOMS}
+    assert len(rooms) > 25 and not {name: n for name, n in rooms.items() if n > 300}
     assert not [path for path in HOUSE.rglob("*") if path.stem in ("utils", "util", "helpers")]
 
 

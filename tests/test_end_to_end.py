@@ -139,7 +139,7 @@ def test_norm_weights_follow_the_oracle(scenes, tmp_path):
     bags = []
     for number in range(12):
         words, norms = engine.collection.words(number), engine.collection.norms(number)
-        bags.append(oracle.bag(words, eighths(norms / 255)))
+        bags.append(oracle.bag(words, eighths(norms)))
     query_words, norms = engine.model.encode(engine.model.extractor.extract(tiles.paint(query)))
     wanted = oracle.bag(query_words[2:6, 2:6], eighths(norms / norms.max())[2:6, 2:6])
     expected = oracle.rank(wanted, bags, 24, use_idf=True, sqrt=True, k=12)

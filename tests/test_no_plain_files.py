@@ -17,10 +17,10 @@ from PIL import Image
 from blcf.cli.commands import _lines
 from blcf.cli.queries import read_queries
 from blcf.datasets import read_dataset, read_ground_truth
-from blcf.engine.comparing import read_evaluations
 from blcf.errors import BlcfError
 from blcf.evaluation import read_qrels, read_run
 from blcf.images import find_images, read_ahead, read_image, read_mask
+from blcf.measuring.comparison import read_evaluations
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 

@@ -10,8 +10,8 @@ import pytest
 
 from blcf import SearchOptions, Settings
 from blcf.bounds import BOUNDS, Bounds, check_bounds
-from blcf.engine.evaluating import evaluate
 from blcf.errors import InvalidInput
+from blcf.measuring.evaluator import evaluate
 
 WHOLE = Bounds(1, 8, also=("auto", None))
 NUMBER = Bounds(0, 1, whole=False, above=True)

@@ -20,7 +20,7 @@ import blcf
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("blcf", "tests", "benchmarks", "notebooks", ".ci")
-LEARNED = ("blcf/features/blcf-lite.h5", "blcf/engine/generic.h5")
+LEARNED = ("blcf/features/blcf-lite.h5", "blcf/adding/generic.h5")
 
 # The hooks that pip calls, in this environment: nothing is downloaded.
 BUILD = """
@@ -45,13 +45,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, built: what an earlier build left in it would come along."""
     copy = tmp_path_factory.mktemp("source") / "blcf"
     copy.mkdir()
-    left_out = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".ipynb_checkpoints", "*.blcf")
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split()]
+    left_out = shutil.ignore_patterns(*ignored)
     for folder in FOLDERS:
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, copy / folder, ignore=left_out)
-    for path in ROOT.iterdir():
-        if path.is_file() and path.name != ".git":
-            shutil.copy(path, copy)
+    files = {path.name for path in ROOT.iterdir() if path.is_file()} - {".git"}
+    for name in files - left_out(str(ROOT), sorted(files)):
+        shutil.copy(ROOT / name, copy)
     done = subprocess.run(
         [sys.executable, "-c", BUILD], cwd=copy, capture_output=True, text=True, timeout=300
     )
@@ -83,9 +84,7 @@ def setup() -> configparser.ConfigParser:
     return parser
 
 
-def test_the_wheel_holds_the_package_and_its_licences(
-    source: Path, wheel: zipfile.ZipFile
-) -> None:
+def test_the_wheel_holds_the_package_and_its_licences(source: Path, wheel: zipfile.ZipFile) -> None:
     about = f"blcf-{blcf.__version__}.dist-info"
     names = {name for name in wheel.namelist() if not name.startswith(f"{about}/")}
     assert names == files_of(source, "blcf")
@@ -116,9 +115,7 @@ def test_the_command_of_the_wheel_is_there(
 def test_the_source_archive_can_be_tested(source: Path) -> None:
     (path,) = (source / "dist").glob("*.tar.gz")
     with tarfile.open(path) as archive:
-        names = {
-            member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()
-        }
+        names = {member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()}
     assert files_of(source, *FOLDERS) <= names
     for path in source.iterdir():
         if path.is_file():

@@ -20,9 +20,9 @@ from benchmarks.ablations.plots import plot_ablation
 from benchmarks.accuracy import SETS, weights_of
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
-from blcf.engine.evaluating import evaluate
-from blcf.engine.settings import Settings
+from blcf.collection.settings import Settings
 from blcf.errors import BlcfError
+from blcf.measuring.evaluator import evaluate
 
 # The values of each setting, by network; the default is among them, or is measured beside them.
 ABLATIONS: dict[str, dict[str, tuple]] = {
@@ -72,7 +72,7 @@ def measure(data: Path, work: Path, network: str, name: str, changed: dict[str, 
     try:
         engine = SearchEngine.create(path, network, weights=weights, vocabulary="own", **changed)
         engine.add(data / SETS[name][0], progress=False)
-        (modes,) = evaluate(engine, data / SETS[name][1], [SEARCH], progress=False)
+        (modes,) = evaluate(engine.searcher, data / SETS[name][1], [SEARCH], progress=False)
     except BlcfError as error:  # more words than local features, for one
         return {**row, "error": str(error)}
     row["words"] = engine.model.n_words

@@ -20,9 +20,9 @@ from benchmarks.reproduce.features import Features, pairs
 from benchmarks.reproduce.rankers import CropRanker, Ranker
 from blcf import SearchEngine, SearchOptions
 from blcf.datasets import TrueQuery
-from blcf.engine.evaluating import evaluate
 from blcf.evaluation import protocol, rank_groups, summarise
 from blcf.images import display_name
+from blcf.measuring.evaluator import evaluate
 from blcf.storage import write_json
 
 __all__ = ["Laboratory"]
@@ -183,7 +183,7 @@ class Laboratory:
         ]
         assert data.truth is not None
         start = time.perf_counter()
-        rows = evaluate(engine, data.truth, options, progress=False)
+        rows = evaluate(engine.searcher, data.truth, options, progress=False)
         seconds = time.perf_counter() - start
         results = []
         for task, modes in zip(tasks, rows):

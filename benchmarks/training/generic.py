@@ -4,7 +4,7 @@
 
 The photographs are those that the network was trained on. They are small (256 to 350 pixels), so
 each is shown twice: as it is, enlarged to the side at which collections are indexed, and among
-others in a mosaic, where it is as sharp as a large picture would be. Writes blcf/engine/generic.h5.
+others in a mosaic, where it is as sharp as a large picture would be. Writes blcf/adding/generic.h5.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from blcf import ConvFeatures
-from blcf.engine.generic import PACKAGED, write_generic
-from blcf.engine.settings import Settings
-from blcf.engine.training import learn_model
+from blcf.adding.generic import PACKAGED, write_generic
+from blcf.adding.training import learn_model
+from blcf.collection.settings import Settings
 from blcf.images import find_images, read_image
 from blcf.learning.views import make_mosaic
 

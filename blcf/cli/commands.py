@@ -14,8 +14,8 @@ from typing import Any
 from blcf.cli.outputs import check_new_folder
 from blcf.cli.sources import check_order, find_frames
 from blcf.cli.units import bytes_text, count
-from blcf.collection import check_collection
-from blcf.engine import SearchEngine, Settings
+from blcf.collection import Settings, check_collection
+from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.images import ImageList, display_name
 from blcf.storage import open_plain

@@ -13,8 +13,8 @@ from blcf.cli.commands import DONE
 from blcf.cli.hit_tables import csv_text
 from blcf.cli.units import bytes_text, count
 from blcf.collection import Collection
+from blcf.collection.description import ListedPicture, list_pictures
 from blcf.engine import SearchEngine
-from blcf.engine.describing import ListedPicture, list_pictures
 from blcf.errors import InvalidInput
 from blcf.images import display_name
 

@@ -16,14 +16,15 @@ from blcf.cli.commands import DONE, SKIPPED, given, open_engine
 from blcf.cli.outputs import Outputs
 from blcf.cli.searching import check_drawing
 from blcf.datasets import GroundTruth, read_dataset
-from blcf.engine import Evaluation, SearchOptions
-from blcf.engine.comparing import Compared, check_comparable, compare, read_evaluations
-from blcf.engine.evaluating import modes_of
-from blcf.engine.evaluation import TOP
-from blcf.engine.run_file import RunFile
 from blcf.errors import InvalidInput
 from blcf.evaluation import PairedTest
 from blcf.images import display_name
+from blcf.measuring import Evaluation
+from blcf.measuring.comparison import Compared, check_comparable, compare, read_evaluations
+from blcf.measuring.evaluation import TOP
+from blcf.measuring.evaluator import modes_of
+from blcf.measuring.run_file import RunFile
+from blcf.searching import SearchOptions
 
 __all__ = ["evaluate"]
 

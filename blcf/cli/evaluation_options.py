@@ -8,8 +8,8 @@ from blcf.bounds import BOUNDS
 from blcf.cli.outputs import Read, Written
 from blcf.cli.values import integer
 from blcf.datasets import KINDS
-from blcf.engine.evaluating import QUERIES
 from blcf.evaluation import PROTOCOLS
+from blcf.measuring.evaluator import QUERIES
 
 __all__ = ["add_data_set", "add_measures"]
 

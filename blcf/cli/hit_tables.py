@@ -9,9 +9,9 @@ from typing import Any
 
 from blcf.cli.queries import Asked
 from blcf.cli.units import edges_text
-from blcf.engine import Hits
 from blcf.images import display_name
 from blcf.outputs import open_output
+from blcf.searching import Hits
 
 __all__ = ["CSV_COLUMNS", "csv_rows", "csv_text", "head", "lines", "write_csv"]
 

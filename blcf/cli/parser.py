@@ -14,7 +14,7 @@ from blcf.cli.evaluation_options import add_data_set, add_measures
 from blcf.cli.outputs import Changed, Read
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
 from blcf.cli.settings_options import add_settings
-from blcf.engine.settings import Settings
+from blcf.collection.settings import Settings
 
 __all__ = ["build_parser", "parse_arguments"]
 

@@ -16,10 +16,11 @@ from blcf.cli.hit_tables import CSV_COLUMNS, csv_rows, csv_text, head, lines, wr
 from blcf.cli.outputs import STDOUT
 from blcf.cli.queries import Asked
 from blcf.cli.units import count
-from blcf.engine import Hits, SearchEngine
+from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.images import display_name
 from blcf.pages import MOST_SHOWN, Card, SearchPage, Section, open_search_page
+from blcf.searching import Hits
 
 __all__ = ["Results", "check_results", "drop_output", "open_results"]
 

@@ -9,10 +9,10 @@ from blcf.bags import HOWS
 from blcf.bounds import BOUNDS
 from blcf.cli.outputs import Read, Written
 from blcf.cli.values import integer, number, numbers, points, read_picture
-from blcf.engine import options as known
-from blcf.engine.options import SearchOptions
-from blcf.engine.queries import Region
 from blcf.pages import MOST_SHOWN
+from blcf.searching import options as known
+from blcf.searching.options import SearchOptions
+from blcf.searching.queries import Region
 
 __all__ = ["ROWS", "add_device", "add_object", "add_output", "add_search_options"]
 

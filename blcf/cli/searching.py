@@ -16,12 +16,13 @@ from blcf.cli.outputs import Outputs
 from blcf.cli.queries import Asked, find_queries
 from blcf.cli.results import check_results, open_results
 from blcf.cli.units import count
-from blcf.engine import Hits, SearchEngine, SearchOptions
-from blcf.engine.progress import tqdm
-from blcf.engine.queries import Example
+from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.images import display_name
 from blcf.pages import MOST_SHOWN
+from blcf.progress import tqdm
+from blcf.searching import Hits, SearchOptions
+from blcf.searching.queries import Example
 
 __all__ = ["check_drawing", "search"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from blcf.adding.generic import FEWEST_TO_LEARN
 from blcf.bags.weighting import WEIGHTINGS
 from blcf.bounds import BOUNDS
 from blcf.cli.outputs import Read
 from blcf.cli.search_options import add_device
 from blcf.cli.values import integer, integer_or
-from blcf.engine.generic import FEWEST_TO_LEARN
-from blcf.engine.settings import VOCABULARIES, Settings
+from blcf.collection.settings import VOCABULARIES, Settings
 
 __all__ = ["add_settings"]
 

@@ -17,6 +17,7 @@ one step: whoever opens the collection sees the state before or after a commit, 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,7 @@ import scipy.sparse as sp
 from blcf.collection import skipped as report
 from blcf.collection.deletions import pack_removed
 from blcf.collection.kept_statistics import STATISTICS, read_statistics, write_statistics
+from blcf.collection.leftovers import find_leftovers
 from blcf.collection.lock import LOCK_FILES, writer_lock
 from blcf.collection.manifest import (
     BACKUP,
@@ -36,21 +38,22 @@ from blcf.collection.manifest import (
     copy_manifest,
     digest_of,
     new_manifest,
-    read_copy,
     read_manifest,
     segment_files,
     swap_manifest,
 )
-from blcf.collection.manifest_form import MODEL, is_segment_file
-from blcf.collection.rewriting import compact_segments, merge_segments
+from blcf.collection.manifest_form import MODEL
+from blcf.collection.rewriting import due_compaction, due_merge, join_segments
 from blcf.collection.segment import Batch, Segment
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import CollectionExists, FormatError, StorageError
-from blcf.storage import Member, file_digest, reading, refusals
+from blcf.storage import Member, file_digest, reading
 
 __all__ = ["TRAINING", "Collection"]
 
 TRAINING = "training"
+
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 10  # to open what a writer merges in the same moment
 
@@ -139,22 +142,7 @@ class Collection(Snapshot):
 
     def _tidy(self) -> None:
         """Delete what writers that were killed left behind."""
-        try:
-            is_copied = read_copy(self.path)["digest"] == self.manifest["digest"]
-        except FormatError:
-            is_copied = False
-        segments = self.file("segments")
-        with refusals(self.path):
-            segments.make_folder()  # empty folders get lost on the way
-            names, beside = segments.names(), os.listdir(self.path)
-        leftovers = [self.file(name) for name in beside if _is_temporary(name)]
-        leftovers += [segments / name for name in names if _is_temporary(name)]
-        if is_copied or copy_manifest(self.path, self.manifest):
-            named = segment_files(self.manifest)
-            # Only what is named like a segment: other files are not ours.
-            ours = [name for name in names if is_segment_file(name.replace(".names.h5", ".h5"))]
-            leftovers += [segments / name for name in ours if name not in named]
-        for path in leftovers:
+        for path in find_leftovers(self.path, self.manifest):
             with suppress(OSError):
                 path.unlink()
 
@@ -177,7 +165,7 @@ class Collection(Snapshot):
         entry = Segment.write(path, batch, bags, self.vocabulary_digest, roots.index(root))
         entries, _ = self._removed(batch.names)
         self.commit(segments=[*entries, entry], roots=roots, next_segment=number + 1)
-        merge_segments(self)
+        self.merge()
 
     def remove(self, names: Sequence[str]) -> int:
         """Remove images by name (the caller is the writer); gives how many there were."""
@@ -185,7 +173,7 @@ class Collection(Snapshot):
         entries, n_removed = self._removed(names)
         if n_removed:
             self.commit(segments=entries)
-            merge_segments(self)
+            self.merge()
         return n_removed
 
     def _removed(self, names: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
@@ -201,8 +189,18 @@ class Collection(Snapshot):
         return entries, n_removed
 
     def merge(self) -> None:
-        """Make small segments into larger ones where it is due; `append` and `remove` do so."""
-        merge_segments(self)
+        """Make small segments into larger ones until none is due; `append` and `remove` do so.
+
+        A merge can wait: where there is no space for it, or a segment is damaged, it is put off.
+        """
+        while (span := due_merge(self.segments)) is not None:
+            try:
+                self._join(*span)
+            except (StorageError, FormatError, MemoryError) as error:
+                logger.warning(
+                    "small segments were not merged now, only searches suffer: %s", error
+                )
+                return
 
     def compact(self) -> tuple[int, int]:
         """Drop removed images from the files and join small segments (the caller is the writer).
@@ -212,7 +210,25 @@ class Collection(Snapshot):
         before, after : bytes of the segments
         """
         self.refresh()
-        return compact_segments(self)
+        before = self._n_bytes()
+        while (span := due_compaction(self.segments)) is not None:
+            self._join(*span)
+        return before, self._n_bytes()
+
+    def _n_bytes(self) -> int:
+        return sum(path.lstat().st_size for path in (self.path / "segments").glob("*.h5"))
+
+    def _join(self, first: int, last: int) -> None:
+        """Put one segment, or none where no image lives, in the place of a span of them."""
+        entries, number = self.manifest["segments"], self.manifest["next_segment"]
+        joined = join_segments(
+            self.segment_file(number),
+            self.segments[first:last],
+            entries[first:last],
+            self.vocabulary_digest,
+            self.path,
+        )
+        self.commit(segments=[*entries[:first], *joined, *entries[last:]], next_segment=number + 1)
 
     def relocate(self, moved: dict[str, str]) -> None:
         """Change roots whose pictures have moved: {old root: new root}."""
@@ -289,7 +305,3 @@ class Collection(Snapshot):
         """Delete the training sample, if there is one."""
         with reading(self.file(TRAINING)):
             self.file(TRAINING).remove_folder()
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")

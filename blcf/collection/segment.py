@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from blcf.bags.weighting import dequantise_norms
 from blcf.collection.deletions import unpack_live
 from blcf.collection.maps import Maps
 from blcf.collection.names_copy import write_names
@@ -44,6 +45,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def relative_norms(self) -> list[np.ndarray]:
+        """The norms as `Segment.norms_of` will give them: float32 (h, w) each, 0..1."""
+        return [dequantise_norms(one) for one in self.norms]
 
     def append(
         self, name: str, size: tuple[int, int], words: np.ndarray, norms: np.ndarray
@@ -253,8 +259,8 @@ class Segment:
         return words
 
     def norms_of(self, position: int) -> np.ndarray:
-        """The quantised norms of an image: uint8 (h, w)."""
-        return self.maps.norms_of(position)
+        """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""
+        return dequantise_norms(self.maps.norms_of(position))
 
     def size_of(self, position: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""

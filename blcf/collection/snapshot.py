@@ -152,7 +152,7 @@ class Snapshot:
         return segment.words_of(position)
 
     def norms(self, image_id: int) -> np.ndarray:
-        """The quantised norms of an image's raw features: uint8 (h, w)."""
+        """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""
         segment, position = self._place(image_id)
         return segment.norms_of(position)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from blcf.bags.weighting import dequantise_norms
 from blcf.boxes import cells_to_boxes
 from blcf.engine import SearchEngine
 
@@ -58,7 +57,7 @@ def choose_queries(engine: SearchEngine, n_queries: int) -> list[tuple[int, tupl
     collection, tried = engine.collection, []
     places = np.linspace(0, len(engine) - 1, min(len(engine), N_TRIED)).round()
     for image_id in places.astype(int).tolist():
-        words, norms = collection.words(image_id), dequantise_norms(collection.norms(image_id))
+        words, norms = collection.words(image_id), collection.norms(image_id)
         cells = striking_cells(norms)
         edges = cells_to_boxes(np.array(cells), collection.size(image_id), words.shape)
         box = tuple(round(edge) for edge in edges.tolist())

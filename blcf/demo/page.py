@@ -10,11 +10,11 @@ from html import escape
 import numpy as np
 
 from blcf.demo.results import Demo, DemoResult
-from blcf.engine import Hits
 from blcf.images import display_name
 from blcf.images.thumbnails import Thumbnails
 from blcf.pages import Card, Pictures, Section, open_page, section_html
 from blcf.pages.page import HOW_TO_READ, facts_html, guide_html
+from blcf.searching import Hits
 
 __all__ = ["write_page"]
 

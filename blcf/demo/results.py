@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from blcf.boxes import iou
-from blcf.engine import Hits, SearchEngine, SearchOptions, Settings
+from blcf.collection import Settings
+from blcf.engine import SearchEngine
 from blcf.evaluation import Localisation, average_precision, localise
+from blcf.searching import Hits, SearchOptions
 
 __all__ = ["Demo", "DemoResult"]
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from blcf.collection import Settings
 from blcf.demo.choosing import choose_queries
 from blcf.demo.drawing import draw_results
 from blcf.demo.folder import demo_folder
@@ -16,7 +17,7 @@ from blcf.demo.page import write_page
 from blcf.demo.photographs import LIBRARIES, find_photographs
 from blcf.demo.results import Demo, DemoResult
 from blcf.demo.scenes import compose
-from blcf.engine import SearchEngine, Settings
+from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.images import ImageList, display_name, find_images
 from blcf.images.thumbnails import Thumbnails

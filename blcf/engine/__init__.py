@@ -1,19 +1,11 @@
-"""The engine: the one place that wires the stages; no arithmetic of its own."""
+"""The door: `SearchEngine` opens a collection and leads to the three rooms; no arithmetic here.
 
-from blcf.engine.evaluating import Evaluation
-from blcf.engine.hits import Hits
-from blcf.engine.indexing import AddReport
-from blcf.engine.options import SearchOptions
-from blcf.engine.queries import Example
+- search_engine.py makes, opens, closes and changes a collection (`blcf.adding`);
+- searches.py is what can be asked of one (`blcf.searching`, `blcf.measuring`).
+
+Nothing but the programs above (demo, command line) knows the engine.
+"""
+
 from blcf.engine.search_engine import SearchEngine
-from blcf.engine.settings import Settings
 
-__all__ = [
-    "AddReport",
-    "Evaluation",
-    "Example",
-    "Hits",
-    "SearchEngine",
-    "SearchOptions",
-    "Settings",
-]
+__all__ = ["SearchEngine"]

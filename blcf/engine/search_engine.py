@@ -8,19 +8,19 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blcf.adding.indexer import AddReport
+from blcf.adding.writer import add_images, compact_files, remove_images
+from blcf.checks import fields_among
 from blcf.collection import Collection
-from blcf.engine.changing import add_images, compact_files, remove_images
-from blcf.engine.checks import fields_among
-from blcf.engine.describing import collection_facts, short_facts
-from blcf.engine.indexing import AddReport
-from blcf.engine.model import Model
-from blcf.engine.names import PictureNames
-from blcf.engine.notebook import facts_html
-from blcf.engine.opening import find_pictures
+from blcf.collection.description import collection_facts, short_facts
+from blcf.collection.model import Model
+from blcf.collection.name_list import PictureNames
+from blcf.collection.opening import find_pictures
+from blcf.collection.settings import Settings
 from blcf.engine.searches import Searches
-from blcf.engine.settings import Settings
 from blcf.images import ImageList, display_name, find_images
 from blcf.printing import counted
+from blcf.searching.notebook import facts_html
 
 if TYPE_CHECKING:
     from torch import nn
@@ -147,13 +147,13 @@ class SearchEngine(Searches):
         name = f"SearchEngine({display_name(self.path)!r})"
         if self._model is None:
             return f"{name}: closed"
-        facts = short_facts(self)
+        facts = short_facts(self.collection)
         pictures = counted(len(self), "picture")
         return f"{name}: {pictures}, words: {facts['words']}, {facts['network']}"
 
     def _repr_html_(self) -> str:
         """What the collection is, for a notebook."""
-        facts = {} if self._model is None else short_facts(self)
+        facts = {} if self._model is None else short_facts(self.collection)
         closed = "" if facts else ", closed"
         return facts_html(f"SearchEngine {self.path}{closed}", facts.items())
 
@@ -207,7 +207,7 @@ class SearchEngine(Searches):
         InvalidInput, CollectionLocked, StorageError
         """
         images = source if isinstance(source, ImageList) else find_images(source, root=root)
-        return add_images(self, images, replace=replace, progress=progress)
+        return add_images(self.model, images, replace=replace, progress=progress)
 
     def remove(self, pictures: Iterable[str | os.PathLike[str]]) -> int:
         """Remove pictures from the collection (not from the disk); gives how many.
@@ -224,16 +224,17 @@ class SearchEngine(Searches):
             The collection holds no such picture; nothing is removed.
         CollectionLocked, StorageError
         """
-        return remove_images(self, pictures)
+        return remove_images(self.model, pictures)
 
     def compact(self) -> tuple[int, int]:
         """Rewrite the files without removed pictures; gives their bytes before and after."""
-        return compact_files(self)
+        return compact_files(self.model)
 
     def refresh(self) -> None:
         """Take what another process has committed."""
         self.collection.refresh()
 
     def info(self) -> dict[str, Any]:
-        """What the collection is: plain values; see `blcf.engine.describing`."""
-        return collection_facts(self)
+        """What the collection is: plain values; see `blcf.collection.description`."""
+        df = self.searcher.searchable.index.df if len(self) else None
+        return collection_facts(self.collection, df)

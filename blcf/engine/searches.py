@@ -10,30 +10,28 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import numpy as np
 
-from blcf.bags import BagOfWords
+from blcf.checks import fields_among
 from blcf.collection import Collection
+from blcf.collection.model import Model
 from blcf.collection.snapshot import Snapshot
-from blcf.engine.checks import fields_among
-from blcf.engine.evaluating import evaluate
-from blcf.engine.evaluation import Evaluation
-from blcf.engine.hits import Hits
-from blcf.engine.model import Model
-from blcf.engine.opening import open_index
-from blcf.engine.options import SearchOptions
-from blcf.engine.progress import tqdm
-from blcf.engine.queries import Asked, Example, Shown, describe_each, describe_examples
-from blcf.engine.searching import Searcher
 from blcf.errors import InvalidInput
 from blcf.images import ImageLike
+from blcf.measuring.evaluation import Evaluation
+from blcf.measuring.evaluator import evaluate
+from blcf.progress import tqdm
 from blcf.records import Query, Ranking
 from blcf.rerank import GeometricVerification
+from blcf.searching.hits import Hits
+from blcf.searching.options import SearchOptions
+from blcf.searching.queries import Asked, Example, Shown, describe_each, describe_examples
+from blcf.searching.searchable import Searchable
+from blcf.searching.searcher import Searcher
 
 if TYPE_CHECKING:
     from blcf.datasets import GroundTruth, TrueQuery
@@ -56,7 +54,7 @@ class Searches:
         self._searcher: tuple[int, Searcher] | None = None
         self._opening = threading.Lock()  # of threads that search at once, one opens the index
         # What holds memory maps, and may be held by hits and names that somebody keeps.
-        self._opened: WeakSet[Searcher | Snapshot] = WeakSet()
+        self._opened: WeakSet[Searchable | Snapshot] = WeakSet()
 
     @property
     def model(self) -> Model:
@@ -76,24 +74,17 @@ class Searches:
     def __len__(self) -> int:
         return self.collection.n_images
 
-    def bag_of_words(self) -> BagOfWords:
-        """How the bags of whole pictures are made."""
-        return BagOfWords(self.model.n_words, weighting=self.settings.weighting)
-
     @property
     def searcher(self) -> Searcher:
         """The search over what is committed, as of `open`, the last change or `refresh`."""
         model = self.model
         with self._opening:
-            # A refresh replaces what a collection holds and changes none of it: the copy stays.
-            snapshot = copy(model.collection)
-            generation = snapshot.manifest["generation"]
+            generation = model.collection.manifest["generation"]
             if self._searcher is None or self._searcher[0] != generation:
-                index = open_index(snapshot, model.n_words, self.settings)
-                # Of the model, not the engine: a circle would keep maps of an engine that is gone.
-                searcher = Searcher(index, snapshot, self.bag_of_words(), lambda: model.centroids)
-                self._opened.add(searcher)
-                self._searcher = generation, searcher
+                searchable = Searchable.of(model)
+                self._opened.add(searchable)
+                generation = searchable.snapshot.manifest["generation"]
+                self._searcher = generation, Searcher(searchable)
             return self._searcher[1]
 
     def describe(
@@ -117,7 +108,7 @@ class Searches:
         """
         example = Example(image, box, polygon, mask, how)
         options = SearchOptions(query_side=side, query_scales=scales)
-        return describe_examples(self, [example], options).queries[0]
+        return describe_examples(self.searcher.searchable, [example], options).queries[0]
 
     def search(
         self,
@@ -190,9 +181,10 @@ class Searches:
             raise InvalidInput("Expected the picture that the box, polygon or mask belongs to.")
         if options.verifies:
             GeometricVerification()  # says what is missing before the network is asked
-        asked = describe_examples(self, positives, options)
-        unwanted = describe_examples(self, negatives, options).queries
-        return Hits.find(self.searcher, asked, options, unwanted)
+        searcher = self.searcher
+        asked = describe_examples(searcher.searchable, positives, options)
+        unwanted = describe_examples(searcher.searchable, negatives, options).queries
+        return Hits.find(searcher, asked, options, unwanted)
 
     def search_many(
         self,
@@ -253,11 +245,12 @@ class Searches:
         if options.verifies:
             GeometricVerification()
         total = len(queries) if isinstance(queries, Sequence) else None
-        asked = describe_each(self, queries, options)
+        searcher = self.searcher
+        asked = describe_each(searcher.searchable, queries, options)
         with closing(asked), tqdm(
             asked, desc="searching", unit="query", total=total, disable=not progress
         ) as bar:
-            return [Hits.find(self.searcher, one, options) for one in bar]
+            return [Hits.find(searcher, one, options) for one in bar]
 
     def search_query(self, query: Query, options: SearchOptions, image: Shown = None) -> Hits:
         """`search` for a query that went through the network already."""
@@ -302,7 +295,7 @@ class Searches:
         Parameters
         ----------
         ground_truth, protocol, queries, keep, progress, sink : see
-            `blcf.engine.evaluating.evaluate`
+            `blcf.measuring.evaluator.evaluate`
         k, rerank, ... : see `blcf.SearchOptions`; the whole ranking counts, whatever k
 
         Returns
@@ -311,4 +304,4 @@ class Searches:
         """
         options = [SearchOptions(**fields_among(SearchOptions, locals()))]
         how: Any = {"protocol": protocol, "queries": queries, "keep": keep, "progress": progress}
-        return evaluate(self, ground_truth, options, sink=sink, **how)[0]
+        return evaluate(self.searcher, ground_truth, options, sink=sink, **how)[0]

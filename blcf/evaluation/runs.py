@@ -34,6 +34,7 @@ _PathLike = str | os.PathLike[str]
 _RUN = "topic Q0 shot rank score tag"
 _QRELS = "topic 0 shot relevance"
 _RELEVANCE = re.compile(r"[+-]?[0-9]{1,9}")
+_MARKS = re.compile(rb"(?:\s*" + codecs.BOM_UTF8 + rb")+")  # joined files have one in the middle
 
 
 def trec_order(rows: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -86,7 +87,7 @@ def write_run(
     _column(tag, "the tag")
     lines = []
     for topic, rows in rankings.items():
-        _column(topic, "a topic")
+        _topic(topic)
         last, seen = math.inf, set()
         for rank, row in enumerate(rows, start=1):
             if not isinstance(row, Sequence) or isinstance(row, str) or len(row) != 2:
@@ -143,7 +144,7 @@ def write_qrels(path: _PathLike, qrels: Mapping[str, Mapping[str, int]]) -> None
     """
     lines: list[str] = []
     for topic, judged in qrels.items():
-        _column(topic, "a topic")
+        _topic(topic)
         for name, relevance in judged.items():
             _column(name, f"a name of topic {topic}")
             if not isinstance(relevance, Integral):
@@ -193,8 +194,9 @@ def _rows(path: _PathLike, form: str) -> Iterator[tuple[int, list[str]]]:
     except OSError as error:
         raise DatasetNotFound(f"No file to read at {path} ({error.strerror}).") from error
     # Bytes, as trec_eval: no white space of other alphabets inside a name splits it.
-    content = content.removeprefix(codecs.BOM_UTF8)
     for number, line in enumerate(content.splitlines(), start=1):
+        if mark := _MARKS.match(line):
+            line = line[mark.end() :]
         columns = [column.decode("utf-8", "surrogateescape") for column in line.split()]
         # More columns are refused too: white space inside a name would shift the score.
         if columns and len(columns) != len(form.split()):
@@ -214,6 +216,16 @@ def _number(value: Any) -> float:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def _topic(topic: str) -> None:
+    """Check that a topic can begin a line."""
+    _column(topic, "a topic")
+    if topic.startswith("\ufeff"):
+        raise InvalidInput(
+            f"Expected a topic without a byte order mark before it, got {topic!r:.80}. Readers "
+            "take it for the beginning of a file: write topic.lstrip('\\ufeff')."
+        )
 
 
 def _column(text: str, what: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
+from h5py import h5f, h5fd, h5p
 
 from blcf.errors import BlcfError, FormatError
 from blcf.storage.files import missing_is_damage, reading, write_file
@@ -139,7 +140,7 @@ def open_h5(
 def _layout_of(path: Place, file: BinaryIO, mapped: np.ndarray) -> StoredGroup:
     source = _Source(file)
     try:
-        with h5py.File(source, "r") as opened:
+        with _opened(source) as opened:
             return read_layout(opened, path, mapped)
     except BlcfError:
         raise
@@ -150,6 +151,24 @@ def _layout_of(path: Place, file: BinaryIO, mapped: np.ndarray) -> StoredGroup:
         raise FormatError(
             f"{path} is damaged or cut short ({reason}). Restore it from a copy, or index again."
         ) from error
+
+
+@contextmanager
+def _opened(source: _Source) -> Iterator[h5py.File]:
+    """A file of HDF5 over a file of Python, which nothing outlives.
+
+    h5py.File would leave the list of properties that holds the source to whoever still holds its
+    error. HDF5 gives that list back when the process ends, by a call into an interpreter that is
+    no more: a segmentation fault in place of the exit status.
+    """
+    properties = h5p.create(h5p.FILE_ACCESS)
+    try:
+        properties.set_fclose_degree(h5f.CLOSE_STRONG)
+        properties.set_fileobj_driver(h5fd.fileobj_driver, source)
+        with h5py.File(h5f.open(b"a file of Python", h5f.ACC_RDONLY, fapl=properties)) as opened:
+            yield opened
+    finally:
+        properties.close()
 
 
 class _Source:

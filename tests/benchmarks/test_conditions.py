@@ -6,8 +6,9 @@ import pytest
 
 from benchmarks.reproduce.conditions import read_conditions
 from blcf import descriptors
-from blcf.engine import SearchOptions, Settings
+from blcf.collection import Settings
 from blcf.errors import FormatError
+from blcf.searching import SearchOptions
 
 # As published, written down once more: (table, row) to the figures in the order of the columns.
 PUBLISHED = {

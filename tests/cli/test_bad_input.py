@@ -240,8 +240,8 @@ def test_damage_of_another_file_is_not_the_collection_s(place, call, tmp_path):
 FULL = """
 import resource, sys
 from blcf.cli import main
-from blcf.engine import indexing
-indexing.COMMIT_IMAGES = 4
+from blcf.adding import indexer
+indexer.COMMIT_IMAGES = 4
 limit = int(sys.argv[1])
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

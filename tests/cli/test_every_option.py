@@ -10,12 +10,12 @@ import signal
 import pytest
 import tiles
 
+from blcf.adding.indexer import AddReport
 from blcf.bounds import BOUNDS
 from blcf.cli.outputs import Changed, Read, Written
 from blcf.cli.parser import build_parser
 from blcf.cli.values import read_picture
 from blcf.engine import SearchEngine
-from blcf.engine.indexing import AddReport
 from blcf.errors import InvalidInput
 
 COMMANDS = next(

@@ -10,6 +10,7 @@ from damaged import forged
 from made_up import picture
 
 from blcf.bags import BagOfWords
+from blcf.bags.weighting import dequantise_norms
 from blcf.collection import Batch, Segment
 from blcf.collection.names_copy import read_names
 from blcf.errors import FormatError, VocabularyMismatch
@@ -38,7 +39,7 @@ def test_round_trip(tmp_path):
         _, size, words, norms = picture(i)
         assert tuple(segment.sizes[i]) == size
         np.testing.assert_array_equal(segment.words_of(i), words)
-        np.testing.assert_array_equal(segment.norms_of(i), norms)
+        np.testing.assert_array_equal(segment.norms_of(i), dequantise_norms(norms))
     segment.check(20, 4)
     for arguments in ((21, 4), (20, 3)):
         with pytest.raises(FormatError, match="Expected"):
@@ -74,7 +75,7 @@ def test_merge(tmp_path):
     assert list(merged.names) == ["a", "c", "d", "e"] and merged.root_ids.tolist() == [3, 3, 0, 0]
     for i, number in enumerate([0, 2, 0, 1]):
         np.testing.assert_array_equal(merged.words_of(i), picture(number)[2])
-        np.testing.assert_array_equal(merged.norms_of(i), picture(number)[3])
+        np.testing.assert_array_equal(merged.norms_of(i), dequantise_norms(picture(number)[3]))
         assert tuple(merged.sizes[i]) == picture(number)[1]
     maps = [picture(number)[2] for number in (0, 2, 0, 1)]
     df = (BagOfWords(20).encode_many(maps) > 0).sum(axis=0)

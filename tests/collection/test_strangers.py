@@ -6,9 +6,8 @@ import json
 import os
 
 import h5py
-import numpy as np
 import pytest
-from damaged import LEFT, check_command, content_of, forged, some_collection
+from damaged import LEFT, check_command, content_of, forged, some_collection, uses
 from made_up import DESCRIPTION, append, check
 
 from blcf.collection import Collection, check_collection
@@ -38,27 +37,6 @@ def lead_out(path, outside):
     if path.exists():
         path.rename(path.with_name(f"{path.name}.before"))
     path.symlink_to(outside)
-
-
-def uses(path):
-    """All that can be done with a collection, each refused in a sentence or done."""
-
-    def write():
-        opened = Collection.open(path)
-        with opened.writing():
-            append(opened, [40, 41])
-            opened.remove(["folder/1.jpg"])
-            opened.compact()
-            opened.write_statistics(np.arange(20), np.arange(opened.n_images))
-            opened.record_skipped({"bad2.jpg": "no"}, [], "/pictures")
-            opened.training_folder(), opened.drop_training()
-
-    yield lambda: check_collection(path)
-    yield lambda: Collection.open(path).skipped()
-    yield lambda: Collection.open(path).read_statistics()
-    yield write
-    yield lambda: check_collection(path, repair=True)
-    yield write
 
 
 @pytest.mark.parametrize("name", ["segments", "training", "damaged"])

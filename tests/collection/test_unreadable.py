@@ -111,7 +111,7 @@ check(Collection.open(sys.argv[1]), range(60))
 
 def test_sixty_segments_within_few_descriptors(tmp_path, monkeypatch):
     pytest.importorskip("resource", reason="no limits on this system")
-    monkeypatch.setattr("blcf.collection.collection.merge_segments", lambda collection: None)
+    monkeypatch.setattr("blcf.collection.collection.due_merge", lambda segments: None)
     collection = Collection.create(tmp_path / "many.blcf", DESCRIPTION)
     with collection.writing():
         for number in range(60):

@@ -167,7 +167,7 @@ def test_approximate_search_gives_parts_of_the_scores(engine, scenes):
 
 def test_info_counts_lists(engine):
     facts = engine.info()
-    df = engine.searcher.index.df
+    df = engine.searcher.searchable.index.df
     assert facts["words_used"] == (df > 0).sum() and facts["n_postings"] == df.sum()
     assert facts["list_lengths"]["0%"] == df[df > 0].min()
     assert facts["list_lengths"]["100%"] == df.max()

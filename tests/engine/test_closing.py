@@ -58,7 +58,7 @@ def test_files_are_given_back_at_once(engine):
         with pytest.raises(InvalidInput, match="was closed"):
             use()
     with pytest.raises(InvalidInput, match="This index was closed"):
-        searcher.index.search(after.asked.queries[0].bag)
+        searcher.searchable.index.search(after.asked.queries[0].bag)
     assert before.names and len(before.to_dicts()) == 12 and "of 12 images" in repr(before)
     before.plot()
 
@@ -95,7 +95,7 @@ def test_later_use_is_an_error_that_says_so(engine, planted):
         lambda: engine.names,
         lambda: "00.png" in engine,
         lambda: len(engine),
-        engine.bag_of_words,
+        lambda: engine.model.bags_of_images,
         engine.compact,
         engine.refresh,
         engine.info,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,3 +178,13 @@ def test_relevance_that_cannot_be_written(tmp_path, relevance):
 def test_a_refusal_of_the_file_system(tmp_path):
     with pytest.raises(StorageError, match="Could not write .*none/run.txt"):
         write_run(tmp_path / "none" / "run.txt", RANKINGS)
+
+
+def test_byte_order_marks_of_joined_files(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "qrels").write_bytes(mark + mark + b"1 0 a 1\n" + mark + b"1 0 b 0\n")
+    assert read_qrels(tmp_path / "qrels") == {"1": {"a": 1, "b": 0}}
+    for write, rows in ((write_qrels, {"a": 1}), (write_run, [("a", 1.0)])):
+        with pytest.raises(InvalidInput, match="byte order mark"):
+            write(tmp_path / "out", {"\ufeff1": rows})  # type: ignore[operator]
+    assert not (tmp_path / "out").exists()

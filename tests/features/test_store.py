@@ -15,7 +15,7 @@ from filelock import FileLock
 from PIL import Image
 from torch import nn
 
-from blcf.engine.kept_maps import KeptMaps
+from blcf.adding.kept_maps import KeptMaps
 from blcf.errors import (
     CollectionLocked,
     FormatError,

@@ -66,7 +66,7 @@ def seeds() -> list[bytes]:
     return [*files, start + header + bytes(1024) + run_length, hurtful.grey_tiff(40, 30)]
 
 
-TARGET = Target("picture", read, seeds(), share=0.4)
+TARGET = Target("picture", read, seeds(), share=0.3)
 
 
 @pytest.mark.fuzz

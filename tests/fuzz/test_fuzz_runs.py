@@ -35,7 +35,7 @@ def qrels(data: bytes, folder: Path) -> None:
 
 RUN = b"9069 Q0 shot1_2 1 0.8125 blcf\n9069 Q0 shot1_1 2 -1e-5 blcf\n\n9070\tQ0 a\xc3\xa9 1 7 t\r\n"
 QRELS = b"\xef\xbb\xbf9069 0 shot12_345 1\n9069 0 b -1\n9070\t0\ta\xc3\xa9\t0\r\n"
-TARGETS = [Target("run", run, [RUN], 0.075), Target("qrels", qrels, [QRELS], 0.075)]
+TARGETS = [Target("run", run, [RUN], 0.05), Target("qrels", qrels, [QRELS], 0.05)]
 
 
 @pytest.mark.fuzz

@@ -72,10 +72,16 @@ XML = b"""<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE videoInstanceTopics SY
 <imageExample src="9069.1.src.bmp"/></videoInstanceTopic></videoInstanceTopics>"""
 TARGETS = [
     Target(
-        "gt.json", gt_json, [json.dumps(TRUTH).encode(), json.dumps(TRUTH, indent=1).encode()], 0.1
+        "gt.json",
+        gt_json,
+        [json.dumps(TRUTH).encode(), json.dumps(TRUTH, indent=1).encode()],
+        0.075,
     ),
     Target(
-        "oxford", oxford, [b"oxc1_a_1 136.5 34.1 648.5 955.7\n---\na_1\nb_2\n---\nc_3\n---\n"], 0.1
+        "oxford",
+        oxford,
+        [b"oxc1_a_1 136.5 34.1 648.5 955.7\n---\na_1\nb_2\n---\nc_3\n---\n"],
+        0.075,
     ),
     Target("mat", mat, mat_seeds(), 0.1),
     Target("topics", topics, [XML], 0.05),

@@ -130,7 +130,7 @@ def test_a_notebook_uses_public_names_only(path):
         ("from blcf.demo import write_scenes", []),
         ("from blcf.demo.scenes import paste", ["blcf.demo.scenes.paste"]),
         ("from blcf.rerank import voting", ["blcf.rerank.voting"]),
-        ("import blcf.engine.hits", ["blcf.engine.hits"]),
+        ("import blcf.searching.hits", ["blcf.searching.hits"]),
         ("engine._searcher", ["_searcher"]),
     ],
 )

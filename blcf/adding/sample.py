@@ -1,0 +1,191 @@
+"""The training sample of a collection: local features of some of its pictures, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blcf.adding.kept_maps import KeptMaps
+from blcf.adding.pictures import stream_maps
+from blcf.adding.possible_words import check_possible
+from blcf.collection.settings import Settings
+from blcf.errors import BlcfError, InvalidInput
+from blcf.images import ImageList, Large
+from blcf.storage import map_file, read_json, refusals, write_json
+
+if TYPE_CHECKING:
+    from blcf.features import ConvFeatures
+
+__all__ = ["draw_sample", "none_readable"]
+
+logger = logging.getLogger(__name__)
+
+MOST_IMAGES = 4_000
+FEATURES_PER_CHANNEL = 100  # for the covariance, however few words are asked for
+SAVE_SECONDS = 300.0
+
+
+class _Sample:
+    """What was drawn so far: rows in a file that grows, and how far they reach in another.
+
+    Rows behind what the second file says are those of a run that was killed: they are cut off.
+
+    Attributes
+    ----------
+    n_done : how many of the chosen pictures were looked at
+    n_cells : how many local features they have in all
+    n_rows, n_channels : shape of what was drawn
+    """
+
+    def __init__(self, folder: Path, images: str):
+        self._rows, self._facts = folder / "sample.f16", folder / "sample.json"
+        self._images = images
+        self.n_done = self.n_cells = self.n_rows = self.n_channels = 0
+        # Where there is none, or a damaged one, it is drawn again.
+        with suppress(BlcfError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
+            facts = read_json(self._facts)
+            counts = [int(facts[name]) for name in ("n_done", "n_cells", "n_rows", "n_channels")]
+            n_bytes = 2 * counts[2] * counts[3]
+            if facts["images"] == images and min(counts) >= 0 <= _size(self._rows) - n_bytes:
+                self.n_done, self.n_cells, self.n_rows, self.n_channels = counts
+                logger.info("resuming the training of an interrupted run")
+        with refusals(self._rows):
+            folder.mkdir(exist_ok=True)
+            with open(self._rows, "ab") as file:
+                file.truncate(2 * self.n_rows * self.n_channels)
+
+    def append(self, rows: np.ndarray) -> None:
+        """Add float16 (n, n_channels), L2-normalised."""
+        with refusals(self._rows), open(self._rows, "ab") as file:
+            file.write(rows.tobytes())
+        self.n_rows += len(rows)
+        self.n_channels = rows.shape[1]
+
+    def save(self) -> None:
+        """Note how far the sample reaches."""
+        with refusals(self._rows), open(self._rows, "ab") as file:
+            os.fsync(file.fileno())
+        counts = {name: getattr(self, name) for name in ("n_done", "n_cells", "n_rows")}
+        facts = {"images": self._images, **counts, "n_channels": self.n_channels}
+        write_json(self._facts, facts)
+
+    def features(self) -> np.ndarray:
+        """All rows, a map of the file: float16 (n_rows, n_channels)."""
+        return map_file(self._rows).view(np.float16).reshape(self.n_rows, self.n_channels)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def draw_sample(
+    extractor: ConvFeatures,
+    images: ImageList,
+    settings: Settings,
+    folder: Path,
+    progress: bool,
+    large: Large | None = None,
+) -> tuple[np.ndarray, int]:
+    """A seeded sample of the local features of the interpolated maps.
+
+    It grows in a file of `folder`; how far it reaches is noted there every few minutes, when it is
+    interrupted and when it is complete. A later call over the same images goes on from there.
+
+    Returns
+    -------
+    float16 (n, n_channels), L2-normalised, a map of that file; how many local features there are
+    in all the images, estimated
+
+    Raises
+    ------
+    InvalidInput
+        Not one picture could be read.
+    StorageError
+        The disk is full.
+    """
+    chosen = _chosen(images, settings)
+    paths = [images.path(images.names[position]) for position in chosen]
+    check_possible(extractor, settings, paths, len(images))
+    sample = _Sample(folder, _digest(images))
+    # A larger collection gains little: most of its pictures are looked at once.
+    kept = KeptMaps(folder, extractor.dtype_) if len(images) <= 2 * MOST_IMAGES else None
+    first_reason, last_save = "", time.monotonic()
+    if sample.n_done < len(chosen):
+        names = [images.names[position] for position in chosen[sample.n_done :]]
+        try:
+            stream = stream_maps(extractor, images, names, "sampling", progress, large)
+            for name, picture in stream:
+                if isinstance(picture, Exception):  # it is named when it is indexed
+                    first_reason = first_reason or str(picture)
+                else:
+                    number = chosen[sample.n_done]
+                    n_features = _n_per_image(settings, extractor.n_channels_, len(chosen))
+                    _take(sample, picture.feature_map, settings, number, n_features)
+                    if kept is not None:
+                        kept.put(name, images.path(name), picture.size, picture.feature_map)
+                sample.n_done += 1
+                if time.monotonic() - last_save > SAVE_SECONDS:
+                    sample.save()
+                    last_save = time.monotonic()
+        except KeyboardInterrupt:
+            sample.save()
+            raise
+        if not sample.n_rows:
+            raise none_readable(len(chosen), images, first_reason)
+        sample.save()
+    return sample.features(), sample.n_cells * len(images) // len(chosen)
+
+
+def _chosen(images: ImageList, settings: Settings) -> list[int]:
+    """Which images are learned from: ascending positions."""
+    rng = np.random.default_rng(settings.random_state)
+    return sorted(rng.permutation(len(images))[:MOST_IMAGES].tolist())
+
+
+def none_readable(n_images: int, images: ImageList, first_reason: str) -> InvalidInput:
+    """The error where nothing can be learned from."""
+    return InvalidInput(
+        f"None of {n_images} pictures under {images.root} could be read. The first: {first_reason}"
+    )
+
+
+def _n_per_image(settings: Settings, n_channels: int, n_images: int) -> int:
+    """How many features are drawn from a picture."""
+    from blcf.vocabulary.size import LARGEST_AUTO, SAMPLED_PER_WORD
+
+    n_words = LARGEST_AUTO if settings.n_words == "auto" else int(settings.n_words)
+    n_features = max(SAMPLED_PER_WORD * n_words, FEATURES_PER_CHANNEL * n_channels)
+    return -(-n_features // n_images)
+
+
+def _take(
+    sample: _Sample, feature_map: np.ndarray, settings: Settings, number: int, n_features: int
+) -> None:
+    """Draw features of one picture, by a generator of its own: no picture hangs on another."""
+    from blcf.features.whitening import normalise_rows
+    from blcf.vocabulary import interpolate_map
+
+    large = interpolate_map(feature_map, settings.upsample)
+    features = large.reshape(len(large), -1).T  # (n, C)
+    sample.n_cells += len(features)
+    if len(features) > n_features:
+        cells = np.random.default_rng([settings.random_state, number])
+        features = features[np.sort(cells.permutation(len(features))[:n_features])]
+    sample.append(normalise_rows(features).astype(np.float16))
+
+
+def _digest(images: ImageList) -> str:
+    digest = hashlib.sha256(str(images.root).encode("utf-8", "surrogatepass"))
+    for name in images.names:
+        digest.update(b"\0" + name.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,286 @@
+"""From a picture to its words: the network, the whitening and the vocabulary of one collection."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blcf.bags import BagOfWords
+from blcf.bags.weighting import weighting_of_parts
+from blcf.collection.collection import Collection
+from blcf.collection.settings import Settings
+from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
+from blcf.storage import Place, array_digest, open_h5, write_h5
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from blcf.features import ConvFeatures, Whitening
+    from blcf.vocabulary import Vocabulary
+
+__all__ = ["Model", "write_model"]
+
+KIND, FORMAT_VERSION = "model", 1
+
+# What a manifest says of the extractor and of what was learned.
+_EXTRACTOR: dict[str, type] = {
+    **dict.fromkeys(("network", "layer", "node", "weights", "weights_digest"), str),
+    **dict.fromkeys(("n_channels", "side"), int),
+    **dict.fromkeys(("mean", "std"), list),
+}
+_LEARNED: dict[str, type] = {
+    **dict.fromkeys(("n_words", "n_components"), int),
+    **dict.fromkeys(("whitening_digest", "vocabulary_digest"), str),
+}
+
+# What of an extractor must be the same for its features to mean the same words.
+_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
+
+
+class Model:
+    """What a collection's words were made with; each part is loaded when it is first used.
+
+    Threads may use it at once, the first time too: one of them loads a part, the others wait.
+
+    Parameters
+    ----------
+    collection : whose manifest says what the parts must be
+    network : the module, for a collection that was made with one
+    weights : where the weights are now, if their file has moved
+    device, dtype : of the network, see `blcf.ConvFeatures`
+    extractor : the network, if it is loaded already
+
+    Raises
+    ------
+    FormatError
+        The manifest says of network, settings or vocabulary what none of ours does.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        *,
+        network: nn.Module | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        extractor: ConvFeatures | None = None,
+    ):
+        self.collection = collection
+        self.settings = _read_settings(collection)
+        self._network = network
+        self._weights = weights
+        self._device = device
+        self._dtype = dtype
+        self._loading = threading.RLock()
+        self._extractor = extractor
+        self._learned: tuple[Whitening, Vocabulary] | None = None
+        self._centroids: np.ndarray | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As the collection's path and options: what is loaded is loaded anew."""
+        how = (self._network, self._weights, self._device, self._dtype)
+        return _opened, (self.collection.path.absolute(), *how)
+
+    @property
+    def extractor(self) -> ConvFeatures:
+        """The network, checked to be the one that the collection was made with."""
+        with self._loading:
+            if self._extractor is None:
+                self._extractor = self._load_extractor()
+            return self._extractor
+
+    def _load_extractor(self) -> ConvFeatures:
+        from blcf.features import ConvFeatures
+
+        settings, made = self.settings, self.collection.manifest["extractor"]
+        if settings.network == "module" and self._network is None:
+            raise InvalidInput(
+                f"{self.collection.path} was made with your own {made['network']}: pass it "
+                "with network=... to SearchEngine.open."
+            )
+        weights = self._weights or settings.weights
+        if weights is not None and not Path(weights).is_file():
+            raise WeightsError(
+                f"The weights of {self.collection.path} are not at {weights}. Say where they "
+                "are now with weights=FILE (--weights FILE)."
+            )
+        extractor = ConvFeatures(
+            self._network or settings.network,
+            layer=settings.layer,
+            weights=weights,
+            side=settings.side,
+            device=self._device,
+            dtype=self._dtype,
+        )
+        now = extractor.describe()
+        for key in _IDENTITY:
+            if made[key] != now[key]:
+                raise VocabularyMismatch(
+                    f"{self.collection.path} was made with {key} {made[key]} "
+                    f"({made['weights']}), the network given has {now[key]} "
+                    f"({now['weights']}). Pass the same weights with weights=FILE "
+                    "(--weights FILE)."
+                )
+        return extractor
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether whitening and vocabulary exist."""
+        return self.collection.manifest["model"] is not None
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What the manifest says of whitening and vocabulary; an error where they are missing."""
+        if not self.is_learned:
+            raise InvalidInput(
+                f"{self.collection.path} holds no pictures yet: indexing was stopped before the "
+                "vocabulary was learned. Run the same `blcf index` again."
+            )
+        return self.collection.manifest["model"]
+
+    @property
+    def n_words(self) -> int:
+        """Size of the vocabulary."""
+        return int(self.entry["n_words"])
+
+    @property
+    def bags_of_images(self) -> BagOfWords:
+        """How the bags of whole images are made."""
+        return BagOfWords(self.n_words, weighting=self.settings.weighting)
+
+    @property
+    def bags_of_parts(self) -> BagOfWords:
+        """How the bags of queries and of windows are made."""
+        return BagOfWords(self.n_words, weighting_of_parts(self.settings.weighting))
+
+    @property
+    def whitening(self) -> Whitening:
+        """The whitening of the collection."""
+        return self._parts()[0]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of the collection."""
+        return self._parts()[1]
+
+    @property
+    def centroids(self) -> np.ndarray:
+        """The features of the words, float32 (n_words, n_components); needs no network."""
+        with self._loading:
+            if self._learned is not None:
+                return self.vocabulary.centroids_
+            if self._centroids is None:
+                path = self.collection.file(self.entry["file"])
+                with open_h5(path, KIND, FORMAT_VERSION) as file:
+                    centroids = file.group("vocabulary").array("centroids").copy()
+                self._check(path, array_digest(centroids), self.entry["vocabulary_digest"])
+                self._check_shape(path, centroids)
+                self._centroids = centroids
+            return self._centroids
+
+    def _check(self, path: Place, found: str, listed: str) -> None:
+        if found != listed:
+            raise FormatError(
+                f"{self.collection.path} lists whitening and vocabulary {listed}, "
+                f"{path.name} holds {found}. Restore both from the same copy."
+            )
+
+    def _check_shape(self, path: Place, centroids: np.ndarray) -> None:
+        listed = self.entry["n_words"], self.entry["n_components"]
+        if (centroids.dtype, centroids.shape) != (np.float32, listed):
+            raise FormatError(
+                f"{path} is damaged: expected {listed[0]} words of {listed[1]} components, got "
+                f"shape {centroids.shape}. Restore it from a copy, or index again."
+            )
+
+    def _parts(self) -> tuple[Whitening, Vocabulary]:
+        with self._loading:
+            if self._learned is None:
+                entry = self.entry
+                path = self.collection.file(entry["file"])
+                whitening, vocabulary = _read_model(path, self._device)
+                found = f"{whitening.digest_} {vocabulary.digest_}"
+                listed = f"{entry['whitening_digest']} {entry['vocabulary_digest']}"
+                self._check(path, found, listed)
+                self._check_shape(path, vocabulary.centroids_)
+                n_channels = self.collection.manifest["extractor"]["n_channels"]
+                if whitening.projection_.shape != (n_channels, entry["n_components"]):
+                    raise FormatError(f"{path} is damaged: its whitening is of other channels.")
+                self._learned = whitening, vocabulary
+            return self._learned
+
+    def encode(self, feature_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Words and norms of a raw feature map, float32 (C, h, w).
+
+        Returns
+        -------
+        assignment_map : int32 (H, W), H and W the interpolated height and width
+        norms : float32 (H, W), L2 norms of the interpolated raw features
+        """
+        return self.encode_many(feature_map[None])[0]
+
+    def encode_many(self, feature_maps: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`encode` of raw feature maps of one shape, float32 (n, C, h, w), in one go."""
+        words, norms = self.vocabulary.assign_maps(
+            feature_maps, upsample=self.settings.upsample, whitening=self.whitening
+        )
+        return list(zip(words, norms))
+
+
+def _read_settings(collection: Collection) -> Settings:
+    """The settings of a manifest, once all that it says for the engine has the right form."""
+    manifest = collection.manifest
+    for key, kinds in (("extractor", _EXTRACTOR), ("model", _LEARNED)):
+        wrong = [one for one, kind in kinds.items() if type((manifest[key] or {}).get(one)) != kind]
+        if wrong and manifest[key] is not None:
+            raise FormatError(
+                f"The manifest of {collection.path} says no {', '.join(wrong)} of its {key} that "
+                "can be used. Restore it from a copy, or index again."
+            )
+    try:
+        return Settings.from_dict(manifest["settings"])
+    except InvalidInput as error:
+        raise FormatError(
+            f"The settings of {collection.path} are none of ours. {str(error)[:300]} Restore its "
+            "manifest from a copy, or index again."
+        ) from error
+
+
+def _opened(
+    path: Path,
+    network: nn.Module | None,
+    weights: str | os.PathLike[str] | None,
+    device: str,
+    dtype: str,
+) -> Model:
+    """The model of a collection, opened where a pickled one arrives."""
+    collection = Collection.open(path)
+    return Model(collection, network=network, weights=weights, device=device, dtype=dtype)
+
+
+def write_model(path: Place, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Write the model file; gives what the manifest says of it."""
+    with write_h5(path, KIND, FORMAT_VERSION) as file:
+        whitening.write(file.create_group("whitening"))
+        vocabulary.write(file.create_group("vocabulary"))
+    return {
+        "file": path.name,
+        "n_words": vocabulary.n_words_,
+        "n_components": whitening.n_components_,
+        "whitening_digest": whitening.digest_,
+        "vocabulary_digest": vocabulary.digest_,
+    }
+
+
+def _read_model(path: Place, device: str) -> tuple[Whitening, Vocabulary]:
+    from blcf.features import Whitening
+    from blcf.vocabulary import Vocabulary
+
+    with open_h5(path, KIND, FORMAT_VERSION) as file:
+        whitening = Whitening.read(file.group("whitening"))
+        return whitening, Vocabulary.read(file.group("vocabulary"), device)

@@ -1,0 +1,73 @@
+"""Every setting of a collection, with its default; the command line reads these."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from blcf.bags.weighting import check_weighting
+from blcf.checks import check_bool, check_choice, check_numbers
+from blcf.errors import InvalidInput
+
+__all__ = ["VOCABULARIES", "Settings"]
+
+VOCABULARIES = ("auto", "generic", "own")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a collection is made with; fixed when it is created and kept in its manifest.
+
+    The defaults are measured: see benchmarks/accuracy.md.
+
+    Attributes
+    ----------
+    network, layer, weights : of the features, see `blcf.ConvFeatures`; the default network is the
+        small one that the package carries
+    side : longer side of the pictures, in pixels, from 32 to 8192
+    upsample : factor of bilinear interpolation of the maps, from 1 to 8
+    n_components : of the whitening, from 1 to 16,384 (no more than there are channels), None for
+        all channels
+    n_words : of the vocabulary, from 1 to 10,000,000, no more than the pictures of the first `add`
+        have local features; or "auto"
+    vocabulary : "own" is learned from the collection, "generic" comes with the package (for
+        blcf-lite), "auto" is generic for a collection that begins with fewer than 10 pictures,
+        where it fits the other settings
+    weighting : spatial weights of the collection's images, see `blcf.bags.spatial_weights`
+    idf, sqrt : of the bags, see `blcf.InvertedFile`
+    random_state : seed of the training sample and of k-means, from 0 to 4,294,967,295
+    """
+
+    network: str = "blcf-lite"
+    layer: str | None = None
+    weights: str | None = None
+    side: int = 384
+    upsample: int = 2
+    n_components: int | None = 128
+    n_words: int | str = "auto"
+    vocabulary: str = "auto"
+    weighting: str = "norm"
+    idf: bool = True
+    sqrt: bool = True
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("network", "layer", "weights"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name == "network"):
+                raise InvalidInput(f"Expected {name} to be a name, got {value!r}.")
+        check_weighting(self.weighting)
+        check_numbers(self)
+        check_choice("vocabulary", self.vocabulary, VOCABULARIES)
+        for name in ("idf", "sqrt"):
+            check_bool(name, getattr(self, name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """Settings from a manifest; what a later version added is ignored."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})

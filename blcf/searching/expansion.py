@@ -1,0 +1,91 @@
+"""The third stage of a search: the query and its trusted hits to a better query."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from blcf.expansion import average_query, discriminative_query, trusted_hits
+from blcf.index import InvertedFile
+from blcf.records import Ranking
+from blcf.searching.options import SearchOptions
+from blcf.searching.outcome import Cells, Outcome
+from blcf.searching.reranker import Reranker
+from blcf.searching.searchable import Searchable
+
+__all__ = ["CHANCE_DEPTH", "expand"]
+
+CHANCE_DEPTH = 100  # hits that `trusted_hits` wants to see
+N_NEGATIVES = 200  # of the end of the ranking, for "svm"
+VERIFIED_WORDS = 8  # that agree: 70 % of the hits that pass are true, of all 27 % (logos)
+
+
+def expand(
+    searchable: Searchable,
+    options: SearchOptions,
+    reranker: Reranker,
+    vector: sp.csr_matrix,
+    outcome: Outcome,
+) -> sp.csr_matrix:
+    """The expanded query; the query itself where no hit may be trusted.
+
+    Parameters
+    ----------
+    vector : of the query, CSR float64 (1, n_words)
+    outcome : its hits, and what reranking found in them
+    """
+    index, ranking, found = searchable.index, outcome.ranking, outcome.found
+    scores = _cosines(outcome)
+    rows = _trusted(ranking, scores, options, reranker)[: options.n_expand]
+    if not rows.size:
+        return vector
+    ids = ranking.ids[rows].tolist()
+    windows = {one: found[one].cells for one in ids if one in found}
+    hits = index.weigh(_bags(searchable, ids, windows if options.expand == "local" else {}))
+    if options.expand_by == "alpha":
+        return average_query(vector, hits, scores[rows], alpha=options.alpha)
+    if options.expand_by == "svm":
+        negatives = _last(vector, ids, index)
+        if negatives:
+            negative_bags = index.weigh(_bags(searchable, negatives, {}))
+            return discriminative_query(sp.vstack([vector, hits]), negative_bags)
+    return average_query(vector, hits)
+
+
+def _cosines(outcome: Outcome) -> np.ndarray:
+    """The scores without the inliers that they may count: float32 (n,)."""
+    found, ids = outcome.found, outcome.ranking.ids.tolist()
+    n_inliers = [found[image_id].n_inliers if image_id in found else 0 for image_id in ids]
+    return outcome.ranking.scores - np.array(n_inliers, dtype=np.float32)
+
+
+def _trusted(
+    ranking: Ranking, scores: np.ndarray, options: SearchOptions, reranker: Reranker
+) -> np.ndarray:
+    """Rows of the ranking that may take part."""
+    if options.guard == "none":
+        return np.arange(min(len(ranking), options.n_expand))
+    if options.guard == "scores":
+        return np.flatnonzero(trusted_hits(scores[:CHANCE_DEPTH]))
+    ids = [int(image_id) for image_id in ranking.ids[: options.depth]]
+    return np.flatnonzero([one.n_words >= VERIFIED_WORDS for one, _ in reranker.verified(ids)])
+
+
+def _last(vector: sp.csr_matrix, positives: list[int], index: InvertedFile) -> list[int]:
+    """The last images that share a word with the query."""
+    ranking = index.search(vector, index.n_images, weighed=True)
+    ids = ranking.ids[ranking.scores > 0].tolist()[-N_NEGATIVES:]
+    return [image_id for image_id in ids if image_id not in set(positives)]
+
+
+def _bags(
+    searchable: Searchable, ids: list[int], windows: dict[int, Cells]
+) -> sp.csr_matrix:
+    """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
+    snapshot, rows = searchable.snapshot, []
+    for image_id in ids:
+        words, norms = snapshot.words(image_id), snapshot.norms(image_id)
+        cells = windows.get(image_id)
+        bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
+        rows.append(bags.encode(words, cells=cells, norms=norms))
+    return sp.vstack(rows, format="csr")

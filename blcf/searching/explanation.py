@@ -1,0 +1,104 @@
+"""Why a hit has its score: the evidence, for each way in which a score is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from blcf.bags import eighths, spatial_weights
+from blcf.index import InvertedFile
+from blcf.index.approximate import promising_words
+from blcf.records import Evidence, Query
+from blcf.rerank import Verified, join_evidence, pyramid_parts, region_evidence, scaled
+from blcf.searching.options import SearchOptions
+from blcf.searching.outcome import Outcome
+from blcf.searching.reranker import quarters_of
+from blcf.searching.searchable import Searchable
+
+__all__ = ["explain"]
+
+TINY = 1e-12  # a sum of nothing
+
+
+def explain(
+    searchable: Searchable,
+    options: SearchOptions,
+    queries: Sequence[Query],
+    outcome: Outcome,
+    row: int,
+) -> Evidence:
+    """The evidence of a hit, which sums to its score.
+
+    Parameters
+    ----------
+    queries : the examples; their views are numbered one after the other
+    outcome : of the search
+    row : of its ranking
+    """
+    index, snapshot, vector = searchable.index, searchable.snapshot, outcome.vector
+    image_id = int(outcome.ranking.ids[row])
+    found = outcome.found.get(image_id)
+    words, norms = snapshot.words(image_id), snapshot.norms(image_id)
+    views = [view for query in queries for view in query.views]
+
+    def region(wanted: sp.csr_matrix, weights: np.ndarray, cells, shown=views, share=1.0):
+        dense = wanted.toarray()[0] * index.idf_
+        return region_evidence(
+            shown, dense, index.idf_, words, weights, cells=cells, sqrt=index.sqrt, share=share
+        )
+
+    if found is None or found.is_whole:
+        weighting = searchable.bags_of_images.weighting
+        weights = eighths(spatial_weights(weighting, words.shape, norms))
+        evidence = region(_looked_at(vector, index, options.approximate), weights, None)
+    elif found.weights is not None:
+        evidence = region(vector, found.weights, None)
+    else:
+        weights = spatial_weights(searchable.bags_of_parts.weighting, words.shape, norms)
+        if outcome.quarters is None:
+            evidence = region(vector, weights, found.cells)
+        else:
+            vectors = [vector, *(outcome.quarters[quarter] for quarter in range(4))]
+            quarters = [quarters_of(view) or [view] * 4 for view in views]
+            regions = zip(vectors, [views, *zip(*quarters)], pyramid_parts(found.cells))
+            evidence = join_evidence(
+                [
+                    region(row, weights, cells, shown, share)
+                    for row, shown, (share, cells) in regions
+                ]
+            )
+    if found is not None and found.inliers is not None:
+        evidence = join_evidence([evidence, _inliers(found.inliers, queries, evidence)])
+    # Rounding to float32, and the cap on hits that were not looked at.
+    score = float(outcome.ranking.scores[row])
+    return scaled(evidence, score) if abs(evidence.score) > TINY else evidence
+
+
+def _looked_at(
+    vector: sp.csr_matrix, index: InvertedFile, approximate: float | None
+) -> sp.csr_matrix:
+    """The vector without the words that an approximate search leaves out."""
+    if approximate is None:
+        return vector
+    kept = promising_words(vector.data, index.df[vector.indices], approximate)
+    row = np.where(kept, vector.data, 0), vector.indices, vector.indptr
+    return sp.csr_matrix(row, shape=vector.shape)
+
+
+def _inliers(
+    inliers: tuple[Verified, int], queries: Sequence[Query], like: Evidence
+) -> Evidence:
+    """One for each pair of cells that agrees with the transform."""
+    verified, example = inliers
+    view = sum(len(query.views) for query in queries[:example])
+    views = np.full((verified.n_inliers, 1), view, dtype=np.int32)
+    return Evidence(
+        verified.words,
+        np.hstack([views, verified.query_cells]).astype(np.int32),
+        verified.image_cells,
+        np.ones(verified.n_inliers),
+        like.query_shapes,
+        like.image_shape,
+    )

@@ -1,0 +1,289 @@
+"""The hits of a search: a ranking that knows its query, can say why, and shows itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from blcf.checks import needs
+from blcf.errors import InvalidInput, UnreadableImage
+from blcf.images import as_image, display_name
+from blcf.images.thumbnails import Thumbnails
+from blcf.records import Evidence, Hit, Query, Ranking
+from blcf.searching.notebook import MOST, hits_html
+from blcf.searching.options import SearchOptions
+from blcf.searching.queries import Asked, Shown
+from blcf.searching.searcher import Answer, Searcher
+
+if TYPE_CHECKING:
+    import pandas
+
+    from blcf.visualization import ShownFigure
+
+__all__ = ["Hits"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Hits(Ranking):
+    """A ranking with its query.
+
+    It can be pickled and copied: names, scores, ids, boxes, paths, the query and its box. Evidence
+    needs the engine, and is not there in what was pickled.
+
+    Attributes
+    ----------
+    paths : list of Path, where the images were when they were indexed
+    asked : the examples and their pictures
+    answer : what the ranking was made of
+    rows : int (n,), the rows of the answer's ranking that these are
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    asked: Asked = field(default_factory=lambda: Asked((), ()))
+    answer: Answer | None = None
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @classmethod
+    def find(
+        cls,
+        searcher: Searcher,
+        asked: Asked,
+        options: SearchOptions,
+        negatives: Sequence[Query] = (),
+    ) -> Hits:
+        """Search; `negatives` are examples of what is not meant."""
+        answer = searcher.answer(asked.queries, options, negatives)
+        ranking, snapshot = answer.ranking, searcher.searchable.snapshot
+        return cls(
+            ranking.names,
+            ranking.scores,
+            ranking.ids,
+            ranking.boxes,
+            paths=[snapshot.image_path(int(image_id)) for image_id in ranking.ids],
+            asked=asked,
+            answer=answer,
+            rows=np.arange(len(ranking)),
+        )
+
+    @property
+    def query(self) -> Shown:
+        """The picture of the first example, as it was given, or its path."""
+        return self.asked.pictures[0] if self.asked.pictures else None
+
+    @property
+    def query_box(self) -> np.ndarray | None:
+        """The box around the object in it: float32 (4,), xyxy, pixels, or None."""
+        return self.asked.queries[0].box if self.asked.queries else None
+
+    @overload
+    def __getitem__(self, position: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Hits: ...
+
+    def __getitem__(self, position: int | slice) -> Hit | Hits:
+        if not isinstance(position, slice):
+            hit = super().__getitem__(position)
+            if self.answer is None:
+                return hit
+            boxes = self.answer.boxes.get(int(self.ids[position]))
+            explain = partial(self.answer.explain, int(self.rows[position]))
+            return Hit(hit.name, hit.score, hit.box, boxes, explain)
+        part = super().__getitem__(position)
+        return Hits(
+            part.names,
+            part.scores,
+            part.ids,
+            part.boxes,
+            paths=self.paths[position],
+            asked=self.asked,
+            answer=self.answer,
+            rows=self.rows[position],
+        )
+
+    def __repr__(self) -> str:
+        rows = [
+            f"  {rank:3d}  {hit.score:.4f}  {_edges(hit.box):20s}  {display_name(hit.name)}"
+            for rank, hit in enumerate(self[:10], start=1)
+        ]
+        rest = [f"  ... {len(self) - 10} more"] if len(self) > 10 else []
+        return "\n".join([f"Hits of {len(self)} images", *rows, *rest])
+
+    def _repr_html_(self) -> str:
+        """The query and the first hits with their boxes, for a notebook."""
+        head = self[:MOST]
+        return hits_html(self.query, self.query_box, list(zip(head, head.paths)), len(self))
+
+    def plot(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        n_hits: int = 9,
+        *,
+        thumbnails: Thumbnails | None = None,
+    ) -> ShownFigure:
+        """Draw the query with its box and the best hits with boxes and scores.
+
+        Parameters
+        ----------
+        path : where to write the picture (its ending names the format), optional
+        n_hits : how many hits
+        thumbnails : small versions of pictures that were made before, optional
+
+        Returns
+        -------
+        a matplotlib Figure, which a notebook shows
+        """
+        with needs("matplotlib", "Drawing"):
+            from blcf.visualization import plot_ranking
+
+        # Small ones: a hundred photographs as they are do not fit into memory.
+        thumbnails = Thumbnails() if thumbnails is None else thumbnails
+        query, small = thumbnails[self.query], [thumbnails[one] for one in self.paths[:n_hits]]
+        hits = [
+            Hit(display_name(hit.name), hit.score, one.scaled(hit.box), one.scaled(hit.boxes))
+            for hit, one in zip(self[:n_hits], small)
+        ]
+        pictures = [one.picture for one in small]
+        box = query.scaled(self.query_box)
+        return plot_ranking(query.picture, box, hits, pictures, path=path)
+
+    def picture_evidence(self, row: int = 0) -> Evidence:
+        """`Hit.evidence` with the query's pictures for examples, whatever sizes they came in."""
+        n_views = [len(query.views) for query in self.asked.queries]
+        return _by_picture(self[row].evidence(), n_views)
+
+    def plot_evidence(
+        self,
+        row: int = 0,
+        path: str | os.PathLike[str] | None = None,
+        n_lines: int = 40,
+    ) -> ShownFigure:
+        """Draw why a hit has its score: matched cells joined, heat over query and image.
+
+        Parameters
+        ----------
+        row : which hit, 0 for the first
+        path : where to write the picture, optional
+        n_lines : how many pairs of cells are joined
+
+        Returns
+        -------
+        a matplotlib Figure, which a notebook shows
+
+        Raises
+        ------
+        InvalidInput
+            No such hit; or hits that were pickled, or whose engine is closed.
+        """
+        with needs("matplotlib", "Drawing"):
+            from blcf.visualization import plot_evidence
+
+        if not -len(self) <= row < len(self):
+            raise InvalidInput(f"Expected a hit from 0 to {len(self) - 1}, got {row}.")
+        hit = self[row]
+        return plot_evidence(
+            [_picture(picture) for picture in self.asked.pictures],
+            [query.box for query in self.asked.queries],
+            _picture(self.paths[row]),
+            hit.box,
+            self.picture_evidence(row),
+            name=display_name(hit.name),
+            n_lines=n_lines,
+            path=path,
+        )
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Plain values, one per hit: rank, name, score, box (or None), path.
+
+        Where several boxes of a hit were found, `boxes` lists all of them.
+        """
+        return [
+            {
+                "rank": rank,
+                "name": hit.name,
+                "score": round(hit.score, 6),
+                "box": None if hit.box is None else _rounded(hit.box),
+                **(
+                    {"boxes": [_rounded(box) for box in hit.boxes]}
+                    if hit.boxes is not None and len(hit.boxes) > 1
+                    else {}
+                ),
+                "path": str(path),
+            }
+            for rank, (hit, path) in enumerate(zip(self, self.paths), start=1)
+        ]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A table with a row per hit: rank, name, score, x1, y1, x2, y2 and path.
+
+        The edges of the (best) box are in pixels, and NaN where a hit has none.
+
+        Raises
+        ------
+        InvalidInput
+            pandas is not installed.
+        """
+        with needs("pandas", "A table of hits"):
+            import pandas
+        boxes = np.full((len(self), 4), np.nan) if self.boxes is None else self.boxes
+        edges = boxes.astype(np.float64).T
+        return pandas.DataFrame(
+            {
+                "rank": np.arange(1, len(self) + 1),
+                "name": pandas.Series(self.names, dtype=object),  # not all are valid Unicode
+                "score": self.scores.astype(np.float64),
+                **dict(zip(("x1", "y1", "x2", "y2"), edges)),
+                "path": pandas.Series([str(path) for path in self.paths], dtype=object),
+            }
+        )
+
+
+def _edges(box: np.ndarray | None) -> str:
+    return "-" if box is None else ",".join(f"{edge:.0f}" for edge in box)
+
+
+def _rounded(box: np.ndarray) -> list[float]:
+    return [round(float(edge), 1) for edge in box]
+
+
+def _by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:
+    """The same with cells of pictures in place of cells of their views, in the finest map."""
+    ends = np.cumsum(n_views)
+    picture_of = np.repeat(np.arange(len(n_views)), n_views)
+    finest = [
+        max(evidence.query_shapes[end - n : end], key=lambda shape: shape[0] * shape[1])
+        for end, n in zip(ends, n_views)
+    ]
+    cells = evidence.query_cells.copy()
+    shown = cells[:, 0] >= 0
+    views = cells[shown, 0]
+    old = np.array(evidence.query_shapes)[views]  # (n, 2), h and w
+    new = np.array(finest)[picture_of[views]]
+    cells[shown, 0] = picture_of[views]
+    for column, axis in ((1, 1), (2, 0)):
+        middles = (cells[shown, column] + 0.5) / old[:, axis]
+        cells[shown, column] = (middles * new[:, axis]).astype(cells.dtype)
+    return Evidence(
+        evidence.words,
+        cells,
+        evidence.image_cells,
+        evidence.contributions,
+        tuple(finest),
+        evidence.image_shape,
+    )
+
+
+def _picture(source: Shown) -> np.ndarray | str:
+    """A picture, or the reason why it cannot be shown."""
+    if source is None:
+        return "the query has none"
+    try:
+        return as_image(source)
+    except UnreadableImage as error:
+        return error.reason or str(error)

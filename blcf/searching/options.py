@@ -1,0 +1,157 @@
+"""Every option of a search, with its default; the command line reads these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blcf.checks import check_bool, check_choice, check_known, check_numbers
+from blcf.errors import InvalidInput
+
+__all__ = [
+    "EXPANSIONS",
+    "EXPANSION_RULES",
+    "FUSIONS",
+    "GUARDS",
+    "NEGATIVE_RULES",
+    "VERIFICATIONS",
+    "WINDOWS",
+    "SearchOptions",
+]
+
+WINDOWS = ("votes", "grid", "all", "coarse")
+VERIFICATIONS = ("none", "boxes", "inliers")
+EXPANSIONS = ("none", "global", "local")
+EXPANSION_RULES = ("average", "alpha", "svm")
+GUARDS = ("scores", "verified", "none")
+FUSIONS = ("average", "max")
+NEGATIVE_RULES = ("rocchio", "svm")
+
+_CHOICES = {
+    "windows": WINDOWS,
+    "verify": VERIFICATIONS,
+    "expand": EXPANSIONS,
+    "expand_by": EXPANSION_RULES,
+    "guard": GUARDS,
+    "fusion": FUSIONS,
+    "negatives_by": NEGATIVE_RULES,
+}
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a search is done. The defaults are measured: see benchmarks/accuracy.md.
+
+    What a number may be is in `blcf.bounds.BOUNDS`; any other is an `InvalidInput`.
+
+    Attributes
+    ----------
+    k : how many hits, from 1 to 1,000,000,000
+
+    rerank : whether the best `depth` are reranked by their best window, which gives them boxes
+    depth : how many hits are reranked, from 1 to 1,000,000; the paper: 100
+    windows : how the window is found: "votes", where the query's words vote for the place and
+        the size of the object, see `blcf.rerank.Voting`; or the window of the largest cosine of
+        "grid" (the paper's), "all" positions and sizes, or these "coarse"ly, see
+        `blcf.LocalSearch`. The score is the window's cosine in every case.
+    shares : of the grid: sizes of the windows as parts of a side of the map, each from 1 to 32,
+        at most 8; the paper: (1, 2, 4)
+    min_side : cells of a side of a window at least, from 1 to 1024, for "grid", "all" and "coarse"
+    pyramid : whether the score is that of the paper's spatial pyramid (of the grid, or of the
+        voted window)
+    keep_whole : whether a reranked hit scores at least what its whole picture does, so that the
+        ranking stays in order behind the reranked part. The paper: False; hits that were not
+        looked at then score at most what the last reranked one does.
+    verify : geometric verification of the reranked hits, see `blcf.rerank.GeometricVerification`:
+        "none"; "boxes", where a transform is found its box is the window; "inliers", and the
+        number of its inliers is added to the score
+    n_boxes : how many boxes a hit has at most, where the object is there several times, from 1 to
+        100; one without votes
+
+    expand : query expansion: "none", with "global" (whole images) or "local" (best windows) hits
+    expand_by : "average"; "alpha", weighed by score ** `alpha`; "svm", a linear classifier of the
+        hits against the end of the ranking (DQE)
+    alpha : the power of the scores by which "alpha" weighs, from 0 to 100
+    n_expand : how many hits take part at most, from 1 to 1000; the paper: 10
+    rerank_again : whether the hits of the expanded query are reranked too, which gives them
+        boxes; the paper: False
+    rounds : how many times the query is expanded, from 1 to 20
+    guard : which hits may take part: "scores", those clearly above chance, see
+        `blcf.expansion.trusted_hits`; "verified", those with a transform of 8 words or more;
+        "none", all (the paper)
+
+    query_side : longer side, in pixels, to which the query picture is resized, from 32 to 8192;
+        None takes the collection's. Smaller where the object fills the query and is small in the
+        collection. Frames of the collection are looked at as they were indexed, whatever this and
+        the next two
+    query_scales : the query picture is looked at in these sizes, relative to `query_side`, each
+        from 0.1 to 4, at most 16
+    query_flip : whether it is looked at in a mirror as well
+    fusion : of several examples: "average", one query of all; "max", a ranking each, and the best
+        score of an image
+    negatives_by : of examples of what is not wanted: "rocchio", less `gamma` times their mean;
+        "svm", a linear classifier
+    gamma : how many times "rocchio" takes their mean off, from 0 to 100
+
+    approximate : None ranks exactly; a share of the query, above 0, at most 1, leaves out the
+        words that cost the most for what they promise; scores are then those of the other words,
+        see `blcf.InvertedFile.search`
+    """
+
+    k: int = 100
+    rerank: bool = True
+    depth: int = 100
+    windows: str = "votes"
+    shares: Sequence[int] = (1, 2)
+    min_side: int = 1
+    pyramid: bool = False
+    keep_whole: bool = True
+    verify: str = "none"
+    n_boxes: int = 1
+    expand: str = "none"
+    expand_by: str = "average"
+    alpha: float = 1.0
+    n_expand: int = 10
+    rerank_again: bool = True
+    rounds: int = 1
+    guard: str = "scores"
+    query_side: int | None = None
+    query_scales: Sequence[float] = (1.0, 0.35, 0.5, 0.7, 1.4)
+    query_flip: bool = False
+    fusion: str = "average"
+    negatives_by: str = "rocchio"
+    gamma: float = 0.25
+    approximate: float | None = None
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        for name in ("rerank", "rerank_again", "pyramid", "keep_whole", "query_flip"):
+            check_bool(name, getattr(self, name))
+        if self.expand is None:
+            raise InvalidInput(
+                "Expected expand to be 'none', 'global' or 'local', got None. No query expansion "
+                "is expand='none'."
+            )
+        for name, choices in _CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
+        if self.pyramid and self.windows in ("all", "coarse"):
+            raise InvalidInput(
+                f"Expected windows to be votes or grid with the pyramid, got {self.windows!r}."
+            )
+
+    @property
+    def expands(self) -> bool:
+        """Whether query expansion is asked for."""
+        return self.expand != "none"
+
+    @property
+    def verifies(self) -> bool:
+        """Whether geometric verification is asked for."""
+        return self.verify != "none" or (self.expands and self.guard == "verified")
+
+    @classmethod
+    def from_keywords(cls, values: dict[str, Any]) -> SearchOptions:
+        """Options from a caller's keywords; an unknown one is an error with the near name."""
+        check_known(cls, values)
+        return cls(**values)

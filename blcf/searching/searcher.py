@@ -1,0 +1,180 @@
+"""One search through the stages: rank, rerank by windows, expand, rank again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from blcf.errors import InvalidInput
+from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
+from blcf.records import Evidence, Query, Ranking
+from blcf.searching.expansion import CHANCE_DEPTH, expand
+from blcf.searching.explanation import explain
+from blcf.searching.options import SearchOptions
+from blcf.searching.outcome import Outcome
+from blcf.searching.reranker import Reranker
+from blcf.searching.searchable import Searchable
+
+__all__ = ["Answer", "Searcher"]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A ranking, and what it was made of.
+
+    Attributes
+    ----------
+    ranking : of at most k hits
+    vector : CSR float64 (1, n_words), what was searched for at last; of several rankings that
+        were fused, that of the first
+    boxes : {image: float32 (n, 4)}, xyxy, pixels: all places of the object in the images that
+        were localised
+    evidence : gives the evidence of a row of the ranking
+    """
+
+    ranking: Ranking
+    vector: sp.csr_matrix
+    boxes: dict[int, np.ndarray]
+    evidence: Callable[[int], Evidence]
+
+    def explain(self, row: int) -> Evidence:
+        """The evidence of a row of the ranking."""
+        return self.evidence(row)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Evidence looks into the collection, which does not go with what is pickled.
+        return Answer, (self.ranking, self.vector, self.boxes, _left_behind)
+
+    def __deepcopy__(self, memo: Any) -> Answer:
+        return self  # nobody changes it
+
+
+def _left_behind(row: int) -> Evidence:
+    raise InvalidInput(
+        "The evidence of hits stays with the engine that found them: these were pickled. Search "
+        "again to see why they have their scores."
+    )
+
+
+class Searcher:
+    """The search over a snapshot of a collection; safe to use from several threads.
+
+    Parameters
+    ----------
+    searchable : what is searched
+    """
+
+    def __init__(self, searchable: Searchable):
+        self.searchable = searchable
+
+    def search(
+        self,
+        query: Query | Sequence[Query],
+        options: SearchOptions,
+        negatives: Sequence[Query] = (),
+    ) -> Ranking:
+        """The ranking of `answer`."""
+        return self.answer(query, options, negatives).ranking
+
+    def answer(
+        self,
+        query: Query | Sequence[Query],
+        options: SearchOptions,
+        negatives: Sequence[Query] = (),
+    ) -> Answer:
+        """Search with one or several examples of an object.
+
+        Parameters
+        ----------
+        query : the examples
+        options : how
+        negatives : examples of what is not meant
+        """
+        queries = [query] if isinstance(query, Query) else list(query)
+        if not queries:
+            raise InvalidInput("Expected one example of the object or more, got none.")
+        if options.fusion == "average" or len(queries) == 1:
+            return self._answer(queries, options, negatives)
+        answers = [self._answer([one], options, negatives) for one in queries]
+        ranking, sources = fuse_rankings([one.ranking for one in answers])
+        rows = [
+            {int(image_id): row for row, image_id in enumerate(one.ranking.ids)} for one in answers
+        ]
+
+        def evidence(row: int) -> Evidence:
+            source, image_id = int(sources[row]), int(ranking.ids[row])
+            part = answers[source].evidence(rows[source][image_id])
+            return _among(part, source, queries)
+
+        boxes: dict[int, np.ndarray] = {}
+        for image_id, source in zip(ranking.ids.tolist(), sources.tolist()):
+            if image_id in answers[source].boxes:
+                boxes[image_id] = answers[source].boxes[image_id]
+        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence)
+
+    def _answer(
+        self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
+    ) -> Answer:
+        searchable = self.searchable
+        reranker = Reranker(searchable, queries, options)
+        vector = self._vector(queries, negatives, options)
+        # The expansion needs its hits, and their windows, however few are asked for.
+        depth = max(options.k, options.depth if options.rerank or options.expand == "local" else 0)
+        if options.expands:
+            depth = max(depth, options.n_expand, CHANCE_DEPTH)
+        outcome = self._rank(vector, depth, options)
+        if options.rerank or options.expand == "local":
+            outcome = reranker.rerank(outcome)
+        n_rounds = options.rounds if options.expands else 0
+        for number in range(n_rounds):
+            expanded = expand(searchable, options, reranker, vector, outcome)
+            outcome = self._rank(expanded, depth, options)
+            # A further round needs windows again, whether they are shown or not.
+            is_last = number + 1 == n_rounds
+            again = options.rerank_again if is_last else True
+            if (options.rerank and again) or (options.expand == "local" and not is_last):
+                outcome = reranker.rerank(outcome)
+        outcome = replace(outcome, ranking=outcome.ranking[: options.k])
+        boxes = {image_id: one.boxes for image_id, one in outcome.found.items()}
+        evidence = partial(explain, searchable, options, queries, outcome)
+        return Answer(outcome.ranking, outcome.vector, boxes, evidence)
+
+    def _rank(self, vector: sp.csr_matrix, depth: int, options: SearchOptions) -> Outcome:
+        """The first images of the inverted file."""
+        index, share = self.searchable.index, options.approximate
+        return Outcome(vector, index.search(vector, depth, weighed=True, approximate=share))
+
+    def _vector(
+        self, queries: Sequence[Query], negatives: Sequence[Query], options: SearchOptions
+    ) -> sp.csr_matrix:
+        """What to search for: CSR float64 (1, n_words)."""
+        positive = self._joint(queries)
+        if not negatives:
+            return positive
+        wanted = sp.vstack([self._joint([one]) for one in queries])
+        unwanted = sp.vstack([self._joint([one]) for one in negatives])
+        if options.negatives_by == "svm":
+            return discriminative_query(wanted, unwanted)
+        return rocchio_query(positive, unwanted, gamma=options.gamma, clip=False)
+
+    def _joint(self, queries: Sequence[Query]) -> sp.csr_matrix:
+        """One vector of all views of all examples; each view counts alike."""
+        bags = sp.vstack([view.bag for query in queries for view in query.views], format="csr")
+        vectors = self.searchable.index.weigh(bags)
+        return vectors if bags.shape[0] == 1 else joint_query(vectors)
+
+
+def _among(part: Evidence, source: int, queries: Sequence[Query]) -> Evidence:
+    """Evidence of one example of several, its views counted among those of all."""
+    before = sum(len(query.views) for query in queries[:source])
+    cells = part.query_cells.copy()
+    cells[cells[:, 0] >= 0, 0] += before
+    shapes = tuple(view.assignment_map.shape for query in queries for view in query.views)
+    return Evidence(
+        part.words, cells, part.image_cells, part.contributions, shapes, part.image_shape
+    )

@@ -1,0 +1,105 @@
+"""From a picture and the regions in it to queries: in several sizes through the network, to bags.
+
+Pictures of one shape share a batch, whichever query they are of; a query comes out as it does alone
+(see `blcf.ConvFeatures.extract_resized`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from blcf.bags import BagOfWords, eighths, spatial_weights
+from blcf.checks import SIDES
+from blcf.collection import Model
+from blcf.images import resize_image
+from blcf.records import Query, View
+from blcf.searching.options import SearchOptions
+from blcf.searching.regions import Region
+
+__all__ = ["Look", "describe_looks", "look_at", "make_view", "query_sides"]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A picture, or its mirror image, in the sizes in which the network looks at it.
+
+    Attributes
+    ----------
+    size : (width, height) of the picture, pixels
+    resized : uint8 (height, width, 3), one of each size
+    regions : of the picture
+    """
+
+    size: tuple[int, int]
+    resized: list[np.ndarray]
+    regions: list[Region]
+
+
+def query_sides(side: int, options: SearchOptions) -> list[int]:
+    """The longer sides, in pixels, that a query picture is looked at in; each once."""
+    side = options.query_side or side
+    least, most = SIDES
+    sides = (min(max(round(side * float(scale)), least), most) for scale in options.query_scales)
+    return list(dict.fromkeys(sides))
+
+
+def look_at(
+    image: np.ndarray, regions: Sequence[Region], side: int, options: SearchOptions
+) -> list[Look]:
+    """A picture as it will go through the network, and its mirror image where that is asked for.
+
+    Parameters
+    ----------
+    image : uint8 (height, width, 3) RGB
+    regions : from `Region.on`
+    side : of the collection's pictures, pixels
+    """
+    size = (image.shape[1], image.shape[0])
+    pictures = [(image, list(regions))]
+    if options.query_flip:
+        flipped = np.ascontiguousarray(image[:, ::-1])
+        pictures.append((flipped, [region.mirrored(size[0]) for region in regions]))
+    sides = query_sides(side, options)
+    return [Look(size, [resize_image(one, to) for to in sides], found) for one, found in pictures]
+
+
+def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
+    """For each look the queries of its regions; the pictures go through the network together."""
+    if not looks:  # no network is loaded
+        return []
+    bags_of_parts = model.bags_of_parts
+    maps = iter(model.extractor.extract_resized([one for look in looks for one in look.resized]))
+    queries = []
+    for look in looks:
+        encoded = [model.encode(next(maps)) for _ in look.resized]
+        queries.append(
+            [
+                Query(
+                    tuple(make_view(bags_of_parts, *one, region, look.size) for one in encoded),
+                    look.size,
+                    region.bounds(look.size),
+                )
+                for region in look.regions
+            ]
+        )
+    return queries
+
+
+def make_view(
+    bags_of_parts: BagOfWords,
+    words: np.ndarray,
+    norms: np.ndarray,
+    region: Region,
+    size: tuple[int, int],
+) -> View:
+    """The view of a region of a picture, from the words and the norms of the picture's cells."""
+    covered = region.weights(words.shape, size)
+    weighting = bags_of_parts.weighting
+    weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
+    if not weights.any():  # an object in the dark of a bright picture: its own norms tell apart
+        norms = norms * (covered > 0)
+        weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
+    return View(words, weights, bags_of_parts.encode(words, norms=norms, region=covered))

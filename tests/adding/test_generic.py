@@ -1,0 +1,104 @@
+"""The vocabulary of the package: when a collection takes it, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiles
+
+from blcf import ConvFeatures, SearchEngine, Settings, Vocabulary, Whitening
+from blcf.adding import generic
+from blcf.adding.generic import PACKAGED, read_generic, takes_generic, write_generic
+from blcf.errors import FormatError, InvalidInput
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return ConvFeatures(side=96, device="cpu")
+
+
+def test_it_belongs_to_the_network_of_the_package(extractor):
+    assert takes_generic(extractor, Settings(vocabulary="generic"), 1)
+    whitening, vocabulary = read_generic("cpu")
+    assert whitening.projection_.shape == (extractor.n_channels_, Settings.n_components)
+    assert 10_000 <= vocabulary.n_words_ <= 25_000
+    assert vocabulary.centroids_.dtype == np.float32
+    assert np.array_equal(
+        vocabulary.centroids_, vocabulary.centroids_.astype(np.float16).astype(np.float32)
+    )
+
+
+def test_one_picture_is_a_collection(scenes, tmp_path):
+    engine = SearchEngine.create(tmp_path / "c.blcf", device="cpu", side=128)
+    assert engine.add(scenes / "00.png", progress=False).n_added == 1
+    assert engine.info()["model"]["vocabulary"] == "generic"
+    assert engine.info()["extractor"]["network"] == "blcf-lite"
+    (hit,) = engine.search(scenes / "00.png", query_scales=(1,))  # idf would be 0 everywhere
+    assert (hit.name, hit.score) == ("00.png", pytest.approx(1, abs=1e-3))
+    engine.add(scenes, progress=False)  # grows, and keeps the words it began with
+    assert (len(engine), engine.info()["model"]["vocabulary"]) == (12, "generic")
+    assert engine.search(scenes / "03.png", k=1)[0].name == "03.png"
+    again = SearchEngine.open(tmp_path / "c.blcf", device="cpu")
+    assert again.search(scenes / "03.png", k=1)[0].name == "03.png"
+    assert not (tmp_path / "c.blcf" / "training").exists()
+
+
+def test_the_rule(extractor, monkeypatch):
+    monkeypatch.setattr(generic, "FEWEST_TO_LEARN", 12)
+    auto = Settings()
+    assert takes_generic(extractor, auto, 11) and not takes_generic(extractor, auto, 12)
+    assert takes_generic(extractor, Settings(vocabulary="generic"), 10**6)
+    assert not takes_generic(extractor, Settings(vocabulary="own"), 1)
+    n_words = read_generic("cpu")[1].n_words_
+    assert takes_generic(extractor, Settings(n_words=n_words), 1)
+    # What does not fit is not an error unless the generic one was asked for by name.
+    for settings in ({"n_words": 20}, {"n_components": 64}, {"n_components": None}):
+        assert not takes_generic(extractor, Settings(**settings), 1)
+        with pytest.raises(InvalidInput, match=f"needs {next(iter(settings))} .*, got "):
+            takes_generic(extractor, Settings(vocabulary="generic", **settings), 1)
+
+
+def test_another_network(tmp_path, scenes):
+    other = ConvFeatures(tiles.TileNetwork(), layer="relu", side=128, device="cpu")
+    assert not takes_generic(other, Settings(), 1)
+    with pytest.raises(InvalidInput, match="needs network and layer blcf-lite's conv5, got module"):
+        takes_generic(other, Settings(vocabulary="generic"), 1)
+    finer = ConvFeatures(layer="conv3_3", side=96, device="cpu")
+    assert not takes_generic(finer, Settings(), 1)
+    engine = SearchEngine.create(
+        tmp_path / "c.blcf", vocabulary="own", n_words=9, device="cpu", side=128
+    )
+    engine.add(scenes, progress=False)
+    assert engine.info()["model"]["vocabulary"] == "own"
+    assert engine.model.n_words == 9
+
+
+def test_an_unknown_choice():
+    with pytest.raises(InvalidInput, match="auto, generic, own, got 'mine'"):
+        Settings(vocabulary="mine")
+
+
+def test_nothing_but_bad_pictures(tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"no picture")
+    engine = SearchEngine.create(tmp_path / "c.blcf", device="cpu")
+    with pytest.raises(InvalidInput, match="None of 1 pictures .* could be read"):
+        engine.add(tmp_path / "bad", progress=False)
+    assert not engine.model.is_learned
+
+
+def test_what_is_written_is_read_back(tmp_path, extractor, monkeypatch):
+    rows = np.random.default_rng(0).random((400, extractor.n_channels_), dtype=np.float32)
+    whitening = Whitening(16).fit(rows)
+    vocabulary = Vocabulary(7, device="cpu").fit(whitening.transform(rows))
+    path = tmp_path / "generic.h5"
+    write_generic(path, extractor, whitening, vocabulary)
+    monkeypatch.setattr(generic, "PACKAGED", path)
+    read_whitening, read_vocabulary = read_generic("cpu")
+    assert np.array_equal(read_whitening.projection_, whitening.projection_)
+    np.testing.assert_allclose(read_vocabulary.centroids_, vocabulary.centroids_, atol=1e-3)
+    assert takes_generic(extractor, Settings(n_components=16), 1)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(FormatError):
+        read_generic("cpu")
+    assert PACKAGED != path

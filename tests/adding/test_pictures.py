@@ -1,0 +1,275 @@
+"""Pictures through reading, network and encoding at once: order, errors, bounds, no thread left."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiles
+import torch
+
+from blcf.adding import pictures
+from blcf.adding.pictures import Picture, stream_maps, stream_pictures
+from blcf.errors import InvalidInput, UnreadableImage
+from blcf.features import ConvFeatures
+from blcf.images import find_images, read_image
+
+SHAPES = [(4, 6), (6, 4), (4, 6), (6, 6), (6, 4), (4, 6), (2, 6), (6, 4), (6, 4), (4, 6), (6, 6)]
+
+
+def extractor_of(**changes) -> ConvFeatures:
+    options = {"layer": "relu", "side": 96, "device": "cpu", "dtype": "float32", "batch_size": 3}
+    return ConvFeatures(tiles.TileNetwork(), **{**options, **changes})
+
+
+@pytest.fixture(scope="module")
+def extractor() -> ConvFeatures:
+    return extractor_of()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures of mixed shapes; the third and the eighth are none."""
+    rng = np.random.default_rng(0)
+    for number, shape in enumerate(SHAPES):
+        tiles.save(tmp_path / f"{number:02d}.png", rng.integers(0, tiles.N_COLOURS, shape))
+    for number in (2, 7):
+        (tmp_path / f"{number:02d}.png").write_bytes(b"no picture")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def no_threads_left():
+    yield
+    assert [thread for thread in threading.enumerate() if "blcf" in thread.name] == []
+
+
+def stream(extractor, folder, encode=list):
+    images = find_images(folder)
+    return stream_pictures(extractor, images, images.names, encode, "", False)
+
+
+@pytest.mark.parametrize("looked_at", [1, 2, 5, 64])
+def test_maps_in_order(extractor, folder, monkeypatch, looked_at) -> None:
+    """Whatever shares a batch: each picture's own map, at its place; bad ones in theirs."""
+    monkeypatch.setattr(pictures, "_LOOKED_AT", looked_at)
+    images = find_images(folder)
+    found = list(stream_maps(extractor, images, images.names, "", False))
+    assert [name for name, _ in found] == images.names
+    for name, picture in found:
+        if name in ("02.png", "07.png"):
+            assert isinstance(picture, UnreadableImage) and name in str(picture)
+            continue
+        image = read_image(folder / name)
+        assert isinstance(picture, Picture) and picture.size == (image.shape[1], image.shape[0])
+        np.testing.assert_allclose(picture.feature_map, extractor.extract(image), atol=1e-5)
+
+
+def test_only_bad_pictures(extractor, tmp_path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+    encode = pytest.fail
+    contents = [content for _, _, content in stream(extractor, tmp_path, encode)]
+    assert [type(content) for content in contents] == [UnreadableImage] * 3
+
+
+def test_no_pictures(extractor, folder) -> None:
+    assert list(stream_pictures(extractor, find_images(folder), [], list, "", False)) == []
+
+
+def test_batches_are_encoded_together(extractor, folder) -> None:
+    shapes = []
+
+    def encode(maps):
+        shapes.append(maps.shape)
+        return [number for number in range(len(maps))]
+
+    rows = list(stream(extractor, folder, encode))
+    assert len(rows) == len(SHAPES)
+    assert shapes == [
+        (3, 64, 4, 6),  # 00, 05, 09
+        (3, 64, 6, 4),  # 01, 04, 08
+        (2, 64, 6, 6),  # 03, 10
+        (1, 64, 2, 6),  # 06
+    ]
+
+
+def test_a_picture_that_the_network_refuses(folder) -> None:
+    """The others of its batch go through alone."""
+    extractor = extractor_of()
+    part = extractor._part
+
+    def forward(inputs):
+        # Of pictures of 4 x 6 tiles, the one whose first tile is that of picture 05.
+        if inputs.shape[2:] == (64, 96) and bool((inputs[:, :, 0, 0] == marked).all(1).any()):
+            raise RuntimeError("not this one")
+        return part(inputs)
+
+    image = read_image(folder / "05.png")
+    marked = extractor._inputs([image])[0, :, 0, 0]
+    others = [read_image(folder / name)[0, 0].tolist() for name in ("00.png", "09.png")]
+    assert image[0, 0].tolist() not in others
+    extractor._part = forward
+    found = {name: content for name, _, content in stream(extractor, folder)}
+    assert list(found) == find_images(folder).names
+    refused = [name for name, content in found.items() if isinstance(content, UnreadableImage)]
+    assert refused == ["02.png", "05.png", "07.png"]
+    assert "not this one" in found["05.png"].reason
+    np.testing.assert_allclose(
+        found["09.png"], extractor_of().extract(read_image(folder / "09.png")), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
+def test_an_error_of_encode_comes_behind_what_was_finished(extractor, folder, kind) -> None:
+    calls = []
+
+    def encode(maps):
+        calls.append(len(maps))
+        if len(calls) == 2:
+            raise kind
+        return list(maps)
+
+    names = []
+    with pytest.raises(kind):
+        for name, _, _ in stream(extractor, folder, encode):
+            names.append(name)
+    assert names == ["00.png"]  # 01 was in the batch that failed
+    # One batch is handed over ahead: its turn may come before the caller meets the error.
+    assert calls in ([3, 3], [3, 3, 2])
+
+
+def test_an_error_of_the_network_comes_at_once(folder) -> None:
+    extractor = extractor_of(batch_size=1)
+    part, seen = extractor._part, []
+
+    def forward(inputs):
+        seen.append(len(inputs))
+        if len(seen) == 4:
+            raise MemoryError("defect")
+        return part(inputs)
+
+    extractor._part = forward
+    names = []
+    with pytest.raises(MemoryError, match="defect"):
+        for name, _, _ in stream(extractor, folder):
+            names.append(name)
+    assert names == ["00.png", "01.png", "02.png"] and len(seen) == 4  # 03 was with encode
+
+
+def test_the_network_goes_on_while_a_batch_is_encoded(folder) -> None:
+    """Encoding the first batch waits until the network has begun the second one."""
+    extractor = extractor_of()
+    part, begun = extractor._part, threading.Semaphore(0)
+
+    def forward(inputs):
+        begun.release()
+        return part(inputs)
+
+    extractor._part = forward
+    waited = []
+
+    def encode(maps):
+        if not waited:
+            waited.append(begun.acquire(timeout=5) and begun.acquire(timeout=5))
+        return list(maps)
+
+    assert len(list(stream(extractor, folder, encode))) == len(SHAPES)
+    assert waited == [True]
+
+
+def test_what_is_ahead_is_bounded(tmp_path, monkeypatch) -> None:
+    """Reading runs at most two looks ahead of what was given, the network one batch."""
+    for number in range(60):
+        tiles.save(tmp_path / f"{number:02d}.png", np.full((3, 3), number % tiles.N_COLOURS))
+    monkeypatch.setattr(pictures, "_LOOKED_AT", 4)
+    extractor = extractor_of()
+    part, read, computed = extractor._part, [], []
+    load = pictures._load
+
+    def loading(name, **options):
+        read.append(name)
+        return load(name, **options)
+
+    def forward(inputs):
+        computed.extend(range(len(inputs)))
+        return part(inputs)
+
+    monkeypatch.setattr(pictures, "_load", loading)
+    extractor._part = forward
+    for given, _ in enumerate(stream(extractor, tmp_path)):
+        time.sleep(0.005)  # a slow caller: the threads run as far as they may
+        assert len(read) <= given + 3 * 4 + 1
+        assert len(computed) <= given + 3 * 3
+    assert given == 59 and len(read) == len(computed) == 60
+
+
+@pytest.mark.parametrize("how", ["close", "break", "raise"])
+def test_stopping_early_leaves_no_thread(extractor, folder, how) -> None:
+    rows = stream(extractor, folder)
+    assert next(rows)[0] == "00.png"
+    if how == "close":
+        rows.close()
+    elif how == "break":
+        del rows
+    else:
+        with pytest.raises(RuntimeError):
+            rows.throw(RuntimeError())
+
+
+@pytest.mark.parametrize("where", ["network", "encode"])
+def test_an_interrupt(folder, where) -> None:
+    """A real signal, while a batch is computed or encoded, ends it soon."""
+    extractor, calls = extractor_of(), []
+    part = extractor._part
+    # A job in the background is started with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupt(of: str) -> None:
+        calls.append(of)
+        if calls.count(where) == 2 and of == where:
+            signal.raise_signal(signal.SIGINT)
+
+    def forward(inputs):
+        interrupt("network")
+        return part(inputs)
+
+    def encode(maps):
+        interrupt("encode")
+        return list(maps)
+
+    extractor._part = forward
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(stream(extractor, folder, encode))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert calls.count(where) >= 2
+
+
+def test_batches_of_an_extractor(extractor) -> None:
+    images = [np.zeros((h * 16, w * 16, 3), np.uint8) for h, w in SHAPES]
+    assert extractor.batches(images) == [[0, 2, 5], [1, 4, 7], [3, 10], [6], [8], [9]]
+    assert extractor.batches([]) == []
+    maps = extractor.extract_batch([images[0], images[2]])
+    assert maps.shape == (2, 64, 4, 6) and maps.dtype == np.float32
+    with pytest.raises(InvalidInput, match=r"one shape .* got \(64, 96\), \(96, 64\)\. extract_ma"):
+        extractor.extract_batch(images[:2])
+    with pytest.raises(InvalidInput, match="got no picture"):
+        extractor.extract_batch([])
+
+
+def test_wide_layers_make_small_batches() -> None:
+    """On the CPU the largest activation of a batch is bounded; one picture goes in any case."""
+    torch.manual_seed(0)
+    wide = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 1), torch.nn.MaxPool2d(16))
+    options = {"layer": "1", "device": "cpu", "dtype": "float32", "batch_size": 8}
+    extractor = ConvFeatures(wide, side=96, **options)  # 96 x 96 x 64 x 4 bytes: 2.36 MB
+    images = [np.zeros((96, 96, 3), np.uint8)] * 16
+    assert [len(batch) for batch in extractor.batches(images)] == [7, 7, 2]
+    images = [np.zeros((1024, 1024, 3), np.uint8)] * 2
+    assert extractor.batches(images) == [[0], [1]]
