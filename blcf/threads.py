@@ -112,7 +112,7 @@ def one_openmp_thread() -> Iterator[None]:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, "blcf")
+    return ThreadPoolExecutor(os.cpu_count() or 1, "one-thread-sums")
 
 
 _this = threading.local()

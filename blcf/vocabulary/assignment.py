@@ -111,7 +111,9 @@ def best_words(
     if least is not None:
         top_scores[:] = least[:, None]
     at_home = device.type == "cpu"
-    n_features = _FEATURES if at_home else 16 * _FEATURES
+    # Few features are shared by threads as well: packing the words once more costs a block little.
+    n_features = _FEATURES // 4 if n <= 4 * _FEATURES else _FEATURES
+    n_features = n_features if at_home else 16 * _FEATURES
 
     def look(start: int) -> None:
         part = slice(start, start + n_features)
