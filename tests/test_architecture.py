@@ -22,7 +22,7 @@ MODULES = {
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
     "errors bounds boxes records matches outputs storage processor printing forking checks "
-    "progress",
+    "progress threads",
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages",

@@ -18,6 +18,7 @@ from blcf.bags.masks import as_mask, mask_box, overlaps
 from blcf.bags.polygons import as_polygon, polygon_coverage
 from blcf.boxes import as_box, box_to_cells
 from blcf.errors import InvalidInput
+from blcf.threads import one_blas_thread
 
 __all__ = [
     "HOWS",
@@ -70,7 +71,8 @@ class DrawnRegion:
             selected = self.mask
             if self.how != "soft":
                 selected = (selected > 0.5).astype(np.float32)
-            coverage = overlaps(h, height) @ selected @ overlaps(w, width).T  # (h, w)
+            with one_blas_thread():
+                coverage = overlaps(h, height) @ selected @ overlaps(w, width).T  # (h, w)
         return _weigh(coverage, self.how, box_to_cells(self.box, self.size, shape))
 
     def mirrored(self) -> DrawnRegion:

@@ -12,6 +12,7 @@ from blcf.errors import InvalidInput
 from blcf.features.codes import CodeFeatures, crop_image
 from blcf.images import ImageLike, Large, Loaded, Original, as_image
 from blcf.printing import shown
+from blcf.threads import one_blas_thread
 
 __all__ = ["CropCodes", "crop_boxes", "signed_power", "spatial_search_scores"]
 
@@ -246,7 +247,8 @@ def spatial_search_scores(query_codes: np.ndarray, collection_codes: np.ndarray)
     for start in range(0, n_images, n_chunk):
         chunk = np.asarray(collection_codes[start : start + n_chunk], dtype=np.float32)
         norms = np.einsum("npd,npd->np", chunk, chunk)[:, :, None]
-        nearest = (norms - 2 * (chunk @ queries.T)).argmin(axis=1)  # (n, m)
+        with one_blas_thread():
+            nearest = (norms - 2 * (chunk @ queries.T)).argmin(axis=1)  # (n, m)
         # The product says which crop is nearest; its difference how near, without cancellation.
         apart = np.take_along_axis(chunk, nearest[:, :, None], axis=1) - queries  # (n, m, d)
         distances = np.sqrt(np.einsum("nmd,nmd->nm", apart, apart))

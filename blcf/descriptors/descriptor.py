@@ -11,6 +11,7 @@ from blcf.descriptors.pooling import as_feature_map
 from blcf.errors import InvalidInput
 from blcf.features.whitening import Whitening, normalise_rows
 from blcf.printing import shown
+from blcf.threads import one_blas_thread
 
 __all__ = ["Descriptor", "learn_whitening"]
 
@@ -202,8 +203,13 @@ def learn_whitening(vectors: np.ndarray, n_components: int | None = None) -> Whi
         )
     if n >= d:
         return Whitening(n_components).fit(vectors)
-    rows = normalise_rows(vectors)
-    wide = rows.astype(np.float64)
+    wide = normalise_rows(vectors).astype(np.float64)
+    with one_blas_thread():
+        return _from_few_rows(wide, n_components)
+
+
+def _from_few_rows(wide: np.ndarray, n_components: int | None) -> Whitening:
+    """A whitening from fewer vectors than they have components, float64 of length 1."""
     values, axes = np.linalg.eigh(wide @ wide.T)
     kept = values > 1e-10 * values[-1]
     lengths, axes = np.sqrt(values[kept]), axes[:, kept]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from blcf.errors import InvalidInput
+from blcf.threads import one_blas_thread
 
 __all__ = [
     "as_feature_map",
@@ -97,7 +98,8 @@ def sum_pool(feature_map: np.ndarray, weights: np.ndarray | None = None) -> np.n
             f"Expected spatial weights of the map's shape {feature_map.shape[1:]}, got shape "
             f"{weights.shape}."
         )
-    return feature_map.reshape(len(feature_map), -1) @ weights.reshape(-1)
+    with one_blas_thread():
+        return feature_map.reshape(len(feature_map), -1) @ weights.reshape(-1)
 
 
 def max_pool(feature_map: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from blcf.descriptors.descriptor import Descriptor, as_sequence, check_count
 from blcf.errors import InvalidInput
 from blcf.features.whitening import Whitening, normalise_rows
+from blcf.threads import one_blas_thread
 from blcf.vocabulary import Vocabulary
 
 __all__ = ["VLAD", "residual_sums"]
@@ -157,7 +158,8 @@ def residual_sums(features: np.ndarray, words: np.ndarray, centroids: np.ndarray
     """
     members = np.zeros((len(centroids), len(features)), dtype=np.float32)
     members[words, np.arange(len(features))] = 1
-    sums = members @ (features - centroids[words])
+    with one_blas_thread():
+        sums = members @ (features - centroids[words])
     lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
     sums[lengths <= _ROUNDING * members.sum(axis=1)] = 0
     return sums

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.expansion.checked import check_number, check_scores, check_vectors, l2
+from blcf.threads import one_blas_thread
 
 __all__ = ["average_descriptor", "average_query"]
 
@@ -105,7 +106,8 @@ def average_descriptor(
             f"Expected hits of {query.size} components like the query, got {hits.shape[1]}. "
             "Use one descriptor for both."
         )
-    mean = (query + _weights(len(hits), scores, alpha) @ hits) / (1 + len(hits))
+    with one_blas_thread():
+        mean = (query + _weights(len(hits), scores, alpha) @ hits) / (1 + len(hits))
     norm = np.linalg.norm(mean)
     return mean / norm if norm > 0 else mean
 

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from blcf.errors import InvalidInput
 from blcf.expansion.checked import check_number, check_vectors, l2
+from blcf.threads import one_blas_thread
 
 __all__ = ["discriminative_query"]
 
@@ -77,7 +78,8 @@ def discriminative_query(
     labels = np.repeat([1, -1], [positives.shape[0], negatives.shape[0]])
     # The primal problem: the solver of the dual draws from random numbers that all threads share.
     classifier = LinearSVC(C=C, class_weight="balanced", dual=False, max_iter=10_000)
-    classifier.fit(_narrow(rows[:, words]), labels)
+    with one_blas_thread():  # sums over more than 10,000 words are shared among threads
+        classifier.fit(_narrow(rows[:, words]), labels)
     weights = classifier.coef_.ravel()
     return l2(sp.csr_matrix((weights, words, [0, words.size]), shape=(1, n_words)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import h5py
 import numpy as np
@@ -11,10 +11,15 @@ import numpy as np
 from blcf.errors import InvalidInput
 from blcf.printing import shown
 from blcf.storage import StoredGroup
+from blcf.threads import in_order, one_blas_thread
 
 __all__ = ["Whitening", "normalise_rows"]
 
-# Rows whitened or summed at a time: 65,536 x 512 in float64 are 256 MB.
+# Rows whitened or summed by one thread at a time, whatever the number of threads: sums keep their
+# order. 4,096 x 512 in float64 are 16 MB.
+_ROWS = 4_096
+
+# Rows read at a time.
 _CHUNK = 32_768
 
 
@@ -23,6 +28,16 @@ def normalise_rows(features: np.ndarray) -> np.ndarray:
     features = np.asarray(features, dtype=np.float32)
     norms = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
     return np.divide(features, norms, out=np.zeros_like(features), where=norms != 0)
+
+
+def _parts(rows: np.ndarray) -> Iterator[np.ndarray]:
+    return (rows[i : i + _ROWS] for i in range(0, len(rows), _ROWS))
+
+
+def _sums(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of normalised features and that of their products, float64."""
+    rows = normalise_rows(features).astype(np.float64)
+    return rows.sum(axis=0), rows.T @ rows
 
 
 class Whitening:
@@ -77,18 +92,20 @@ class Whitening:
         """Learn from batches of features, one pass, float64 sums: only one batch is in memory."""
         count, total, products = 0, np.zeros(0), np.zeros((0, 0))
         for batch in batches:
-            rows = normalise_rows(batch).astype(np.float64)
+            n_channels = batch.shape[1]
             if not count:
-                total = np.zeros(rows.shape[1])
-                products = np.zeros((rows.shape[1], rows.shape[1]))
-            if rows.shape[1] != total.size:
+                total = np.zeros(n_channels)
+                products = np.zeros((n_channels, n_channels))
+            if n_channels != total.size:
                 raise InvalidInput(
                     f"Expected batches of {total.size} channels like the first, got "
-                    f"{rows.shape[1]}."
+                    f"{n_channels}."
                 )
-            count += len(rows)
-            total += rows.sum(axis=0)
-            products += rows.T @ rows
+            count += len(batch)
+            with one_blas_thread() as n_threads:
+                for sums in in_order(_sums, _parts(batch), n_threads):
+                    total += sums[0]
+                    products += sums[1]
         if count < 2 or not np.isfinite(total).all():
             raise InvalidInput(
                 f"Expected at least two finite local features to learn a whitening, got {count}."
@@ -105,7 +122,8 @@ class Whitening:
             raise InvalidInput(
                 f"Expected n_components from 1 to {n_channels} (the channels), got {wanted!r}."
             )
-        values, vectors = np.linalg.eigh(covariance)  # ascending
+        with one_blas_thread():
+            values, vectors = np.linalg.eigh(covariance)  # ascending
         values, vectors = values[::-1], vectors[:, ::-1]
         # Float32 features carry noise near 1e-7 of their energy; less variance than that is none.
         kept = min(wanted, int((values > 1e-7 * max(values[0], 0)).sum()))
@@ -132,9 +150,14 @@ class Whitening:
                 f"Expected features of shape (n, {self.mean_.size}), got shape {features.shape}."
             )
         out = np.empty((len(features), self.n_components_), dtype=np.float32)
-        for i in range(0, len(features), _CHUNK):
-            rows = normalise_rows(features[i : i + _CHUNK]) - self.mean_
-            out[i : i + _CHUNK] = normalise_rows(rows @ self.projection_)
+
+        def whiten(part: tuple[np.ndarray, np.ndarray]) -> None:
+            rows = normalise_rows(part[0]) - self.mean_
+            part[1][:] = normalise_rows(rows @ self.projection_)
+
+        with one_blas_thread() as n_threads:
+            for _ in in_order(whiten, zip(_parts(features), _parts(out)), n_threads):
+                pass
         return out
 
     @property

@@ -14,6 +14,7 @@ from blcf.errors import InvalidInput
 from blcf.printing import shown
 from blcf.rerank.pairs import Pairs, pixels_of_cell, tentative_pairs
 from blcf.rerank.transforms import TRANSFORMS, carried_box, fit, is_within, opencv, ransac
+from blcf.threads import one_blas_thread
 
 __all__ = ["GeometricVerification", "Verified"]
 
@@ -224,7 +225,8 @@ class GeometricVerification:
                 left = left[~np.isin(pairs.words[left], words)]
                 continue
             if is_within(matrix, self.max_scale, self.max_rotation):
-                matrix, kept = self._refine(matrix, pairs)
+                with one_blas_thread():
+                    matrix, kept = self._refine(matrix, pairs)
                 n_words = np.unique(pairs.words[kept]).size
                 if kept.size >= self.min_inliers and n_words >= self.min_words:
                     return matrix, kept

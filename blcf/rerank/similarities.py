@@ -8,10 +8,11 @@ import numpy as np
 
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.records import Query, View
+from blcf.threads import in_order, one_blas_thread
 
 __all__ = ["PreparedVotes", "prepare_votes"]
 
-BLOCK = 8192  # words whose similarities are dense at a time
+BLOCK = 2_048  # words whose similarities are dense at a time, computed by one thread
 # Words of a query that count, the heaviest: the time to prepare is theirs. A whole picture in five
 # sizes has some 1,700 of 25,000 words. Logos, whole pictures and boxes, have the same IoU to .001
 # with all, 512 and 256; 128 lose .001, and .008 of the boxes of IoU >= .5 (whole pictures).
@@ -53,21 +54,26 @@ def prepare_votes(
     words = _distinct(words, n_words)
     looks = None if centroids is None else _unit_rows(centroids, own)
     starts, bins, values = [np.zeros(1, dtype=np.int64)], [], []
-    for first in range(0, words.size, BLOCK):
-        block = words[first : first + BLOCK]
+
+    def find(block: np.ndarray) -> np.ndarray:
+        """What some words are similar to: (n_block, n_bins * n_bins)."""
         if centroids is None or looks is None:
             found = np.zeros((block.size, n_bins**2), dtype=np.float32)
             _, here, there = np.intersect1d(block, own, assume_unique=True, return_indices=True)
             found[here] = shares[there]
-        else:
-            similarities = _unit_rows(centroids, block) @ looks.T  # (n_block, n_own)
-            similarities -= np.float32(floor)
-            np.maximum(similarities, 0, out=similarities)
-            found = similarities @ (shares / np.float32(1 - floor))
-        rows, columns = np.nonzero(found)
-        starts.append(starts[-1][-1] + np.cumsum(np.bincount(rows, minlength=block.size)))
-        bins.append(columns)
-        values.append(found[rows, columns])
+            return found
+        similarities = _unit_rows(centroids, block) @ looks.T  # (n_block, n_own)
+        similarities -= np.float32(floor)
+        np.maximum(similarities, 0, out=similarities)
+        return similarities @ (shares / np.float32(1 - floor))
+
+    blocks = [words[first : first + BLOCK] for first in range(0, words.size, BLOCK)]
+    with one_blas_thread() as n_threads:
+        for found in in_order(find, blocks, n_threads):
+            rows, columns = np.nonzero(found)
+            starts.append(starts[-1][-1] + np.cumsum(np.bincount(rows, minlength=len(found))))
+            bins.append(columns)
+            values.append(found[rows, columns])
     numbers = np.full(n_words, -1, dtype=np.int32)
     numbers[words] = np.arange(words.size)
     return PreparedVotes(

@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import linear
 
 from blcf.kernels.nearest import keep_best_bits, keep_best_scores
+from blcf.vocabulary.alone import alone
 
 __all__ = ["as_float32", "best_words", "nearest_words", "product", "squared_distances_to"]
 
@@ -110,19 +111,24 @@ def best_words(
     if least is not None:
         top_scores[:] = least[:, None]
     at_home = device.type == "cpu"
-    n_features = _FEATURES if at_home else 16 * _FEATURES
-    for start in range(0, n, n_features):
-        rows = features[start : start + n_features]
+    # Few features are shared by threads as well: packing the words once more costs a block little.
+    n_features = _FEATURES // 4 if n <= 4 * _FEATURES else _FEATURES
+    n_features = n_features if at_home else 16 * _FEATURES
+
+    def look(start: int) -> None:
         part = slice(start, start + n_features)
         for first in range(0, len(centroids), _WORDS):
             block = slice(first, first + _WORDS)
-            scores = product(rows, centroids[block], -half_norms[block])
+            scores = product(features[part], centroids[block], -half_norms[block])
             if at_home:
                 keep_best_scores(
                     scores.numpy(), first, top_scores[part].numpy(), top_words[part].numpy()
                 )
             else:
                 _keep_best(scores, first, top_scores[part], top_words[part])
+
+    for _ in alone(look, range(0, n, n_features), device.type):
+        pass
     return top_words.long(), top_scores
 
 
@@ -161,13 +167,17 @@ def _nearest_in_bfloat16(
             near -= (near.abs() + 0.25) / 64
             top_words[:] = guess[part, None].numpy()
             top_keys[:] = _keys(near)
-        for at in range(0, len(rows), _FEATURES):
-            few = slice(at, at + _FEATURES)
-            low_rows = rows[few].bfloat16()
+
+        def look_at(few: tuple[torch.Tensor, np.ndarray, np.ndarray]) -> None:
+            low_rows = few[0].bfloat16()
             for first in range(0, len(low), n_words):
                 block = slice(first, first + n_words)
                 bits = linear(low_rows, low[block], bias[block]).view(torch.int16).numpy()
-                keep_best_bits(bits, first, top_keys[few], top_words[few])
+                keep_best_bits(bits, first, *few[1:])
+
+        blocks = [slice(at, at + _FEATURES) for at in range(0, len(rows), _FEATURES)]
+        for _ in alone(look_at, [(rows[few], top_keys[few], top_words[few]) for few in blocks]):
+            pass
         candidates = torch.from_numpy(top_words).long().sort(dim=1).values
         exact = _score(rows, centroids, candidates)
         best = exact.argmax(dim=1, keepdim=True)
@@ -181,7 +191,7 @@ def _score(
 ) -> torch.Tensor:
     """Scores of features, (n, d), with some words each, (n, k): float32 (n, k)."""
     near = centroids[words]  # (n, k, d)
-    products = torch.einsum("nd,nkd->nk", features, near)
+    products = (features[:, None] * near).sum(dim=2)  # einsum's come of a library's product
     return products - near.square().sum(dim=2) / 2
 
 

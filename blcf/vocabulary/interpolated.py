@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from blcf.errors import InvalidInput
 from blcf.kernels.assignment import keep_best_words
+from blcf.vocabulary.alone import alone
 from blcf.vocabulary.assignment import as_float32, product
 from blcf.vocabulary.two_level import TwoLevel
 
@@ -30,6 +31,7 @@ __all__ = [
 
 # On the CPU: source cells that share a product, and scores of a block (4 MB in float32).
 _CELLS, _SCORES = 1_024, 2**20
+_ROWS = 256  # source cells that are whitened by one thread together
 _MAPS_IN_TWO_LEVELS = 16  # whose features look for their words together
 
 # On other devices, where the scores of a block are interpolated in memory (512 MB).
@@ -199,8 +201,12 @@ def _prepare(
     else:
         lengths = torch.linalg.vector_norm(cells, dim=3, keepdim=True)
         centred = (cells - lengths * mean).reshape(n * h * w, n_channels)
-        sources = product(centred, projection.T).view(n, h, w, -1)  # (n, h, w, n_components)
-        origin = (mean @ projection)[None]
+        *parts, origin = alone(
+            lambda rows: product(rows, projection.T),
+            [*centred.split(_ROWS), mean[None]],
+            maps.device.type,
+        )
+        sources = torch.cat(parts).view(n, h, w, -1)  # (n, h, w, n_components)
         # Zeros are not normalised: their whitened feature is that of |x| = 1 less x.
         shifts = torch.where(norms == 0, 1, norms) - _enlarge(lengths, factor)[..., 0]
         features = _enlarge(sources, factor) - shifts[..., None] * origin
@@ -223,8 +229,10 @@ def _products(cells: _Cells, words: Words, precision: str, n_words: int):
     low = precision == "bfloat16"
     rows = cells.rows.bfloat16() if low else cells.rows
     centroids = words.low if low else words.centroids
-    for first in range(0, len(centroids), n_words):
-        products = product(rows, centroids[first : first + n_words])
+    firsts = range(0, len(centroids), n_words)
+    blocks = [centroids[first : first + n_words] for first in firsts]
+    found = alone(lambda block: product(rows, block), blocks, rows.device.type)
+    for first, products in zip(firsts, found):
         yield first, products[:-1].view(*cells.shape, -1), products[-1]
 
 
@@ -294,6 +302,6 @@ def _keep_best_by_torch(cells: _Cells, words: Words, factor: int, precision: str
 def _choose(cells: _Cells, words: Words, top_words: torch.Tensor) -> torch.Tensor:
     """Of some words of each cell, (n, H, W, k), the nearest in float32, (n, H, W, 1)."""
     top_words = top_words.sort(dim=3).values.long()
-    scores = torch.einsum("nyxd,nyxkd->nyxk", cells.features, words.centroids[top_words])
+    scores = (cells.features[..., None, :] * words.centroids[top_words]).sum(dim=4)
     scores -= cells.scales[..., None] * words.half_norms[top_words]
     return top_words.gather(3, scores.argmax(dim=3, keepdim=True)).to(torch.int32)

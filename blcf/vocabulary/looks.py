@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from blcf.vocabulary.alone import alone
 from blcf.vocabulary.assignment import best_words, nearest_words
 from blcf.vocabulary.moving import sort_by_word
 from blcf.vocabulary.rows import Rows
@@ -104,20 +105,29 @@ def nearest_among_neighbours(
     counts = np.diff(starts)
     largest_first = np.argsort(-counts, kind="stable")
     largest_first = largest_first[: np.count_nonzero(counts)]
+    groups: list[np.ndarray] = []
     first = 0
     while first < len(largest_first):
         size = int(counts[largest_first[first]])
-        group = largest_first[first : first + max(1, _GATHERED // size)]
-        first += len(group)
+        groups.append(largest_first[first : first + max(1, _GATHERED // size)])
+        first += len(groups[-1])
+
+    def look_at(group: np.ndarray) -> None:
         # A word with fewer features has its last one again in the places left over.
+        size = int(counts[group[0]])
         places = np.minimum(starts[group, None] + np.arange(size), starts[group + 1, None] - 1)
         rows = torch.from_numpy(features[order[places]]).to(device)  # (n_group, size, d)
         candidates = neighbours[torch.from_numpy(group).to(device)]  # (n_group, n_near)
-        products = torch.baddbmm(
-            -half_norms[candidates][:, None], rows, centroids[candidates].transpose(1, 2)
-        )
+        near, bias = centroids[candidates].transpose(1, 2), -half_norms[candidates][:, None]
+        if device.type == "cpu":
+            products = torch.from_numpy(np.matmul(rows.numpy(), near.numpy())).add_(bias)
+        else:
+            products = torch.baddbmm(bias, rows, near)
         best = products.max(dim=2)
-        places = torch.from_numpy(places).to(device)
-        words[places] = candidates.gather(1, best.indices)
-        scores[places] = best.values
+        at = torch.from_numpy(places).to(device)
+        words[at] = candidates.gather(1, best.indices)
+        scores[at] = best.values
+
+    for _ in alone(look_at, groups, device.type):
+        pass
     return words, scores

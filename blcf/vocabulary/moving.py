@@ -73,7 +73,7 @@ def absorb(
     """
     rows = as_float32(features, device)
     words, scores = nearest_words(rows, as_float32(centroids, device))
-    inertia = squared_distances_to(rows, scores).cpu().mean(dtype=torch.float64)
+    inertia = squared_distances_to(rows, scores).cpu().numpy().mean(dtype=np.float64)
     order, starts = sort_by_word(words.cpu().numpy().astype(np.int32), len(centroids))
     means = np.zeros_like(centroids)
     mean_of_groups(rows.cpu().numpy(), order, starts, means)

@@ -11,6 +11,7 @@ import torch
 
 from blcf.errors import InvalidInput
 from blcf.kernels.cells import TILE, group_by_cell, keep_best_of_cells, probe_cells
+from blcf.threads import one_blas_thread
 from blcf.vocabulary.assignment import nearest_words
 
 __all__ = ["N_PROBED", "TwoLevel", "cells_digest", "check_n_probed"]
@@ -170,8 +171,10 @@ class TwoLevel:
             return np.inf
         if n_probed not in self._margins:
             # Double precision: the same number whatever order a library sums in.
-            words, cells = self._sample.double(), self.cells.double()
-            scores = words @ cells.T - cells.square().sum(dim=1) / 2
+            words, cells = self._sample.double().numpy(), self.cells.double().numpy()
+            with one_blas_thread():
+                products = words @ cells.T
+            scores = torch.from_numpy(products - np.square(cells).sum(axis=1) / 2)
             gaps = (scores.amax(dim=1, keepdim=True) - scores).ravel()
             place = n_probed * len(words)
             self._margins[n_probed] = float(gaps.kthvalue(place).values.float())
