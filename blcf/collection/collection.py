@@ -166,8 +166,8 @@ class Collection(SideFiles):
         named = [one.video for one in batch.facts if one.video]
         videos = list(dict.fromkeys([*self.manifest["videos"], *named]))
         columns = make_columns(batch.sizes, batch.facts, roots.index(root), first_id, videos)
-        path = self.segment_file(number)
-        entry = Segment.write(path, batch, bags, self.vocabulary_digest, columns)
+        made = self.segment_file(number), batch, bags, self.vocabulary_digest, columns
+        entry = Segment.write(*made)
         replaced = self.ids_of(batch.names)
         entries, _ = self._removed(batch.names)
         rows = rows_of(batch.names, columns, videos)

@@ -11,6 +11,7 @@ import math
 import re
 import secrets
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -24,6 +25,9 @@ from blcf.errors import FormatError
 __all__ = ["FactsTable", "Row", "rows_of"]
 
 Row = tuple[Fact, ...]  # a value per column of FIXED
+
+MOST_TOUCHED = 20_000  # rows of a transaction; with more, all are summed afresh
+_SUMS = 1 << 32
 
 _MADE = "CREATE TABLE pictures(" + ", ".join(f"{name} {kind}" for name, kind in FIXED.items())
 
@@ -77,11 +81,18 @@ class FactsTable:
     ----------
     connection : in autocommit
     given : names of the columns of the caller, as they were first spelled
+
+    Notes
+    -----
+    What the caller said has a check sum in the head of the file (``application_id``): the sum of
+    one of each row, so that a change of some rows needs no other. The segments say the rest.
     """
 
     def __init__(self, connection: sqlite3.Connection):
         self.connection = connection
         self.given = self._read_form()
+        self._sum = 0  # of the rows that a transaction does not touch
+        self._touched: set[int] = set()
 
     @classmethod
     def make(cls, connection: sqlite3.Connection, rows: Iterable[Row]) -> FactsTable:
@@ -129,6 +140,9 @@ class FactsTable:
         (said,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
         if said != "ok":
             raise FormatError(f"The table of facts is damaged: {str(said).splitlines()[0]}.")
+        (expected,) = self.connection.execute("PRAGMA application_id").fetchone()
+        if self._sum_of_all() != expected % _SUMS:
+            raise FormatError("What was said of pictures is not as it was written.")
 
     def ids(self) -> np.ndarray:
         """The ids of all rows: int64 (n,), ascending."""
@@ -162,16 +176,47 @@ class FactsTable:
     def begin(self) -> None:
         """Begin a transaction as the one writer."""
         self.connection.execute("BEGIN IMMEDIATE")
+        self._touched = set()
+        self._sum = int(self.connection.execute("PRAGMA application_id").fetchone()[0])
 
     def commit(self) -> None:
         """End it, under another `version`."""
+        if len(self._touched) > MOST_TOUCHED:
+            total = self._sum_of_all()
+        else:
+            total = self._sum + sum(map(self._sum_of, self._touched))
+        # As a signed number of 32 bits, which is what the head of the file has room for.
+        signed = (total + _SUMS // 2) % _SUMS - _SUMS // 2
+        self.connection.execute(f"PRAGMA application_id = {signed}")
         self.connection.execute(f"PRAGMA user_version = {(self.version + 1) % (1 << 31)}")
         self.connection.execute("COMMIT")
 
+    def _touch(self, ids: Iterable[int]) -> None:
+        """Take the sums of rows off, before they are changed for the first time."""
+        for number in ids:
+            if number not in self._touched:
+                self._touched.add(number)
+                if len(self._touched) <= MOST_TOUCHED:
+                    self._sum -= self._sum_of(number)
+
+    def _sum_of(self, number: int) -> int:
+        if not self.given:
+            return 0
+        found = self.connection.execute(
+            f"SELECT id, {_quoted(self.given)} FROM pictures WHERE id = ?", (number,)
+        ).fetchone()
+        return 0 if found is None else _sum_of_row(self.given, found)
+
+    def _sum_of_all(self) -> int:
+        if not self.given:
+            return 0
+        found = self.connection.execute(f"SELECT id, {_quoted(self.given)} FROM pictures")
+        return sum(_sum_of_row(self.given, row) for row in found) % _SUMS
+
     def insert(self, rows: Iterable[Row]) -> None:
-        """Add rows, or put them in the place of those of the same ids."""
+        """Add rows of pictures that have none."""
         self.connection.executemany(
-            f"INSERT OR REPLACE INTO pictures({', '.join(FIXED)}) "
+            f"INSERT INTO pictures({', '.join(FIXED)}) "
             f"VALUES ({', '.join('?' * len(FIXED))})",
             rows,
         )
@@ -179,6 +224,7 @@ class FactsTable:
     def copy(self, new_of_old: Mapping[int, int]) -> None:
         """Give rows what the caller said of others: {old id: new id}."""
         if self.given:
+            self._touch(new_of_old.values())
             names = _quoted(self.given)
             self.connection.executemany(
                 f"UPDATE pictures SET ({names}) = (SELECT {names} FROM pictures WHERE id = ?) "
@@ -194,6 +240,7 @@ class FactsTable:
         InvalidInput
             There would be more columns than there may.
         """
+        self._touch(facts)
         self.add_columns(dict.fromkeys(name for one in facts.values() for name in one))
         by_names: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
         for number, one in facts.items():
@@ -211,17 +258,24 @@ class FactsTable:
 
     def delete(self, ids: Iterable[int]) -> None:
         """Delete rows by id."""
-        self.connection.executemany(
-            "DELETE FROM pictures WHERE id = ?", ((int(one),) for one in ids)
-        )
+        gone = [int(one) for one in ids]
+        self._touch(gone)
+        self.connection.executemany("DELETE FROM pictures WHERE id = ?", ((one,) for one in gone))
 
     def delete_from(self, next_id: int) -> None:
         """Delete the rows of a writer that was killed before its pictures were committed."""
-        self.connection.execute("DELETE FROM pictures WHERE id >= ?", (next_id,))
+        found = self.connection.execute("SELECT id FROM pictures WHERE id >= ?", (next_id,))
+        self.delete([number for (number,) in found])
 
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+def _sum_of_row(names: Sequence[str], row: Sequence[Any]) -> int:
+    """The check sum of what the caller said of a picture, 0 where nothing; an id comes first."""
+    said = [(name, value) for name, value in zip(names, row[1:]) if value is not None]
+    return zlib.crc32(repr((row[0], said)).encode("utf-8", "replace")) if said else 0
 
 
 def _plain(value: Any) -> Fact:

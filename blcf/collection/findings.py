@@ -274,7 +274,10 @@ def _check_facts(findings: Findings) -> None:
     view = findings.facts
     if view.file.exists():
         with view.file.reading() as table:
-            table.check()
+            try:
+                table.check()
+            except FormatError as error:
+                raise FormatError(f"{view.file.path} is damaged: {error}") from error
             if n_wrong := rows_that_differ(table, view):
                 raise FormatError(
                     f"Expected {view.file.path} to hold what is known of every image, of "
