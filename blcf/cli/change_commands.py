@@ -52,7 +52,7 @@ def add_changes(commands: Any) -> None:
     command.add_argument(
         "table",
         type=Read,
-        metavar="TABLE",
+        metavar="FILE",
         help="a CSV file in UTF-8 (commas, semicolons or tabs): the column name, or else the "
         "first, holds names or paths of pictures; numbers become numbers, an empty cell is none",
     )
