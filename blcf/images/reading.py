@@ -147,7 +147,7 @@ def read_as(convert: Callable[[Image.Image], Pixels], path: Name, *, min_side: i
 def read_resized(
     path: Name, side: int, *, large: Large | None = None, stamp: Stamp | None = None
 ) -> tuple[Pixels, Size]:
-    """``resize_image(read_image(path), side)``, and the picture's own size, in less time and memory.
+    """``resize_image(read_image(path), side)``, and the picture's size, in less time and memory.
 
     A JPEG is decoded at an eighth, quarter or half of its size where twice `side` is left: the
     pixels are then not those of `resize_image` to the last bit. A large picture

@@ -17,7 +17,9 @@ __all__ = ["join_evidence", "region_evidence", "scaled"]
 MOST_PAIRS = 500_000
 NO_CELL = -1  # three times: the query's cell of a word that no example shows
 
-_Cells = tuple[np.ndarray, np.ndarray, np.ndarray]  # kinds of word, places, shares of their word
+_Occurrences = tuple[
+    np.ndarray, np.ndarray, np.ndarray
+]  # kinds of word, places, shares of their word
 
 
 def region_evidence(
@@ -189,7 +191,7 @@ def _counting(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([x, y], axis=1), weights[y, x]
 
 
-def _query_cells(shown: list[tuple[np.ndarray, np.ndarray]], found: np.ndarray) -> _Cells:
+def _query_cells(shown: list[tuple[np.ndarray, np.ndarray]], found: np.ndarray) -> _Occurrences:
     """The query's cells of each found word, row by row; where there are none, one `NO_CELL`."""
     kinds, places, values = [], [], []
     for number, (words, weights) in enumerate(shown):
@@ -208,7 +210,9 @@ def _query_cells(shown: list[tuple[np.ndarray, np.ndarray]], found: np.ndarray) 
     return kind, place, value / np.bincount(kind, weights=value, minlength=found.size)[kind]
 
 
-def _join(image: _Cells, query: _Cells, n_kinds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _join(
+    image: _Occurrences, query: _Occurrences, n_kinds: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of the image's and of the query's cells that are pairs, and their shares of a word.
 
     In the order of the image's cells, then of the query's; `MOST_PAIRS` and one per cell at most.
@@ -237,7 +241,7 @@ def _join(image: _Cells, query: _Cells, n_kinds: int) -> tuple[np.ndarray, np.nd
     return joined[0][order], joined[1][order], joined[2][order]
 
 
-def _side_by_side(image: _Cells, query: _Cells, chosen: np.ndarray):
+def _side_by_side(image: _Occurrences, query: _Occurrences, chosen: np.ndarray):
     """Pairs of chosen kinds whose shares sum to the shares of each cell, as few as that takes.
 
     On a line each kind has a unit of its own, cut by the image's cells and by the query's.
@@ -273,6 +277,4 @@ def _checked_map(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A map and its weights, int (h, w) and float64 (h, w)."""
     words = as_assignment_map(words, n_words, what)
-    return words.astype(np.int64), as_cell_weights(weights, words.shape, what).astype(
-        np.float64
-    )
+    return words.astype(np.int64), as_cell_weights(weights, words.shape, what).astype(np.float64)

@@ -28,7 +28,7 @@ __all__ = ["WINDOWS", "LocalSearch"]
 WINDOWS = ("grid", "all", "coarse")
 STRIDE = 2  # of "coarse", a power of two
 
-Cells = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # from `lay_out`
+Layout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # from `lay_out`
 Family = tuple[np.ndarray, np.ndarray]  # windows, and the order in which they are looked at
 
 
@@ -232,7 +232,7 @@ class LocalSearch:
 
     def _lay_out(
         self, query: np.ndarray, words: np.ndarray, weights: np.ndarray
-    ) -> Iterator[Cells]:
+    ) -> Iterator[Layout]:
         """The map laid out for the query; with a pyramid for each of its regions.
 
         One after the other: in a map of 70x94 cells half the time of all five, whose memory is new.
@@ -240,7 +240,7 @@ class LocalSearch:
         for region in query if self.pyramid else query[None]:
             yield lay_out(words, weights, region, self._squared_idf, self.sqrt)
 
-    def _scores(self, families: Sequence[Family], layers: Iterable[Cells]) -> np.ndarray:
+    def _scores(self, families: Sequence[Family], layers: Iterable[Layout]) -> np.ndarray:
         """Of each window: float64 (n,); a family has the region of each that a layer is for."""
         shares = SHARES if self.pyramid else (1.0,)
         total = np.zeros(len(families[0][0]))
@@ -250,7 +250,7 @@ class LocalSearch:
             total += share * scores
         return total
 
-    def _best_of(self, families: Sequence[Family], layers: Iterable[Cells]) -> Window:
+    def _best_of(self, families: Sequence[Family], layers: Iterable[Layout]) -> Window:
         """The first of the best of given windows, which are looked at in an order of their own."""
         scores = self._scores(families, layers)
         best = int(np.argmax(scores.astype(np.float32)))
@@ -258,7 +258,7 @@ class LocalSearch:
         return Window(float(scores[best]), (x1, y1, x2, y2))
 
     def _best_of_all(
-        self, cells: Cells, limits: tuple[np.ndarray, np.ndarray], stride: int
+        self, cells: Layout, limits: tuple[np.ndarray, np.ndarray], stride: int
     ) -> Window | None:
         """The best of all windows with edges on every `stride`-th cell; None where none is kept."""
         h, w = cells[0].shape

@@ -9,7 +9,7 @@ from blcf.expansion import average_query, discriminative_query, trusted_hits
 from blcf.index import InvertedFile
 from blcf.records import Ranking
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import Cells, Outcome
+from blcf.searching.outcome import CellWindow, Outcome
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -82,7 +82,7 @@ def _last(
     return [image_id for image_id in ids if image_id not in set(positives)]
 
 
-def _bags(searchable: Searchable, ids: list[int], windows: dict[int, Cells]) -> sp.csr_matrix:
+def _bags(searchable: Searchable, ids: list[int], windows: dict[int, CellWindow]) -> sp.csr_matrix:
     """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
     snapshot, rows = searchable.snapshot, []
     for image_id in ids:

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from blcf.records import Ranking
 from blcf.rerank import Verified
 
-__all__ = ["Cells", "Found", "Outcome"]
+__all__ = ["CellWindow", "Found", "Outcome"]
 
-Cells = tuple[int, int, int, int]
+CellWindow = tuple[int, int, int, int]  # xyxy, half-open, in cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Found:
     """
 
     score: float
-    cells: Cells
+    cells: CellWindow
     is_whole: bool
     boxes: np.ndarray
     inliers: tuple[Verified, int] | None = None

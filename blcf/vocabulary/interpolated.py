@@ -166,7 +166,7 @@ def assign_in_two_levels(
 
 
 @dataclass(frozen=True)
-class _Cells:
+class _SourceCells:
     """Maps made ready for the product with the words.
 
     Attributes
@@ -187,7 +187,7 @@ class _Cells:
 
 def _prepare(
     maps: torch.Tensor, factor: int, mean: torch.Tensor | None, projection: torch.Tensor | None
-) -> _Cells:
+) -> _SourceCells:
     n, n_channels, h, w = maps.shape
     # Each map times a power of two, which changes no digit: squares stay within float32.
     largest = maps.abs().amax(dim=(1, 2, 3)).tolist()
@@ -213,7 +213,7 @@ def _prepare(
         features = _enlarge(sources, factor) - shifts[..., None] * origin
         scales = torch.linalg.vector_norm(features, dim=3)
     rows = torch.cat([sources.reshape(n * h * w, -1), origin])
-    return _Cells(rows, (n, h, w), norms / unit, shifts, scales, features)
+    return _SourceCells(rows, (n, h, w), norms / unit, shifts, scales, features)
 
 
 def _enlarge(cells: torch.Tensor, factor: int) -> torch.Tensor:
@@ -225,7 +225,7 @@ def _enlarge(cells: torch.Tensor, factor: int) -> torch.Tensor:
     ).permute(0, 2, 3, 1)
 
 
-def _products(cells: _Cells, words: Words, precision: str, n_words: int):
+def _products(cells: _SourceCells, words: Words, precision: str, n_words: int):
     """Yield (first word, products of the cells, of the origin) of blocks of words."""
     low = precision == "bfloat16"
     rows = cells.rows.bfloat16() if low else cells.rows
@@ -238,7 +238,7 @@ def _products(cells: _Cells, words: Words, precision: str, n_words: int):
 
 
 def _keep_best_by_kernel(
-    cells: _Cells, words: Words, factor: int, precision: str
+    cells: _SourceCells, words: Words, factor: int, precision: str
 ) -> torch.Tensor:
     """The best word of each cell, int32 (n, H, W, 1), or the best two of a bfloat16 product."""
     n_kept = 2 if precision == "bfloat16" else 1
@@ -275,7 +275,9 @@ def _places(n_large: int, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return near, np.where(shares == 0, near, far), shares  # what has no share may be NaN
 
 
-def _keep_best_by_torch(cells: _Cells, words: Words, factor: int, precision: str) -> torch.Tensor:
+def _keep_best_by_torch(
+    cells: _SourceCells, words: Words, factor: int, precision: str
+) -> torch.Tensor:
     """`_keep_best_by_kernel` by operations of torch, for any device."""
     n_kept = 2 if precision == "bfloat16" else 1
     shape = (*cells.norms.shape, n_kept)
@@ -300,7 +302,7 @@ def _keep_best_by_torch(cells: _Cells, words: Words, factor: int, precision: str
     return top_words
 
 
-def _choose(cells: _Cells, words: Words, top_words: torch.Tensor) -> torch.Tensor:
+def _choose(cells: _SourceCells, words: Words, top_words: torch.Tensor) -> torch.Tensor:
     """Of some words of each cell, (n, H, W, k), the nearest in float32, (n, H, W, 1)."""
     top_words = top_words.sort(dim=3).values.long()
     scores = (cells.features[..., None, :] * words.centroids[top_words]).sum(dim=4)
