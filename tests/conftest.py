@@ -1,9 +1,22 @@
 """What tests of several folders share."""
 
+import os
 from pathlib import Path
 
 import pytest
-from planted import planted, scenes  # noqa: F401 (fixtures)
+
+# Of several workers each has its part of the cores, said before torch is loaded.
+if n_workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    n_threads = max(1, (os.cpu_count() or 1) // int(n_workers))
+    os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
+
+from planted import planted, scenes  # noqa: E402, F401 (fixtures)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers take whole files: what the tests of one share is made once."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadfile"
 
 
 @pytest.fixture(scope="session")
