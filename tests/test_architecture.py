@@ -21,8 +21,8 @@ MODULES = {
 
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
-    "errors bounds boxes records matches outputs storage processor printing forking checks "
-    "progress threads",
+    "errors bounds boxes records matches outputs storage processor printing estimator forking "
+    "checks progress threads",
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages",
@@ -51,6 +51,7 @@ HOMES = {
         "blcf.index",
         "blcf.collection",
         "blcf.features.whitening",
+        "blcf.vocabulary.stored",
         "blcf.vocabulary.vocabulary",
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
@@ -62,6 +63,7 @@ HOMES = {
         "blcf.collection.where",
     ),
     "pandas": ("blcf.searching.hits",),  # imported late
+    "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
 TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module
 
