@@ -1,4 +1,4 @@
-"""How many words a vocabulary has."""
+"""How many words a vocabulary has, and the seed that they start from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import numpy as np
 
 from blcf.errors import InvalidInput
 
-__all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "auto_n_words", "check_n_words", "is_integer"]
+__all__ = [
+    "LARGEST_AUTO",
+    "SAMPLED_PER_WORD",
+    "auto_n_words",
+    "check_n_words",
+    "check_random_state",
+]
 
 # n_words="auto", measured in benchmarks/accuracy.md; the largest is the paper's.
 LARGEST_AUTO = 25_000
@@ -32,11 +38,16 @@ def check_n_words(n_words: Any) -> int | str:
     """Give back a number of words or "auto", or raise `InvalidInput`."""
     if n_words == "auto":
         return "auto"
-    if is_integer(n_words) and n_words > 0:
+    if _is_integer(n_words) and n_words > 0:
         return int(n_words)
     raise InvalidInput(f"Expected n_words to be a positive integer or 'auto', got {n_words!r}.")
 
 
-def is_integer(value: Any) -> bool:
-    """Whether a value is an integer of Python or numpy."""
+def check_random_state(random_state: Any) -> None:
+    """Raise `InvalidInput` unless it is an integer, of Python or numpy."""
+    if not _is_integer(random_state):
+        raise InvalidInput(f"Expected random_state to be an integer, got {random_state!r}.")
+
+
+def _is_integer(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

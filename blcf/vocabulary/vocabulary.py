@@ -25,7 +25,7 @@ from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
 from blcf.vocabulary.moving import absorb
 from blcf.vocabulary.rows import at_most_distinct
-from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words, is_integer
+from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words, check_random_state
 from blcf.vocabulary.stored import StoredVocabulary, as_words, read_stored, write_stored
 from blcf.vocabulary.two_level import N_PROBED
 
@@ -95,8 +95,7 @@ class Vocabulary(Estimator):
         self.n_probed = n_probed
 
     def _state(self) -> str:
-        n_words, n_components = self.centroids_.shape
-        return f"{n_words:,} words of {n_components:,} components"
+        return f"{self.n_words_:,} words of {self.n_features_in_:,} components"
 
     @classmethod
     def from_parts(
@@ -112,12 +111,9 @@ class Vocabulary(Estimator):
 
         Parameters
         ----------
-        centroids : float (n_words, n_components), kept as float32
-        counts : int (n_words,), of features that each word had; None: `partial_fit` moves a word
-            to the mean of the first that it gets
-        inertia_history : of k-means
-        cells : for two levels, `cells` and `cell_of_word` of `blcf.vocabulary.two_level.TwoLevel`;
-            None: they are learned when they are first used
+        centroids, counts, inertia_history : see the attributes; without counts `partial_fit` takes
+            words for nothing
+        cells : `cells` and `cell_of_word` of `blcf.vocabulary.two_level.TwoLevel`, for two levels
         parameters : of the constructor
 
         Raises
@@ -154,17 +150,13 @@ class Vocabulary(Estimator):
         Parameters
         ----------
         features : float (n, n_components); float32 is read in place, from a memory map too
-        y : nothing, see `blcf.estimator`
         on_iteration : called with (iteration, inertia)
         checkpoint : file that is written after each iteration; a call with the same features goes
             on from it
         """
         features = as_rows(features)
         n_words = check_n_words(self.n_words)
-        if not is_integer(self.random_state):
-            raise InvalidInput(
-                f"Expected random_state to be an integer, got {self.random_state!r}."
-            )
+        check_random_state(self.random_state)
         if n_words == "auto":
             n_words = at_most_distinct(features, auto_n_words(len(features)))
         result = kmeans(
@@ -214,7 +206,8 @@ class Vocabulary(Estimator):
     def _set(self, centroids: np.ndarray, history: list[float], counts: np.ndarray) -> None:
         self.counts_ = counts
         self.inertia_history_ = history
-        self.n_words_ = len(centroids)
+        self.n_iter_ = len(history)
+        self.n_words_, self.n_features_in_ = centroids.shape
         self.digest_ = array_digest(centroids)
         device = usable_device(self.device)
         self.assignment_ = resolve_assignment(self.assignment, len(centroids), device)
@@ -222,16 +215,6 @@ class Vocabulary(Estimator):
             as_float32(centroids, device), self.assignment_, self.n_probed, int(self.random_state)
         )
         self.centroids_ = centroids
-
-    @property
-    def n_features_in_(self) -> int:
-        """How many components features have."""
-        return int(self.centroids_.shape[1])
-
-    @property
-    def n_iter_(self) -> int:
-        """How many iterations k-means took."""
-        return len(self.inertia_history_)
 
     def assign_features(self, features: np.ndarray) -> np.ndarray:
         """The nearest word of each feature: int32 (n,), for float32 (n, n_components)."""
@@ -301,13 +284,13 @@ class Vocabulary(Estimator):
     def write(self, group: h5py.Group, dtype: type = np.float32) -> None:
         """Write the words into an HDF5 group; as float16 they are read back rounded."""
         self._check_fitted()
-        two_level = self._assigner.two_level if self.assignment_ == "two_level" else None
+        two_level = self.assignment_ == "two_level" and self._assigner.two_level
         stored = StoredVocabulary(
             self.centroids_.astype(dtype),
             {name: getattr(self, name) for name in ("random_state", "assignment", "n_probed")},
             self.inertia_history_,
             self.counts_,
-            two_level and (two_level.cells.numpy(), two_level.cell_of_word),
+            (two_level.cells.numpy(), two_level.cell_of_word) if two_level else None,
         )
         write_stored(group, stored)
 
