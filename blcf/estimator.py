@@ -26,8 +26,9 @@ class Estimator:
     """A stage with parameters, `fit` and `transform`, in the manner of scikit-learn.
 
     A child's constructor keeps each argument, as it was given, in an attribute of that name and
-    does nothing else: `fit`, or the first use, says what cannot be. What `fit` learns ends in ``_``.
-    No parameter of a stage is itself a stage.
+    does nothing else: `fit`, or the first use, says what cannot be. The name of what `fit` learns
+    ends in ``_``, and nobody but the class sets it. No parameter of a stage is itself a stage. `y`
+    is what a pipeline hands on as the targets, and is not looked at.
     """
 
     _learned = ""  # what `fit` sets last; "" where there is nothing to learn
@@ -101,13 +102,19 @@ def as_rows(features: Any) -> Any:
     if hasattr(features, "tocsr"):
         raise InvalidInput("Expected dense features, got a sparse matrix. Use its toarray().")
     if not isinstance(features, np.ndarray) and not _is_stored(features):
-        try:
-            features = np.asarray(features)
-        except (TypeError, ValueError) as error:
-            raise InvalidInput(f"Expected features as an array of numbers ({error}).") from error
+        features = _as_array(features)
+    if features.dtype.kind == "O":
+        features = _as_array(features, np.float64)
     if features.dtype.kind == "c":
         raise InvalidInput(f"Complex data not supported: expected reals, got {features.dtype}.")
     return features
+
+
+def _as_array(given: Any, dtype: type | None = None) -> np.ndarray:
+    try:
+        return np.asarray(given, dtype, order="C")  # a data frame's columns are summed otherwise
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged; on another device
+        raise InvalidInput(f"Expected features as an array of numbers ({error}).") from error
 
 
 def _is_stored(features: Any) -> bool:

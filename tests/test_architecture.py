@@ -333,6 +333,19 @@ def test_nothing_forbidden() -> None:
     assert not offenders
 
 
+def test_what_was_learned_is_set_by_its_own_class_alone() -> None:
+    # ``whitening.mean_ = ...`` from outside; `from_parts` makes what was learned elsewhere.
+    benchmarks = HOUSE.parent / "benchmarks"
+    paths = [*MODULES.values(), *sorted(benchmarks.rglob("*.py"))]
+    offenders = []
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+            if is_set and node.attr.endswith("_") and ast.unparse(node.value) != "self":
+                offenders.append(f"{path}:{node.lineno} sets {ast.unparse(node)}")
+    assert len(paths) > len(MODULES) and not offenders
+
+
 def test_files_are_short_and_named() -> None:
     lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
     assert not {name: length for name, length in lengths.items() if length > 320}

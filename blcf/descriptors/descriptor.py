@@ -91,10 +91,12 @@ class Descriptor(Estimator):
                 "they have no activations, or are too few."
             )
         vectors = np.concatenate(pooled)
-        self.whitening_ = learn_whitening(vectors, self.n_components) if self.whiten else None
+        learned = None
+        if self.whiten:
+            learned = learn_whitening(vectors, self.n_components, self.item)
+        self.whitening_ = learned
         self.n_channels_ = n_channels
         self.learned_on_ = learned_on
-        learned = self.whitening_
         self.n_components_ = vectors.shape[1] if learned is None else learned.n_components_
         return self
 
@@ -126,8 +128,12 @@ class Descriptor(Estimator):
         self, items: Iterable[np.ndarray], y: object = None, *, learned_on: str = ""
     ) -> np.ndarray:
         """`fit`, then `transform` of the same items, which are kept in memory meanwhile."""
-        items = as_sequence(items, self.item)
+        items = as_sequence(self._given(items), self.item)
         return self.fit(items, learned_on=learned_on).transform(items)
+
+    def _given(self, items: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
+        """What `fit` and `transform` take, as what is iterated over."""
+        return items
 
     def _check(self, given: Any, name: str) -> np.ndarray:
         """One of what `fit` and `transform` take, checked: float32, channels first."""
@@ -153,7 +159,7 @@ class Descriptor(Estimator):
 
     def _checked(self, items: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         try:
-            given = iter(items)
+            given = iter(self._given(items))
         except TypeError as error:
             raise InvalidInput(
                 f"Expected a list of {self.item}s, got {type(items).__name__}. Give "

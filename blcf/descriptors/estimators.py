@@ -16,7 +16,6 @@ from blcf.descriptors.pooling import (
     sum_pool,
 )
 from blcf.descriptors.regions import check_n_scales, rmac_regions
-from blcf.errors import InvalidInput
 
 __all__ = ["CroW", "GeM", "MAC", "RMAC", "SPoC", "SumPooling", "UCroW"]
 

@@ -11,7 +11,9 @@ from blcf.threads import one_blas_thread
 __all__ = ["learn_whitening"]
 
 
-def learn_whitening(vectors: np.ndarray, n_components: int | None = None) -> Whitening:
+def learn_whitening(
+    vectors: np.ndarray, n_components: int | None = None, item: str = "map"
+) -> Whitening:
     """The whitening of vectors, also where they are longer than many.
 
     Fewer vectors than components span few directions: the whitening is learned there, with the same
@@ -22,6 +24,7 @@ def learn_whitening(vectors: np.ndarray, n_components: int | None = None) -> Whi
     ----------
     vectors : float32 (n, d)
     n_components : int up to d, or None for all
+    item : what they are the vectors of
 
     Raises
     ------
@@ -31,7 +34,7 @@ def learn_whitening(vectors: np.ndarray, n_components: int | None = None) -> Whi
     n, d = vectors.shape
     if n < 2:
         raise InvalidInput(
-            f"Expected at least two maps with activations to learn a whitening, got {n}. Add "
+            f"Expected at least two {item}s with activations to learn a whitening, got {n}. Add "
             "pictures, or use whiten=False."
         )
     if n_components is not None and n_components > d:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from blcf.descriptors.descriptor import Descriptor
 from blcf.descriptors.pooling import as_finite
 from blcf.errors import InvalidInput
+from blcf.estimator import as_rows
 
 __all__ = ["NeuralCodes"]
 
@@ -44,6 +46,12 @@ class NeuralCodes(Descriptor):
     def n_features_in_(self) -> int:
         """How many components codes have, by scikit-learn's name."""
         return self.n_channels_
+
+    def _given(self, items: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
+        # A table is read by its rows; a data frame's own iterator gives the names of columns.
+        is_table = hasattr(items, "__array__") or hasattr(items, "tocsr")
+        codes: Iterable[np.ndarray] = as_rows(items) if is_table else items
+        return codes
 
     def _check(self, given: Any, name: str) -> np.ndarray:
         code = as_finite(given, 1, name)

@@ -186,7 +186,8 @@ class Assigner:
 def check_features(features: np.ndarray, n_components: int) -> None:
     """Raise `InvalidInput` where features are not of the space of the words."""
     if features.ndim != 2 or features.shape[1] != n_components:
+        also = " Reshape your data: x.reshape(1, -1) for one." if features.ndim < 2 else ""
         raise InvalidInput(
             f"Expected features of shape (n, {n_components}), got shape {features.shape}. Whiten "
-            "them as those that the vocabulary was learned from."
+            f"them as those that the vocabulary was learned from.{also}"
         )

@@ -132,9 +132,8 @@ class Vocabulary(Estimator):
         """The same words, looked for in another way; the parameters are those of the class."""
         self._check_fitted()
         other = copy(self).set_params(assignment=assignment, n_probed=n_probed)
-        device = usable_device(self.device)
-        other.assignment_ = resolve_assignment(assignment, self.n_words_, device)
-        other._assigner = self._assigner.looking(other.assignment_, n_probed)
+        way = resolve_assignment(assignment, self.n_words_, usable_device(self.device))
+        other._take(self._assigner.looking(way, n_probed))
         return other
 
     def fit(
@@ -210,11 +209,13 @@ class Vocabulary(Estimator):
         self.n_words_, self.n_features_in_ = centroids.shape
         self.digest_ = array_digest(centroids)
         device = usable_device(self.device)
-        self.assignment_ = resolve_assignment(self.assignment, len(centroids), device)
-        self._assigner = Assigner(
-            as_float32(centroids, device), self.assignment_, self.n_probed, int(self.random_state)
-        )
+        way = resolve_assignment(self.assignment, len(centroids), device)
+        words = as_float32(centroids, device)
+        self._take(Assigner(words, way, self.n_probed, int(self.random_state)))
         self.centroids_ = centroids
+
+    def _take(self, assigner: Assigner) -> None:
+        self._assigner, self.assignment_ = assigner, assigner.assignment
 
     def assign_features(self, features: np.ndarray) -> np.ndarray:
         """The nearest word of each feature: int32 (n,), for float32 (n, n_components)."""
