@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
 
 __all__ = [
@@ -38,16 +37,12 @@ def check_n_words(n_words: Any) -> int | str:
     """Give back a number of words or "auto", or raise `InvalidInput`."""
     if n_words == "auto":
         return "auto"
-    if _is_integer(n_words) and n_words > 0:
+    if is_integer(n_words) and n_words > 0:
         return int(n_words)
     raise InvalidInput(f"Expected n_words to be a positive integer or 'auto', got {n_words!r}.")
 
 
 def check_random_state(random_state: Any) -> None:
     """Raise `InvalidInput` unless it is an integer, of Python or numpy."""
-    if not _is_integer(random_state):
+    if not is_integer(random_state):
         raise InvalidInput(f"Expected random_state to be an integer, got {random_state!r}.")
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
