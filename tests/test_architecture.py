@@ -21,8 +21,8 @@ MODULES = {
 
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
-    "errors bounds boxes records matches outputs storage processor printing forking checks "
-    "progress threads",
+    "errors bounds boxes records matches outputs storage processor printing estimator forking "
+    "checks progress threads",
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages",
@@ -51,6 +51,7 @@ HOMES = {
         "blcf.index",
         "blcf.collection",
         "blcf.features.whitening",
+        "blcf.vocabulary.stored",
         "blcf.vocabulary.vocabulary",
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
@@ -62,6 +63,7 @@ HOMES = {
         "blcf.collection.where",
     ),
     "pandas": ("blcf.searching.hits",),  # imported late
+    "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
 TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module
 
@@ -344,6 +346,19 @@ def test_nothing_forbidden() -> None:
         if each.imported.split(".")[0] in ("pickle", "shelve", "marshal", "joblib", "dill")
     ]
     assert not offenders
+
+
+def test_what_was_learned_is_set_by_its_own_class_alone() -> None:
+    # ``whitening.mean_ = ...`` from outside; `from_parts` makes what was learned elsewhere.
+    benchmarks = HOUSE.parent / "benchmarks"
+    paths = [*MODULES.values(), *sorted(benchmarks.rglob("*.py"))]
+    offenders = []
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+            if is_set and node.attr.endswith("_") and ast.unparse(node.value) != "self":
+                offenders.append(f"{path}:{node.lineno} sets {ast.unparse(node)}")
+    assert len(paths) > len(MODULES) and not offenders
 
 
 def test_files_are_short_and_named() -> None:

@@ -88,8 +88,7 @@ def test_assignment(assignment: str, precision: str, n_channels: int) -> None:
     words = whitening.transform(sample[:1_500])
 
     def assign():
-        vocabulary = Vocabulary(len(words), device="cpu", assignment=assignment)
-        vocabulary._set(words, [], np.ones(len(words), np.int64))
+        vocabulary = Vocabulary.from_parts(words, device="cpu", assignment=assignment)
         return [
             *vocabulary.assign_maps(maps, whitening=whitening, precision=precision),
             vocabulary.assign_features(words + np.float32(0.01)),

@@ -44,13 +44,6 @@ PRECISIONS = ("float32", "bfloat16")
 N_CHECKED = 16
 
 
-def with_way(vocabulary: Vocabulary, assignment: str, n_probed: int = N_PROBED) -> Vocabulary:
-    """The same words, looked for in another way."""
-    vocabulary._assigner.assignment = assignment
-    vocabulary._assigner.n_probed = n_probed
-    return vocabulary
-
-
 def milliseconds(calls: dict[Any, Callable[[], object]], rounds: int) -> dict[Any, float]:
     """Medians of rounds in which the calls take turns, each called once before it is timed."""
     times: dict[Any, list[float]] = {name: [] for name in calls}
@@ -72,7 +65,7 @@ def measure_words(
     def words(
         these: np.ndarray, way: str, n_probed: int = N_PROBED, precision: str = "float32"
     ) -> np.ndarray:
-        return with_way(vocabulary, way, n_probed).assign_maps(
+        return vocabulary.with_assignment(way, n_probed).assign_maps(
             these, upsample=UPSAMPLE, whitening=whitening, precision=precision
         )[0]
 
@@ -123,8 +116,8 @@ def rivals(
     centroids = vocabulary.centroids_
     n_words, d = centroids.shape
     features = [whitening.transform(features_of(m)) for m in maps]
-    with_way(vocabulary, "exact")
-    exact = np.concatenate([vocabulary.assign_features(each) for each in features])
+    exactly = vocabulary.with_assignment("exact")
+    exact = np.concatenate([exactly.assign_features(each) for each in features])
     n_cells = vocabulary._assigner.two_level.n_cells
     rows = []
     ways: dict[str, tuple[str, list[tuple[str, int]]]] = {
@@ -169,7 +162,7 @@ def words_of(
     data: Path, work: Path, name: str, whitening: Whitening, vocabulary: Vocabulary, way: str
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Words and norms of every picture of a set, {name: (words, norms)}; exact ones are kept."""
-    with_way(vocabulary, way)
+    vocabulary = vocabulary.with_assignment(way)
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for folder in SEARCHED[name]:
         maps = Maps(data, work, folder)

@@ -63,16 +63,14 @@ def features_of(one: np.ndarray) -> np.ndarray:
 def training(data: Path, work: Path) -> tuple[Whitening, Path]:
     """The whitening, and the file of whitened features that vocabularies are learned from."""
     path, kept = work / "features.npy", work / "whitening.npz"
-    whitening = Whitening(COMPONENTS)
     if path.exists() and kept.exists():
         with np.load(kept) as file:
-            whitening.mean_, whitening.projection_ = file["mean"], file["projection"]
-        whitening.n_components_ = COMPONENTS
-        return whitening, path
+            return Whitening.from_parts(file["mean"], file["projection"]), path
     rng = np.random.default_rng(SEED)
     maps = [Maps(data, work, folder) for folder in TRAINING]
     places = [(i, j) for i, one in enumerate(maps) for j in range(len(one))]
     places = [places[i] for i in rng.permutation(len(places))]
+    whitening = Whitening(COMPONENTS)
     whitening.fit(np.concatenate([features_of(maps[i][j])[::8] for i, j in places[:600]]))
     per_picture = N_FEATURES // len(places) + 1
     found = []

@@ -80,7 +80,7 @@ def learn_model(
             bar.set_postfix_str(f"mean squared distance {inertia:.4f}", refresh=False)
             bar.update(iteration + 1 - bar.n)
 
-        vocabulary.fit(features, report, checkpoint=folder / "k-means.h5")
+        vocabulary.fit(features, on_iteration=report, checkpoint=folder / "k-means.h5")
     return whitening, vocabulary
 
 

@@ -11,14 +11,14 @@ from blcf.bags.weighting import check_weighting, spatial_weights
 from blcf.boxes import as_box, box_to_cells
 from blcf.checks import as_assignment_map
 from blcf.errors import InvalidInput
-from blcf.printing import shown
+from blcf.estimator import Estimator
 
 __all__ = ["BagOfWords", "eighths"]
 
 STEPS = 8.0  # of a weight of 1
 
 
-class BagOfWords:
+class BagOfWords(Estimator):
     """Encodes assignment maps as sparse bags of raw term frequencies.
 
     ``tf_w = sum of weights over the cells assigned to word w``. Roots, idf and the L2 norm are
@@ -45,8 +45,19 @@ class BagOfWords:
         self.n_words = n_words
         self.weighting = weighting
 
-    def __repr__(self) -> str:
-        return shown(self)
+    def fit(self, assignment_maps: object = None, y: object = None) -> BagOfWords:
+        """Nothing: there is nothing to learn. For a pipeline, which calls it."""
+        return self
+
+    def transform(self, assignment_maps: Sequence[np.ndarray]) -> sp.csr_matrix:
+        """`encode_many` of whole maps, by the name that a pipeline calls."""
+        return self.encode_many(assignment_maps)
+
+    def fit_transform(
+        self, assignment_maps: Sequence[np.ndarray], y: object = None
+    ) -> sp.csr_matrix:
+        """`transform`."""
+        return self.transform(assignment_maps)
 
     def encode(
         self,

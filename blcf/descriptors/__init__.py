@@ -1,7 +1,8 @@
-"""Global descriptors of the literature: a feature map to one vector.
+"""Global descriptors of the literature: a feature map, or a code, to one vector.
 
 Each class keeps one contract (`Descriptor`): ``fit(maps, learned_on=...)`` learns the whitening,
-``transform(maps)`` gives rows of length 1, whose dot products are cosine similarities.
+``transform(maps)`` gives rows of length 1, whose dot products are cosine similarities. All but
+`NeuralCodes` are of feature maps (`MapDescriptor`).
 
 ================  =======================================================================
 `SumPooling`      sum pooling "as ours" and "as in CroW" (Mohedano et al., ICMR 2016)
@@ -14,10 +15,10 @@ Each class keeps one contract (`Descriptor`): ``fit(maps, learned_on=...)`` lear
 ================  =======================================================================
 
 The files: ``pooling`` has the formulas, pure functions of one map; ``regions`` the grid of R-MAC
-and the crop of a map under a box; ``descriptor`` the contract; ``estimators`` and ``vlad`` the
-classes. ``search`` ranks images by any of them; ``localisation`` finds the object in a map by
-integral max pooling, ``reranking`` ranks again by it; ``crops`` are neural codes of overlapping
-crops, which have a search of their own.
+and the crop of a map under a box; ``descriptor`` the contract, ``learned`` its whitening;
+``estimators``, ``vlad`` and ``neural_codes`` the classes. ``search`` ranks images by any of them;
+``localisation`` finds the object in a map by integral max pooling, ``reranking`` ranks again by
+it; ``crops`` are neural codes of overlapping crops, which have a search of their own.
 
 A global query (GS) is the descriptor of the whole map, a local one (LS) that of its crop:
 
@@ -33,18 +34,10 @@ A global query (GS) is the descriptor of the whole map, a local one (LS) that of
 """
 
 from blcf.descriptors.crops import CropCodes, crop_boxes, signed_power, spatial_search_scores
-from blcf.descriptors.descriptor import Descriptor
-from blcf.descriptors.estimators import (
-    MAC,
-    RMAC,
-    CroW,
-    GeM,
-    NeuralCodes,
-    SPoC,
-    SumPooling,
-    UCroW,
-)
+from blcf.descriptors.descriptor import Descriptor, MapDescriptor
+from blcf.descriptors.estimators import MAC, RMAC, CroW, GeM, SPoC, SumPooling, UCroW
 from blcf.descriptors.localisation import approximate_max_pool, localise_descriptor
+from blcf.descriptors.neural_codes import NeuralCodes
 from blcf.descriptors.pooling import (
     center_prior,
     crow_channel_weights,
@@ -66,6 +59,7 @@ __all__ = [
     "DescriptorSearch",
     "GeM",
     "MAC",
+    "MapDescriptor",
     "NeuralCodes",
     "RMAC",
     "RmacReranker",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from blcf.descriptors.descriptor import Descriptor
+from blcf.descriptors.descriptor import MapDescriptor
 from blcf.descriptors.pooling import (
-    as_finite,
     center_prior,
     check_positive,
     crow_channel_weights,
@@ -19,12 +16,11 @@ from blcf.descriptors.pooling import (
     sum_pool,
 )
 from blcf.descriptors.regions import check_n_scales, rmac_regions
-from blcf.errors import InvalidInput
 
-__all__ = ["CroW", "GeM", "MAC", "NeuralCodes", "RMAC", "SPoC", "SumPooling", "UCroW"]
+__all__ = ["CroW", "GeM", "MAC", "RMAC", "SPoC", "SumPooling", "UCroW"]
 
 
-class SumPooling(Descriptor):
+class SumPooling(MapDescriptor):
     """Sum of all cells: L2 -> PCA whitening -> L2.
 
     "As ours" of the paper is this of conv5_1 at a third of the size, "as in CroW" the same of
@@ -59,7 +55,7 @@ class UCroW(SumPooling):
     """
 
 
-class SPoC(Descriptor):
+class SPoC(MapDescriptor):
     """SPoC: sum of the cells, weighted by a centre prior.
 
     Parameters
@@ -89,7 +85,7 @@ class SPoC(Descriptor):
         return sum_pool(feature_map, weights)[None]
 
 
-class MAC(Descriptor):
+class MAC(MapDescriptor):
     """MAC: maximum of all cells.
 
     Parameters
@@ -105,7 +101,7 @@ class MAC(Descriptor):
         return max_pool(feature_map)[None]
 
 
-class RMAC(Descriptor):
+class RMAC(MapDescriptor):
     """R-MAC: the maximum of each region of a rigid grid, whitened, summed.
 
     Parameters
@@ -134,7 +130,7 @@ class RMAC(Descriptor):
         return max_pool_regions(feature_map, rmac_regions(h, w, self.n_scales))
 
 
-class CroW(Descriptor):
+class CroW(MapDescriptor):
     """CroW: sum of the cells, weighted by place and by channel.
 
     Parameters
@@ -180,7 +176,7 @@ class CroW(Descriptor):
         return pooled[None]
 
 
-class GeM(Descriptor):
+class GeM(MapDescriptor):
     """GeM: generalised mean of the cells.
 
     Parameters
@@ -204,29 +200,3 @@ class GeM(Descriptor):
 
     def _pool(self, feature_map: np.ndarray) -> np.ndarray:
         return generalised_mean_pool(feature_map, self.p)[None]
-
-
-class NeuralCodes(Descriptor):
-    """Neural codes: activations of a fully-connected layer, L2 -> PCA whitening -> L2.
-
-    `fit` and `transform` take codes, float32 (n_images, d) or a list of (d,), in the place of maps.
-
-    Parameters
-    ----------
-    n_components : see `Descriptor`, as for the attributes; the paper keeps up to 512
-    whiten : see `Descriptor`
-
-    Notes
-    -----
-    Source: Babenko, Slesarev, Chigorin & Lempitsky, ECCV 2014 (PCA only); Razavian et al., CVPR
-    workshops 2014 (PCA whitening, as here).
-    """
-
-    def _check(self, given: Any, name: str) -> np.ndarray:
-        code = as_finite(given, 1, name.replace("map", "code"))
-        if not code.size:
-            raise InvalidInput("Expected codes with components, got shape (0,).")
-        return code
-
-    def _pool(self, feature_map: np.ndarray) -> np.ndarray:
-        return feature_map[None]

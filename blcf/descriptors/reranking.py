@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from blcf.boxes import cells_to_boxes
-from blcf.descriptors.descriptor import Descriptor, check_count
+from blcf.descriptors.descriptor import MapDescriptor, check_count
 from blcf.descriptors.localisation import as_activations, check_aspect, localise_descriptor
 from blcf.descriptors.pooling import max_pool
 from blcf.expansion.average import average_descriptor
@@ -26,7 +26,7 @@ class RmacReranker:
 
     Parameters
     ----------
-    descriptor : a fitted `RMAC` (or another `Descriptor` of feature maps), that of the search
+    descriptor : a fitted `RMAC` (or another `MapDescriptor`), that of the search
     depth : hits that are looked at; the others follow as they were
     n_expand : 0 for R alone
     max_aspect_change, step, refine, n_rounds, alpha : see `localise_descriptor`
@@ -41,7 +41,7 @@ class RmacReranker:
 
     def __init__(
         self,
-        descriptor: Descriptor,
+        descriptor: MapDescriptor,
         *,
         depth: int = 1000,
         n_expand: int = 5,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from blcf.descriptors.descriptor import Descriptor, as_sequence, check_count
+from blcf.descriptors.descriptor import MapDescriptor, as_sequence, check_count
 from blcf.errors import InvalidInput
 from blcf.features.whitening import Whitening, normalise_rows
 from blcf.threads import one_blas_thread
@@ -18,7 +18,7 @@ __all__ = ["VLAD", "residual_sums"]
 _ROUNDING = 1e-6
 
 
-class VLAD(Descriptor):
+class VLAD(MapDescriptor):
     """VLAD: for each visual word, the sum of the residuals of its local features.
 
     ``V_w = sum_{x of word w} (x - c_w)`` over the L2-normalised (and whitened) cells of a map;

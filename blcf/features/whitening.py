@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from blcf.errors import InvalidInput
-from blcf.printing import shown
+from blcf.estimator import Estimator, as_rows
 from blcf.storage import StoredGroup
 from blcf.threads import in_order, one_blas_thread
 
@@ -40,7 +40,7 @@ def _sums(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows.sum(axis=0), rows.T @ rows
 
 
-class Whitening:
+class Whitening(Estimator):
     """L2 -> PCA whitening -> L2, learned from local features.
 
     ``y = L2((L2(x) - mean) W)`` with the columns of W the leading eigenvectors of the covariance
@@ -57,6 +57,8 @@ class Whitening:
     projection_ : float32 (n_channels, n_components_)
     n_components_ : int
     explained_ : float, share of the variance that is kept
+    n_features_in_ : int, channels, by scikit-learn's name
+    digest_ : str, SHA-256 (first 16 hex digits) of mean and projection
 
     Notes
     -----
@@ -70,23 +72,65 @@ class Whitening:
     (100, 4)
     """
 
+    _learned = "mean_"
+    _takes_rows = True
+    _keeps_dtype = ("float32",)
+
     def __init__(self, n_components: int | None = None):
         self.n_components = n_components
 
-    def __repr__(self) -> str:
-        if not hasattr(self, "n_components_"):
-            return shown(self, "not fitted")
-        return shown(self, f"{len(self.mean_):,} channels to {self.n_components_:,} components")
+    def _state(self) -> str:
+        return f"{len(self.mean_):,} channels to {self.n_components_:,} components"
 
-    def fit(self, features: np.ndarray) -> Whitening:
+    @classmethod
+    def from_parts(
+        cls, mean: np.ndarray, projection: np.ndarray, *, explained: float = np.nan
+    ) -> Whitening:
+        """A whitening that was learned elsewhere or earlier.
+
+        Parameters
+        ----------
+        mean : float (n_channels,), kept as float32
+        projection : float (n_channels, n_components), kept as float32
+        explained : share of the variance that is kept, NaN where it is not known
+
+        Raises
+        ------
+        InvalidInput
+            Other shapes, or numbers that are not finite.
+        """
+        whitening = cls(n_components=np.shape(projection)[-1] if np.ndim(projection) else None)
+        mean, projection = as_rows(mean), as_rows(projection)
+        if (mean.ndim, projection.ndim, projection.shape[:1]) != (1, 2, mean.shape):
+            raise InvalidInput(
+                "Expected a mean (n_channels,) and a projection (n_channels, n_components), got "
+                f"shapes {mean.shape} and {projection.shape}."
+            )
+        if not projection.size or not (np.isfinite(mean).all() and np.isfinite(projection).all()):
+            raise InvalidInput("Expected a mean and a projection of finite numbers.")
+        whitening._set(mean, projection, explained)
+        return whitening
+
+    def _set(self, mean: np.ndarray, projection: np.ndarray, explained: float) -> None:
+        self.projection_ = projection.astype(np.float32)
+        self.n_components_ = self.projection_.shape[1]
+        self.explained_ = float(explained)
+        self.mean_ = mean.astype(np.float32)
+
+    def fit(self, features: np.ndarray, y: object = None) -> Whitening:
         """Learn from features (n, n_channels), any float dtype (a memory map will do)."""
-        if np.ndim(features) != 2:
+        features = as_rows(features)
+        if features.ndim != 2:
             raise InvalidInput(
                 f"Expected features of shape (n, n_channels), got shape {np.shape(features)}. "
                 "Reshape a map with feature_map.reshape(n_channels, -1).T."
             )
         chunks = (features[i : i + _CHUNK] for i in range(0, len(features), _CHUNK))
         return self.fit_batches(chunks)
+
+    def fit_transform(self, features: np.ndarray, y: object = None) -> np.ndarray:
+        """`fit`, then `transform` of the same features."""
+        return self.fit(features).transform(features)
 
     def fit_batches(self, batches: Iterable[np.ndarray]) -> Whitening:
         """Learn from batches of features, one pass, float64 sums: only one batch is in memory."""
@@ -136,18 +180,18 @@ class Whitening:
         # An eigenvector is defined up to its sign: make its largest entry positive.
         largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(kept)]
         vectors = vectors * np.where(largest < 0, -1.0, 1.0)
-        self.mean_ = mean.astype(np.float32)
-        self.projection_ = (vectors / np.sqrt(values)).astype(np.float32)
-        self.n_components_ = kept
-        self.explained_ = float(values.sum() / np.trace(covariance))
+        self._set(mean, vectors / np.sqrt(values), values.sum() / np.trace(covariance))
 
     def transform(self, features: np.ndarray) -> np.ndarray:
         """Whitened features: float32 (n, n_components_), rows of L2 norm 1."""
         if not hasattr(self, "mean_"):
             raise InvalidInput("This whitening has learned nothing yet: call fit first.")
+        features = as_rows(features)
         if features.ndim != 2 or features.shape[1] != self.mean_.size:
+            also = " Reshape your data: x.reshape(1, -1) for one." if features.ndim < 2 else ""
             raise InvalidInput(
                 f"Expected features of shape (n, {self.mean_.size}), got shape {features.shape}."
+                + also
             )
         out = np.empty((len(features), self.n_components_), dtype=np.float32)
 
@@ -159,6 +203,11 @@ class Whitening:
             for _ in in_order(whiten, zip(_parts(features), _parts(out)), n_threads):
                 pass
         return out
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many channels features have."""
+        return self.mean_.size
 
     @property
     def digest_(self) -> str:
@@ -176,14 +225,10 @@ class Whitening:
     @classmethod
     def read(cls, group: StoredGroup) -> Whitening:
         """A whitening from a stored group; `FormatError` where it is none."""
-        mean, projection = group.array("mean").copy(), group.array("projection").copy()
+        mean, projection = group.array("mean"), group.array("projection")
         shapes = mean.ndim, projection.ndim, projection.shape[:1]
         if {mean.dtype, projection.dtype} != {np.dtype(np.float32)} or shapes != (1, 2, mean.shape):
             raise group.damaged("its whitening is of other numbers")
         if not projection.size or not (np.isfinite(mean).all() and np.isfinite(projection).all()):
             raise group.damaged("its whitening is of no numbers")
-        whitening = cls(n_components=projection.shape[1])
-        whitening.mean_, whitening.projection_ = mean, projection
-        whitening.n_components_ = projection.shape[1]
-        whitening.explained_ = group.value("explained", float)
-        return whitening
+        return cls.from_parts(mean, projection, explained=group.value("explained", float))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,15 @@ from blcf.vocabulary.interpolated import (
 )
 from blcf.vocabulary.two_level import TwoLevel, check_n_probed
 
-__all__ = ["ASSIGNMENTS", "TWO_LEVELS_FROM", "Assigner", "Transform", "resolve_assignment"]
+__all__ = [
+    "ASSIGNMENTS",
+    "TWO_LEVELS_FROM",
+    "Assigner",
+    "Transform",
+    "check_features",
+    "resolve_assignment",
+    "usable_device",
+]
 
 # What the product of features and words is computed in.
 PRECISIONS = ("float32", "bfloat16")
@@ -59,6 +68,20 @@ def resolve_assignment(assignment: Any, n_words: int, device: str) -> str:
     return "two_level" if n_words >= TWO_LEVELS_FROM and device == "cpu" else "exact"
 
 
+def usable_device(device: str) -> str:
+    """The device that "auto" means, or the one that is named, tried; `InvalidInput`."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"Device {device!r} cannot be used ({reason}). Try device='cpu'."
+        ) from error
+    return device
+
+
 class Assigner:
     """The words of a vocabulary and the way in which they are looked for.
 
@@ -92,6 +115,12 @@ class Assigner:
     def take_cells(self, cells: np.ndarray, cell_of_word: np.ndarray) -> None:
         """Take the cells that were learned earlier."""
         self._two_level = TwoLevel.from_cells(self.words.centroids.cpu(), cells, cell_of_word)
+
+    def looking(self, assignment: str, n_probed: int) -> Assigner:
+        """The same words (and cells, where they were learned), looked for in another way."""
+        other = copy(self)
+        other.assignment, other.n_probed = assignment, check_n_probed(n_probed)
+        return other
 
     def assign_features(self, features: np.ndarray) -> np.ndarray:
         """int32 (n,), for features (n, n_components)."""
@@ -157,7 +186,8 @@ class Assigner:
 def check_features(features: np.ndarray, n_components: int) -> None:
     """Raise `InvalidInput` where features are not of the space of the words."""
     if features.ndim != 2 or features.shape[1] != n_components:
+        also = " Reshape your data: x.reshape(1, -1) for one." if features.ndim < 2 else ""
         raise InvalidInput(
             f"Expected features of shape (n, {n_components}), got shape {features.shape}. Whiten "
-            "them as those that the vocabulary was learned from."
+            f"them as those that the vocabulary was learned from.{also}"
         )

@@ -1,4 +1,4 @@
-"""How many words a vocabulary has."""
+"""How many words a vocabulary has, and the seed that they start from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
 
-__all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "auto_n_words", "check_n_words"]
+__all__ = [
+    "LARGEST_AUTO",
+    "SAMPLED_PER_WORD",
+    "auto_n_words",
+    "check_n_words",
+    "check_random_state",
+]
 
 # n_words="auto", measured in benchmarks/accuracy.md; the largest is the paper's.
 LARGEST_AUTO = 25_000
@@ -34,3 +40,9 @@ def check_n_words(n_words: Any) -> int | str:
     if is_integer(n_words) and n_words > 0:
         return int(n_words)
     raise InvalidInput(f"Expected n_words to be a positive integer or 'auto', got {n_words!r}.")
+
+
+def check_random_state(random_state: Any) -> None:
+    """Raise `InvalidInput` unless it is an integer, of Python or numpy."""
+    if not is_integer(random_state):
+        raise InvalidInput(f"Expected random_state to be an integer, got {random_state!r}.")

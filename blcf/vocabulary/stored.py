@@ -1,18 +1,20 @@
-"""What an HDF5 file says of a vocabulary, checked: nothing of it leads out of its arrays."""
+"""Words that come from a file or a caller, checked: nothing of a file leads out of its arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import h5py
 import numpy as np
 
-from blcf.errors import FormatError
+from blcf.errors import FormatError, InvalidInput
+from blcf.estimator import as_rows
 from blcf.storage import StoredGroup, array_digest
 from blcf.vocabulary.assigner import ASSIGNMENTS
 from blcf.vocabulary.two_level import N_PROBED, cells_digest
 
-__all__ = ["CELLS", "StoredVocabulary", "read_stored"]
+__all__ = ["CELLS", "StoredVocabulary", "as_words", "read_stored", "write_stored"]
 
 # Datasets of the group "cells", see `blcf.vocabulary.two_level.TwoLevel`.
 CELLS = ("centroids", "cell_of_word")
@@ -26,7 +28,7 @@ class StoredVocabulary:
 
     Attributes
     ----------
-    centroids : float32 (n_words, n_components), finite
+    centroids : float32 (n_words, n_components), finite; float16 to write them rounded
     parameters : ``random_state``, ``assignment``, ``n_probed`` of `blcf.vocabulary.Vocabulary`
     inertia_history : list of float
     counts : int64 (n_words,)
@@ -72,6 +74,23 @@ def read_stored(group: StoredGroup) -> StoredVocabulary:
     return StoredVocabulary(centroids, parameters, history.tolist(), counts, cells)
 
 
+def write_stored(group: h5py.Group, stored: StoredVocabulary) -> None:
+    """Write a vocabulary into an HDF5 group."""
+    digest = array_digest(stored.centroids.astype(np.float32))  # of what is read
+    group.attrs["digest"] = np.bytes_(digest)  # fixed length, see blcf.storage.write_h5
+    group.attrs["random_state"] = stored.parameters["random_state"]
+    group.attrs["inertia_history"] = stored.inertia_history
+    group.attrs["assignment"] = np.bytes_(stored.parameters["assignment"])
+    group.attrs["n_probed"] = stored.parameters["n_probed"]
+    group.create_dataset("centroids", data=stored.centroids)
+    group.create_dataset("counts", data=stored.counts)
+    if stored.cells is not None:
+        cells = group.create_group("cells")
+        cells.attrs["digest"] = np.bytes_(cells_digest(*stored.cells))
+        for name, array in zip(CELLS, stored.cells):
+            cells.create_dataset(name, data=array)
+
+
 def _read_cells(group: StoredGroup, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cells, cell_of_word = (group.array(name).copy() for name in CELLS)
     _check_digest("cells", group, cells_digest(cells, cell_of_word))
@@ -83,6 +102,22 @@ def _read_cells(group: StoredGroup, centroids: np.ndarray) -> tuple[np.ndarray, 
     ):
         raise group.damaged("its cells are not of its words")
     return cells, cell_of_word
+
+
+def as_words(centroids: Any, counts: Any) -> tuple[np.ndarray, np.ndarray]:
+    """float32 (n_words, n_components) and int64 (n_words,), 0 for None; see `Vocabulary`."""
+    centroids = as_rows(centroids)
+    if centroids.ndim != 2 or not centroids.size or not np.isfinite(centroids).all():
+        raise InvalidInput(
+            "Expected finite centroids of shape (n_words, n_components), got shape "
+            f"{centroids.shape}."
+        )
+    counts = np.zeros(len(centroids), np.int64) if counts is None else np.asarray(counts)
+    if counts.shape != centroids.shape[:1]:
+        raise InvalidInput(
+            f"Expected one count for each of {len(centroids)} words, got shape {counts.shape}."
+        )
+    return np.asarray(centroids, dtype=np.float32), counts.astype(np.int64)
 
 
 def _check_digest(what: str, group: StoredGroup, digest: str) -> None:

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
-import torch
 
-from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
-from blcf.printing import shown
+from blcf.estimator import Estimator, as_rows
 from blcf.storage import StoredGroup, array_digest, open_h5, write_h5
-from blcf.vocabulary.assigner import Assigner, Transform, check_features, resolve_assignment
+from blcf.vocabulary.assigner import (
+    Assigner,
+    Transform,
+    check_features,
+    resolve_assignment,
+    usable_device,
+)
 from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
 from blcf.vocabulary.moving import absorb
 from blcf.vocabulary.rows import at_most_distinct
-from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words
-from blcf.vocabulary.stored import CELLS, read_stored
-from blcf.vocabulary.two_level import N_PROBED, cells_digest
+from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words, check_random_state
+from blcf.vocabulary.stored import StoredVocabulary, as_words, read_stored, write_stored
+from blcf.vocabulary.two_level import N_PROBED
 
 __all__ = ["Vocabulary"]
 
 FORMAT_VERSION = 1
 
 
-class Vocabulary:
+class Vocabulary(Estimator):
     """A visual vocabulary.
 
     Parameters
@@ -48,7 +54,9 @@ class Vocabulary:
     ----------
     centroids_ : float32 (n_words_, n_components); a row is a visual word
     n_words_ : int
+    n_features_in_ : int, components, by scikit-learn's name
     inertia_history_ : list of float, one per iteration
+    n_iter_ : int, how many those are
     counts_ : int64 (n_words_,), how many of the features that were looked at each word had
     digest_ : str, SHA-256 (first 16 hex digits) of the words
     assignment_ : str, "exact" or "two_level"
@@ -61,6 +69,9 @@ class Vocabulary:
     >>> vocabulary.assign(sample[:6].T.reshape(8, 2, 3), upsample=2).shape
     (4, 6)
     """
+
+    _learned = "centroids_"
+    _takes_rows = True
 
     def __init__(
         self,
@@ -83,17 +94,54 @@ class Vocabulary:
         self.assignment = assignment
         self.n_probed = n_probed
 
-    def __repr__(self) -> str:
-        if not hasattr(self, "centroids_"):
-            return shown(self, "not fitted")
-        n_words, n_components = self.centroids_.shape
-        return shown(self, f"{n_words:,} words of {n_components:,} components")
+    def _state(self) -> str:
+        return f"{self.n_words_:,} words of {self.n_features_in_:,} components"
+
+    @classmethod
+    def from_parts(
+        cls,
+        centroids: np.ndarray,
+        *,
+        counts: np.ndarray | None = None,
+        inertia_history: Sequence[float] = (),
+        cells: tuple[np.ndarray, np.ndarray] | None = None,
+        **parameters: Any,
+    ) -> Vocabulary:
+        """A vocabulary of words that were learned elsewhere or earlier.
+
+        Parameters
+        ----------
+        centroids, counts, inertia_history : see the attributes; without counts `partial_fit` takes
+            words for nothing
+        cells : `cells` and `cell_of_word` of `blcf.vocabulary.two_level.TwoLevel`, for two levels
+        parameters : of the constructor
+
+        Raises
+        ------
+        InvalidInput
+            Words or counts of other shapes, or words that are not finite.
+        """
+        words, counts = as_words(centroids, counts)
+        vocabulary = cls(**{"n_words": len(words), **parameters})
+        vocabulary._set(words, list(inertia_history), counts)
+        if cells is not None and vocabulary.assignment_ == "two_level":
+            vocabulary._assigner.take_cells(*cells)
+        return vocabulary
+
+    def with_assignment(self, assignment: str, n_probed: int = N_PROBED) -> Vocabulary:
+        """The same words, looked for in another way; the parameters are those of the class."""
+        self._check_fitted()
+        other = copy(self).set_params(assignment=assignment, n_probed=n_probed)
+        way = resolve_assignment(assignment, self.n_words_, usable_device(self.device))
+        other._take(self._assigner.looking(way, n_probed))
+        return other
 
     def fit(
         self,
         features: np.ndarray,
-        on_iteration: Callable[[int, float], None] | None = None,
+        y: object = None,
         *,
+        on_iteration: Callable[[int, float], None] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Vocabulary:
         """Learn the words from whitened features.
@@ -105,11 +153,9 @@ class Vocabulary:
         checkpoint : file that is written after each iteration; a call with the same features goes
             on from it
         """
+        features = as_rows(features)
         n_words = check_n_words(self.n_words)
-        if not is_integer(self.random_state):
-            raise InvalidInput(
-                f"Expected random_state to be an integer, got {self.random_state!r}."
-            )
+        check_random_state(self.random_state)
         if n_words == "auto":
             n_words = at_most_distinct(features, auto_n_words(len(features)))
         result = kmeans(
@@ -119,14 +165,18 @@ class Vocabulary:
             max_iter=self.max_iter,
             tol=self.tol,
             random_state=self.random_state,
-            device=_device(self.device),
+            device=usable_device(self.device),
             checkpoint=None if checkpoint is None else Path(checkpoint),
             on_iteration=on_iteration,
         )
         self._set(result.centroids, result.inertia_history, result.counts)
         return self
 
-    def partial_fit(self, features: np.ndarray) -> Vocabulary:
+    def fit_transform(self, features: np.ndarray, y: object = None) -> np.ndarray:
+        """`fit`, then `transform` of the same features."""
+        return self.fit(features).transform(features)
+
+    def partial_fit(self, features: np.ndarray, y: object = None) -> Vocabulary:
         """Learn from one more part of features that do not fit into the memory together.
 
         The first part is learned from as by `fit`; of a later one each feature pulls its word by
@@ -143,31 +193,40 @@ class Vocabulary:
         """
         if not hasattr(self, "centroids_"):
             return self.fit(features)
+        features = as_rows(features)
         check_features(features, self.centroids_.shape[1])
         if not np.isfinite(features).all():
             raise InvalidInput("Expected finite features for k-means, got NaN or infinity.")
         if len(features):
-            moved = absorb(self.centroids_, self.counts_, features, _device(self.device))
+            moved = absorb(self.centroids_, self.counts_, features, usable_device(self.device))
             self._set(moved[0], [*self.inertia_history_, moved[2]], moved[1])
         return self
 
     def _set(self, centroids: np.ndarray, history: list[float], counts: np.ndarray) -> None:
-        self.centroids_ = centroids
         self.counts_ = counts
         self.inertia_history_ = history
-        self.n_words_ = len(centroids)
+        self.n_iter_ = len(history)
+        self.n_words_, self.n_features_in_ = centroids.shape
         self.digest_ = array_digest(centroids)
-        device = _device(self.device)
-        self.assignment_ = resolve_assignment(self.assignment, len(centroids), device)
-        self._assigner = Assigner(
-            as_float32(centroids, device), self.assignment_, self.n_probed, int(self.random_state)
-        )
+        device = usable_device(self.device)
+        way = resolve_assignment(self.assignment, len(centroids), device)
+        words = as_float32(centroids, device)
+        self._take(Assigner(words, way, self.n_probed, int(self.random_state)))
+        self.centroids_ = centroids
+
+    def _take(self, assigner: Assigner) -> None:
+        self._assigner, self.assignment_ = assigner, assigner.assignment
 
     def assign_features(self, features: np.ndarray) -> np.ndarray:
         """The nearest word of each feature: int32 (n,), for float32 (n, n_components)."""
         self._check_fitted()
+        features = as_rows(features)
         check_features(features, self.centroids_.shape[1])
         return self._assigner.assign_features(features)
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        """`assign_features`, by the name that a pipeline calls."""
+        return self.assign_features(features)
 
     def assign(
         self,
@@ -226,32 +285,28 @@ class Vocabulary:
     def write(self, group: h5py.Group, dtype: type = np.float32) -> None:
         """Write the words into an HDF5 group; as float16 they are read back rounded."""
         self._check_fitted()
-        centroids: np.ndarray = self.centroids_.astype(dtype)
-        digest = array_digest(centroids.astype(np.float32))  # of what is read
-        group.attrs["digest"] = np.bytes_(digest)  # fixed length, see blcf.storage.write_h5
-        group.attrs["random_state"] = self.random_state
-        group.attrs["inertia_history"] = self.inertia_history_
-        group.attrs["assignment"] = np.bytes_(self.assignment)
-        group.attrs["n_probed"] = self.n_probed
-        group.create_dataset("centroids", data=centroids)
-        group.create_dataset("counts", data=self.counts_)
-        if self.assignment_ == "two_level":
-            two_level = self._assigner.two_level
-            cells = group.create_group("cells")
-            arrays = two_level.cells.numpy(), two_level.cell_of_word
-            cells.attrs["digest"] = np.bytes_(cells_digest(*arrays))
-            for name, array in zip(CELLS, arrays):
-                cells.create_dataset(name, data=array)
+        two_level = self.assignment_ == "two_level" and self._assigner.two_level
+        stored = StoredVocabulary(
+            self.centroids_.astype(dtype),
+            {name: getattr(self, name) for name in ("random_state", "assignment", "n_probed")},
+            self.inertia_history_,
+            self.counts_,
+            (two_level.cells.numpy(), two_level.cell_of_word) if two_level else None,
+        )
+        write_stored(group, stored)
 
     @classmethod
     def read(cls, group: StoredGroup, device: str = "auto") -> Vocabulary:
         """A vocabulary from a stored group; `FormatError` where it is not what was written."""
         stored = read_stored(group)
-        vocabulary = cls(len(stored.centroids), device=device, **stored.parameters)
-        vocabulary._set(stored.centroids, stored.inertia_history, stored.counts)
-        if stored.cells is not None and vocabulary.assignment_ == "two_level":
-            vocabulary._assigner.take_cells(*stored.cells)
-        return vocabulary
+        return cls.from_parts(
+            stored.centroids,
+            counts=stored.counts,
+            inertia_history=stored.inertia_history,
+            cells=stored.cells,
+            device=device,
+            **stored.parameters,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the vocabulary to an HDF5 file of its own, which appears whole or not at all."""
@@ -263,16 +318,3 @@ class Vocabulary:
         """Open a saved vocabulary; `FormatError` where it is none."""
         with open_h5(Path(path), "vocabulary", FORMAT_VERSION) as file:
             return cls.read(file, device)
-
-
-def _device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidInput(
-            f"Device {device!r} cannot be used ({reason}). Try device='cpu'."
-        ) from error
-    return device

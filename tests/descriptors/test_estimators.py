@@ -22,7 +22,7 @@ from blcf.descriptors import (
     UCroW,
     crop_map,
 )
-from blcf.descriptors.descriptor import learn_whitening
+from blcf.descriptors.learned import learn_whitening
 from blcf.errors import InvalidInput
 from blcf.features import Whitening
 from blcf.features.whitening import normalise_rows
@@ -205,7 +205,7 @@ def test_neural_codes() -> None:
     assert descriptor.n_channels_ == 7 and descriptor.learned_on_ == "landmarks"
     found = NeuralCodes(whiten=False).fit_transform(codes)
     np.testing.assert_allclose(found, normalise_rows(codes), atol=1e-6)
-    with pytest.raises(InvalidInput, match="Expected 7 channels .* got 8 in map 1"):
+    with pytest.raises(InvalidInput, match="Expected 7 channels .* got 8 in code 1"):
         descriptor.transform([np.ones(7), np.ones(8)])
     with pytest.raises(InvalidInput, match=r"code 0 to be of shape \(d,\), got shape \(2, 3, 3\)"):
         descriptor.transform([np.zeros((2, 3, 3))])

@@ -224,3 +224,36 @@ def test_through_a_file(tmp_path: Path) -> None:
     assert (found.n_components, found.n_components_) == (5, 5)
     assert found.explained_ == whitening.explained_
     np.testing.assert_array_equal(found.transform(features), whitening.transform(features))
+
+
+def test_from_parts() -> None:
+    features = sample()
+    whitening = Whitening(5).fit(features)
+    found = Whitening.from_parts(
+        whitening.mean_.tolist(),  # type: ignore[arg-type]
+        whitening.projection_.astype(np.float64),
+        explained=whitening.explained_,
+    )
+    assert found.digest_ == whitening.digest_ and found.explained_ == whitening.explained_
+    assert (found.n_components, found.n_components_, found.n_features_in_) == (5, 5, 12)
+    np.testing.assert_array_equal(found.transform(features), whitening.transform(features))
+    assert np.isnan(Whitening.from_parts(whitening.mean_, whitening.projection_).explained_)
+    kept = found.digest_
+    whitening.mean_[:] = 0
+    assert found.digest_ == kept
+
+
+@pytest.mark.parametrize(
+    ("mean", "projection", "message"),
+    [
+        (np.ones(3), np.ones((4, 2)), r"a mean .* got shapes \(3,\) and \(4, 2\)"),
+        (np.ones((3, 1)), np.ones((3, 1)), r"got shapes \(3, 1\) and \(3, 1\)"),
+        (np.ones(3), np.float32(1), r"got shapes \(3,\) and \(\)"),
+        (np.ones(3), np.full((3, 2), np.nan), "of finite numbers"),
+        (np.full(3, np.inf), np.ones((3, 2)), "of finite numbers"),
+        (np.ones(3), np.ones((3, 0)), "of finite numbers"),
+    ],
+)
+def test_parts_that_are_none(mean: Any, projection: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Whitening.from_parts(mean, projection)

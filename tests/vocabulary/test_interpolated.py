@@ -40,9 +40,7 @@ def whitening_of(maps: np.ndarray, n_components: int) -> Whitening:
 
 
 def vocabulary_of(centroids: np.ndarray) -> Vocabulary:
-    vocabulary = Vocabulary(len(centroids), device="cpu")
-    vocabulary._set(np.asarray(centroids, dtype=np.float32), [], np.ones(len(centroids)))
-    return vocabulary
+    return Vocabulary.from_parts(centroids, device="cpu")
 
 
 def unit_rows(n: int, n_components: int, seed: int) -> np.ndarray:
@@ -146,7 +144,7 @@ def test_zeros(way: str) -> None:
 
 def test_whitened_features_of_no_length_take_the_shortest_word() -> None:
     whitening = whitening_of(random_maps(20, 4, 3, 4, seed=1), 4)
-    whitening.projection_ = np.zeros_like(whitening.projection_)
+    whitening = Whitening.from_parts(whitening.mean_, np.zeros_like(whitening.projection_))
     vocabulary = vocabulary_of(np.array([[3, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0]]))
     assert (vocabulary.assign(random_maps(4, 2, 3), whitening=whitening) == 1).all()
 

@@ -238,3 +238,23 @@ def test_a_file_of_before_is_exact(tmp_path: Path) -> None:
         del file.attrs["assignment"], file.attrs["n_probed"]
     opened = Vocabulary.open(path, device="cpu")
     assert (opened.assignment, opened.assignment_) == ("exact", "exact")
+
+
+def test_the_same_words_in_another_way() -> None:
+    words, features = rows(900).numpy(), rows(400, seed=1).numpy()
+    vocabulary = Vocabulary.from_parts(words, device="cpu", assignment="two_level")
+    in_cells = vocabulary.with_assignment("two_level", n_probed=1)
+    assert in_cells.n_probed == 1 and vocabulary.n_probed == N_PROBED
+    exact = vocabulary.with_assignment("exact")
+    assert (exact.assignment_, vocabulary.assignment_) == ("exact", "two_level")
+    assert exact.digest_ == vocabulary.digest_ and exact.centroids_ is vocabulary.centroids_
+    plain = Vocabulary.from_parts(vocabulary.centroids_, device="cpu", assignment="exact")
+    np.testing.assert_array_equal(exact.assign_features(features), plain.assign_features(features))
+    near = vocabulary.assign_features(features)
+    again = exact.with_assignment("two_level")
+    np.testing.assert_array_equal(again.assign_features(features), near)
+    assert (in_cells.assign_features(features) != exact.assign_features(features)).any()
+    with pytest.raises(InvalidInput, match="assignment to be one of"):
+        vocabulary.with_assignment("fast")
+    with pytest.raises(InvalidInput, match="call fit first"):
+        Vocabulary(3).with_assignment("exact")

@@ -271,3 +271,38 @@ def test_partial_fit_of_nothing_and_of_bad_parts() -> None:
     with pytest.raises(InvalidInput, match="finite"):
         vocabulary.partial_fit(np.full_like(features, np.nan))
     assert vocabulary.digest_ == digest
+
+
+def test_from_parts() -> None:
+    features = sample()
+    vocabulary = Vocabulary(n_words=12, random_state=7, device="cpu").fit(features)
+    found = Vocabulary.from_parts(
+        vocabulary.centroids_,
+        counts=vocabulary.counts_,
+        inertia_history=vocabulary.inertia_history_,
+        random_state=7,
+        device="cpu",
+    )
+    assert found.get_params() == vocabulary.get_params()
+    assert found.digest_ == vocabulary.digest_ and found.n_words_ == 12
+    assert found.n_iter_ == vocabulary.n_iter_ == len(found.inertia_history_)
+    np.testing.assert_array_equal(
+        found.assign_features(features), vocabulary.assign_features(features)
+    )
+    assert found.partial_fit(features).digest_ == vocabulary.partial_fit(features).digest_
+    other = Vocabulary.from_parts(vocabulary.centroids_.tolist(), device="cpu")  # type: ignore
+    assert other.digest_ == vocabulary.digest_ and not other.counts_.any()
+
+
+@pytest.mark.parametrize(
+    ("centroids", "counts", "message"),
+    [
+        (np.ones(3), None, r"centroids of shape \(n_words, n_components\), got shape \(3,\)"),
+        (np.ones((0, 3)), None, r"got shape \(0, 3\)"),
+        (np.full((2, 3), np.nan), None, "Expected finite centroids"),
+        (np.ones((2, 3)), [1, 2, 3], r"one count for each of 2 words, got shape \(3,\)"),
+    ],
+)
+def test_parts_that_are_no_words(centroids: Any, counts: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Vocabulary.from_parts(centroids, counts=counts)
