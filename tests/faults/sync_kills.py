@@ -1,4 +1,4 @@
-"""`sync` ended before and after each of its steps: what is left is sound, and the next one finishes.
+"""A `sync` that is ended before and after each of its steps: the next one finishes what it began.
 
     python tests/faults/sync_kills.py FOLDER STRIDE
 
