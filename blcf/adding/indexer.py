@@ -12,7 +12,7 @@ import numpy as np
 
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.stream import stream_pictures
-from blcf.bags.weighting import quantise_norms
+from blcf.bags.weighting import quantise_channel
 from blcf.collection import Batch
 from blcf.collection.facts import Fact
 from blcf.collection.model import Model
@@ -92,7 +92,8 @@ def index_images(
         # Emptied first: an interrupt while it is written must not commit it a second time.
         finished, batch = batch, Batch()
         if len(finished):
-            bags = model.bags_of_images.encode_many(finished.maps, finished.relative_norms)
+            weights = finished.channel(model.settings.weighting)
+            bags = model.bags_of_images.encode_many(finished.maps, weights)
             collection.append(finished, bags, root, prefix)
             n_indexed += len(finished)
         collection.record_skipped(skipped, settled, root, prefix)
@@ -106,7 +107,7 @@ def index_images(
             return
         words, norms = content
         said = (given or {}).get(name)
-        batch.append(name, picture.size, words, quantise_norms(norms), picture.facts, said)
+        batch.append(name, picture.size, words, quantise_channel(norms), picture.facts, said)
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
             commit()
 

@@ -10,7 +10,7 @@ from damaged import forged
 from made_up import picture
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import dequantise_channel
 from blcf.collection import Batch, Segment
 from blcf.collection.columns import make_columns
 from blcf.collection.names_copy import read_names
@@ -41,13 +41,13 @@ def test_round_trip(tmp_path):
         _, size, words, norms = picture(i)
         assert tuple(segment.sizes[i]) == size
         np.testing.assert_array_equal(segment.words_of(i), words)
-        np.testing.assert_array_equal(segment.norms_of(i), dequantise_norms(norms))
+        np.testing.assert_array_equal(segment.channel_of("norm", i), dequantise_channel(norms))
     segment.check(20, 4)
     for arguments in ((21, 4), (20, 3)):
         with pytest.raises(FormatError, match="Expected"):
             segment.check(*arguments)
     # The arrays are the file's own: nothing was copied.
-    arrays = (segment.sizes, segment.maps.shapes, segment.maps.marks, segment.maps.norms)
+    arrays = (segment.sizes, segment.maps.shapes, segment.maps.marks, segment.maps.channels["norm"])
     assert not any(one.flags.owndata for one in arrays)
 
 
@@ -79,7 +79,8 @@ def test_merge(tmp_path):
     assert merged.columns["ids"].tolist() == [0, 2, 7, 8]
     for i, number in enumerate([0, 2, 0, 1]):
         np.testing.assert_array_equal(merged.words_of(i), picture(number)[2])
-        np.testing.assert_array_equal(merged.norms_of(i), dequantise_norms(picture(number)[3]))
+        norms = dequantise_channel(picture(number)[3])
+        np.testing.assert_array_equal(merged.channel_of("norm", i), norms)
         assert tuple(merged.sizes[i]) == picture(number)[1]
     maps = [picture(number)[2] for number in (0, 2, 0, 1)]
     df = (BagOfWords(20).encode_many(maps) > 0).sum(axis=0)
