@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blcf.adding.given_channel import given_channel
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.stream import stream_pictures
 from blcf.bags.weighting import quantise_channel
@@ -80,7 +81,7 @@ def index_images(
 
     An interrupt commits the pictures that were finished before it goes on.
     """
-    collection = model.collection
+    collection, channel = model.collection, given_channel(model) if names else None
     # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
     batch, skipped = Batch(), dict(images.problems)
     root, prefix = str(images.root), getattr(images, "prefix", "")
@@ -107,7 +108,9 @@ def index_images(
             return
         words, norms = content
         said = (given or {}).get(name)
-        batch.append(name, picture.size, words, quantise_channel(norms), picture.facts, said)
+        others = {} if channel is None else channel.on_cells(picture.beside, words.shape)
+        norms = quantise_channel(norms)
+        batch.append(name, picture.size, words, norms, picture.facts, said, others)
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
             commit()
 
@@ -123,6 +126,7 @@ def index_images(
                 progress,
                 kept,
                 large,
+                None if channel is None else channel.of,
             )
             with closing(stream):
                 for picture in stream:

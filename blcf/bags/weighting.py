@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,10 @@ __all__ = [
     "CHANNELS",
     "WEIGHTINGS",
     "Channel",
+    "check_functions",
     "check_weighting",
     "dequantise_channel",
+    "needs_function",
     "quantise_channel",
     "spatial_weights",
     "weighting_of_parts",
@@ -33,14 +36,21 @@ class Channel:
     ----------
     values : what its values are called, in messages and in the file of a segment
     parts : the weighting of queries and windows
+    is_given : whether a function of the caller's makes it of a picture, in place of the network
     """
 
     values: str
     parts: str
+    is_given: bool = False
 
 
-# Norms count everywhere alike.
-CHANNELS: Mapping[str, Channel] = MappingProxyType({"norm": Channel("norms", parts="norm")})
+CHANNELS: Mapping[str, Channel] = MappingProxyType(
+    {
+        "norm": Channel("norms", parts="norm"),  # they count everywhere alike
+        # What strikes the eye in a picture says nothing of what is asked for in it.
+        "saliency": Channel("saliency", parts="uniform", is_given=True),
+    }
+)
 WEIGHTINGS = ("uniform", "center", "linear", *CHANNELS)
 
 
@@ -51,6 +61,36 @@ def check_weighting(weighting: str) -> str:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise InvalidInput(f"Expected a weighting of {WEIGHTINGS}, got {weighting!r}.{hint}")
     return weighting
+
+
+def needs_function(weighting: str) -> bool:
+    """Whether a function of the caller's makes what a weighting needs of pictures."""
+    return weighting in CHANNELS and CHANNELS[weighting].is_given
+
+
+def check_functions(weighting: str, functions: Mapping[str, Any], needed: bool = False) -> None:
+    """Raise `InvalidInput` for functions of pictures that a collection has no use for, or lacks.
+
+    Parameters
+    ----------
+    weighting : of the collection
+    functions : {weighting: function, or None where none was given}
+    needed : whether its own function has to be there
+    """
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            kind = type(function).__name__
+            raise InvalidInput(f"Expected {name} to be a function of a picture, got {kind}.")
+        if function is not None and name != weighting:
+            raise InvalidInput(
+                f"A function for {name} was given, and the collection's weighting is "
+                f"{weighting!r}: leave it out, or make a collection with weighting={name!r}."
+            )
+    if needed and needs_function(weighting) and functions.get(weighting) is None:
+        raise InvalidInput(
+            f"Weighting {weighting!r} needs a function of the picture: pass "
+            f"{weighting}=function to SearchEngine.create."
+        )
 
 
 def spatial_weights(
@@ -66,6 +106,8 @@ def spatial_weights(
       farthest cells weigh 0 (the code released with Mohedano et al., ICMR 2016). Where all cells
       are equally far (maps of up to 2 x 2) each weighs 1.
     - ``norm``: L2 norm of the raw feature over the largest of the map (SalBoW, 2017).
+    - ``saliency``: of the picture, over the largest of the map (Mohedano et al., "Saliency weighted
+      convolutional features for instance search", CBMI 2018: SalBoW).
 
     Parameters
     ----------

@@ -139,10 +139,14 @@ class Maps:
 
     def channel_of(self, name: str, position: int) -> np.ndarray:
         """A quantised channel of an image: uint8 (h, w); `FormatError` where there is none."""
-        if name not in self.channels:
-            raise FormatError(f"It has no {CHANNELS[name].values} of its images.")
+        self.check_channel(name)
         values = self._of(position, CHANNELS[name].values, self.channels[name], self.offsets)
         return values.reshape(self.shapes[position])
+
+    def check_channel(self, weighting: str) -> None:
+        """Raise `FormatError` unless there is what a weighting needs."""
+        if weighting in CHANNELS and weighting not in self.channels:
+            raise FormatError(f"It has no {CHANNELS[weighting].values} of its images.")
 
     def _of(self, position: int, name: str, array: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """What an array has of an image, verified with its first use."""

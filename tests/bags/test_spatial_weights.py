@@ -67,7 +67,7 @@ def test_one_cell_weighs_1(weighting):
 def test_unknown_weighting():
     with pytest.raises(InvalidInput, match="got 'centre'. Did you mean 'center'?"):
         spatial_weights("centre", (2, 2))
-    for name in ("saliency", "", None, 3):
+    for name in ("salience", "", None, 3):
         with pytest.raises(InvalidInput, match="Expected a weighting of .*'uniform'"):
             check_weighting(name)
     assert check_weighting("norm") == "norm"
