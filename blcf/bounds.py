@@ -12,9 +12,11 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from blcf.errors import InvalidInput
 
-__all__ = ["BOUNDS", "Bounds", "check_bounds", "is_integer"]
+__all__ = ["BOUNDS", "Bounds", "check_bounds", "is_integer", "is_number"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,12 @@ def is_integer(value: Any) -> bool:
     except TypeError:
         return False
     return not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number of Python or numpy, and no truth value."""
+    kinds = (int, float, np.integer, np.floating)
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _shown(value: Any) -> str:

@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
 from blcf.bounds import BOUNDS, check_bounds, is_integer
-from blcf.errors import InvalidInput
+from blcf.errors import InvalidInput, VocabularyMismatch
 
 __all__ = [
     "SIDES",
+    "as_assignment_map",
+    "as_cell_weights",
     "check_bool",
     "check_choice",
     "check_integer",
@@ -70,6 +74,63 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         raise InvalidInput(
             f"Expected {name} to be one of {', '.join(choices)}, got {value!r}.{hint}"
         )
+
+
+def as_assignment_map(words: Any, n_words: int | None = None, of: str = "") -> np.ndarray:
+    """Check an assignment map: the one check of it everywhere.
+
+    Parameters
+    ----------
+    words : int (h, w), a visual word per cell
+    n_words : of the vocabulary; None: not known
+    of : what it is of, for messages: "the query" for instance
+
+    Returns
+    -------
+    the same array, of any integer type
+
+    Raises
+    ------
+    InvalidInput
+        No integers, or another shape.
+    VocabularyMismatch
+        Words that the vocabulary has not.
+    """
+    found = np.asarray(words)
+    if found.ndim != 2 or not found.size or found.dtype.kind not in "iu":
+        raise InvalidInput(
+            f"Expected an assignment map of integers of shape (h, w){of and f' of {of}'}, got "
+            f"{found.dtype} of shape {found.shape}. `Vocabulary.assign_map` makes one."
+        )
+    if n_words is not None:
+        least, most = int(found.min()), int(found.max())
+        if least < 0 or most >= n_words:
+            raise VocabularyMismatch(
+                f"Expected words from 0 to {n_words - 1}{of and f' in {of}'}, got {least} to "
+                f"{most}. Use the vocabulary that made the assignment map."
+            )
+    return found
+
+
+def as_cell_weights(weights: Any, shape: tuple[int, ...], of: str = "") -> np.ndarray:
+    """Check the weights of a map's cells: float (h, w) of its shape, finite and >= 0.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    found = np.asarray(weights)
+    if found.shape != tuple(shape) or found.dtype.kind not in "biuf":
+        raise InvalidInput(
+            f"Expected finite weights >= 0 of shape {tuple(shape)}{of and f' of {of}'}, as the "
+            f"assignment map, got {found.dtype} of shape {found.shape}."
+        )
+    if not (found.min(initial=0) >= 0 and found.max(initial=0) < np.inf):  # NaN is neither
+        raise InvalidInput(
+            f"Expected finite weights >= 0{of and f' of {of}'}, got {found.min()} to "
+            f"{found.max()}."
+        )
+    return found
 
 
 def check_bool(name: str, value: Any) -> None:

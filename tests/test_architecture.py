@@ -264,6 +264,21 @@ def test_a_heavy_library_has_one_home(library: str) -> None:
     assert not offenders
 
 
+def test_pictures_are_opened_in_images_alone() -> None:
+    """Others ask a source for an original, or give what they got to `as_image`."""
+    readers = {"read_image", "read_resized", "read_through", "decode_image", "read_size"}
+    found = [
+        f"{module}:{node.lineno} takes {alias.name}"
+        for module, path in MODULES.items()
+        if not module.startswith("blcf.images")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blcf.images")
+        for alias in node.names
+        if alias.name in readers
+    ]
+    assert found == []
+
+
 def test_torchvision_is_imported_late() -> None:
     """Where a network of it is asked for: blcf-lite needs none."""
     found = [

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from blcf.bags.weighting import check_weighting, spatial_weights
 from blcf.boxes import as_box, box_to_cells
+from blcf.checks import as_assignment_map
 from blcf.errors import InvalidInput
 from blcf.printing import shown
 
@@ -101,17 +102,7 @@ class BagOfWords:
     def _cells(self, assignment_map, box, size, cells, channel, region):
         """Words and weights of the cells that count, flat."""
         check_weighting(self.weighting)
-        words = np.asarray(assignment_map)
-        if words.ndim != 2 or not words.size or words.dtype.kind not in "iu":
-            raise InvalidInput(
-                "Expected an assignment map of integers of shape (h, w), "
-                f"got {words.dtype} of shape {words.shape}."
-            )
-        if int(words.max()) >= self.n_words or int(words.min()) < 0:
-            raise InvalidInput(
-                f"Expected words below {self.n_words}, got {int(words.min())} to "
-                f"{int(words.max())}. Use the vocabulary that made the assignment map."
-            )
+        words = as_assignment_map(assignment_map, self.n_words)
         weights = spatial_weights(self.weighting, words.shape, channel)
         if region is not None:
             weights = weights * _as_region(region, words.shape)

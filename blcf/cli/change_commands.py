@@ -14,6 +14,7 @@ __all__ = ["add_changes", "add_root", "add_sync"]
 
 
 def add_changes(commands: Any) -> None:
+    """`blcf add`, `remove`, `annotate` and `compact`."""
     command = make_command(
         commands,
         "add",
@@ -51,7 +52,7 @@ def add_changes(commands: Any) -> None:
     command.add_argument(
         "table",
         type=Read,
-        metavar="TABLE",
+        metavar="FILE",
         help="a CSV file in UTF-8 (commas, semicolons or tabs): the column name, or else the "
         "first, holds names or paths of pictures; numbers become numbers, an empty cell is none",
     )
@@ -65,6 +66,7 @@ def add_changes(commands: Any) -> None:
 
 
 def add_sync(commands: Any) -> None:
+    """`blcf sync`."""
     command = make_command(
         commands,
         "sync",
@@ -94,6 +96,7 @@ def _add_name(command: Any) -> None:
 
 
 def add_root(command: Any) -> None:
+    """What says how pictures are named."""
     _add_name(command)
     command.add_argument(
         "--root",

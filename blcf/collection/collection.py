@@ -29,7 +29,7 @@ import scipy.sparse as sp
 
 from blcf.collection import facts_changes
 from blcf.collection.batch import Batch
-from blcf.collection.columns import make_columns
+from blcf.collection.columns import make_columns, with_videos
 from blcf.collection.facts_table import rows_of
 from blcf.collection.leftovers import find_leftovers
 from blcf.collection.lock import writer_lock
@@ -163,18 +163,17 @@ class Collection(SideFiles):
         if root not in roots:
             roots.append(root)
         first_id = self.manifest["next_id"]
-        named = [one.video for one in batch.facts if one.video]
-        videos = list(dict.fromkeys([*self.manifest["videos"], *named]))
+        videos = with_videos(self.manifest["videos"], batch.facts)
         columns = make_columns(batch.sizes, batch.facts, roots.index(root), first_id, videos)
-        made = self.segment_file(number), batch, bags, self.vocabulary_digest, columns
-        entry = Segment.write(*made)
+        path = self.segment_file(number)
+        entry = Segment.write(path, batch, bags, self.vocabulary_digest, columns)
         replaced = self.ids_of(batch.names)
         entries, _ = self._removed(batch.names)
         rows = rows_of(batch.names, columns, videos)
         ids = columns["ids"].tolist()
         new_of_old = {old: new for old, new in zip(replaced.tolist(), ids) if old >= 0}
         given = dict(zip(ids, batch.given))
-        facts_changes.add_rows(self.facts, first_id, rows, new_of_old, given, make=bool(named))
+        facts_changes.add_rows(self.facts, first_id, rows, new_of_old, given, make=bool(videos))
         self.commit(
             segments=[*entries, entry],
             roots=roots,
@@ -217,9 +216,9 @@ class Collection(SideFiles):
         """
         self.refresh()
         checked = facts_changes.facts_by_id(self, facts)
-        if checked and is_of_before(self.path):
-            self.commit()  # from now on the ids are written
         if checked:
+            if is_of_before(self.path):
+                self.commit()  # from now on the ids are written
             facts_changes.annotate_rows(self.facts, checked)
 
     def rename(self, moves: Mapping[str, str], root: str | None = None, prefix: str = "") -> int:

@@ -25,6 +25,7 @@ __all__ = [
     "make_columns",
     "misshapen",
     "read_columns",
+    "with_videos",
     "write_columns",
 ]
 
@@ -73,6 +74,11 @@ COLUMNS = (
 
 
 COLUMN_BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def with_videos(known: Sequence[str], facts: Sequence[PictureFacts]) -> list[str]:
+    """The videos of a manifest, and behind them those that facts of new pictures name."""
+    return list(dict.fromkeys([*known, *(one.video for one in facts if one.video)]))
 
 
 def make_columns(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -114,7 +115,8 @@ class FactsView:
                 logger.warning("what was said of pictures is not known: %s", error)
         with self._using_memory, sqlite_errors(self.file.path):
             if self._in_memory is None:
-                self._in_memory = facts_in_memory(self.rows())
+                self._keep(facts_in_memory(self.rows()))
+            assert self._in_memory is not None
             try:
                 return self._mask(self._in_memory, where)
             except InvalidInput as error:
@@ -135,7 +137,12 @@ class FactsView:
                 made.begin()
                 made.update(table.said())
                 made.commit()
-                self._in_memory = made
+                self._keep(made)
+
+    def _keep(self, made: FactsTable) -> None:
+        """Keep a table in memory as long as this view."""
+        self._in_memory = made
+        weakref.finalize(self, made.connection.close)
 
     def _is_kept(self, table: FactsTable, where: str) -> bool:
         return self._masks.get(where, (None,))[0] == table.version

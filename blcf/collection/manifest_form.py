@@ -113,7 +113,7 @@ _ENTRY: dict[str, Callable[[Any], bool]] = {
     "first_id": lambda value: value is _MISSING or _integer(0)(value),
 }
 _IDS: dict[str, Callable[[Any], bool]] = {
-    "videos": _roots,
+    "videos": lambda value: _roots(value) and all(value),
     "next_id": _integer(0),
 }
 _FORM: dict[str, Callable[[Any], bool]] = {

@@ -25,7 +25,7 @@ import numpy as np
 from blcf.datasets.finding import plain_bytes, plain_text
 from blcf.datasets.truth import TrueExample
 from blcf.errors import DatasetNotFound, FormatError
-from blcf.images import display_name, read_image, read_mask
+from blcf.images import as_image, display_name, read_mask
 
 __all__ = ["EXAMPLE", "Topic", "examples_of", "read_relevant", "read_topics"]
 
@@ -143,7 +143,7 @@ def examples_of(topic: Topic, pictures: Mapping[tuple[str, str], Path]) -> tuple
 
 
 def _example(image: Path, mask: Path) -> TrueExample:
-    height, width = read_image(image).shape[:2]
+    height, width = as_image(image).shape[:2]
     inside = read_mask(mask, (width, height)) >= 0.5  # (height, width)
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     if not len(rows):

@@ -15,8 +15,7 @@ import os
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
+from blcf.bounds import is_integer
 from blcf.datasets.finding import data_folder, find_pictures
 from blcf.datasets.truth import GroundTruth, TrueExample, TrueQuery
 from blcf.errors import DatasetNotFound, InvalidInput
@@ -63,7 +62,7 @@ def read_ukbench(folder: str | os.PathLike[str], n_groups: int | None = None) ->
     """
     if n_groups is None:
         n_groups = _N_GROUPS
-    elif not isinstance(n_groups, (int, np.integer)) or not 1 <= n_groups <= _N_GROUPS:
+    elif not is_integer(n_groups) or not 1 <= n_groups <= _N_GROUPS:
         raise InvalidInput(f"Expected n_groups to be 1 to {_N_GROUPS}, got {n_groups!r:.80}.")
     path = data_folder(folder, _PUBLISHED)
     expected = "pictures ukbench00000.jpg, ukbench00001.jpg, ..."

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOp
 from blcf.boxes import iou
 from blcf.demo.photographs import GROUNDS, OBJECTS, Ground, Object
 from blcf.errors import InvalidInput
-from blcf.images import read_image
+from blcf.images import as_image
 from blcf.storage import refusals, write_json
 
 __all__ = ["Composed", "Placed", "compose", "paste"]
@@ -226,7 +226,7 @@ def _ground(photograph: Image.Image, ground: Ground) -> Image.Image:
 
 
 def _open(photographs: Mapping[str, Path], name: str) -> Image.Image:
-    return Image.fromarray(read_image(photographs[name]))
+    return Image.fromarray(as_image(photographs[name]))
 
 
 def _keep(

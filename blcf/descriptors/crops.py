@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from blcf.bounds import is_integer, is_number
 from blcf.boxes import as_box
 from blcf.errors import InvalidInput
 from blcf.features.codes import CodeFeatures, crop_image
@@ -63,9 +64,9 @@ def crop_boxes(
     >>> crop_boxes((300, 150), 2).tolist()[1:3]
     [[0.0, 0.0, 200.0, 100.0], [100.0, 0.0, 300.0, 100.0]]
     """
-    if not isinstance(n_levels, (int, np.integer)) or n_levels < 1:
+    if not is_integer(n_levels) or n_levels < 1:
         raise InvalidInput(f"Expected n_levels to be 1 or more, got {n_levels!r}.")
-    if not isinstance(overlap, (int, float, np.floating)) or not 0 <= overlap < 1:
+    if not is_number(overlap) or not 0 <= overlap < 1:
         raise InvalidInput(f"Expected overlap from 0 to less than 1, got {overlap!r}.")
     try:
         width, height = (int(length) for length in size)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from blcf.bounds import is_number
 from blcf.descriptors.descriptor import check_count
 from blcf.descriptors.pooling import as_feature_map
 from blcf.errors import InvalidInput
@@ -179,14 +180,12 @@ def _exponent(alpha: Any) -> int:
 
 def check_aspect(aspect: Any) -> float:
     """Give back an aspect ratio, or raise `InvalidInput`."""
-    is_number = isinstance(aspect, (int, float, np.integer, np.floating))
-    if not is_number or aspect is True or not math.isfinite(aspect) or aspect <= 0:
+    if not is_number(aspect) or not math.isfinite(aspect) or aspect <= 0:
         raise InvalidInput(f"Expected aspect, width over height, to be above 0, got {aspect!r}.")
     return float(aspect)
 
 
 def _at_least_1(change: Any) -> float:
-    is_number = isinstance(change, (int, float, np.integer, np.floating))
-    if not is_number or change is True or not change >= 1:
+    if not is_number(change) or not change >= 1:
         raise InvalidInput(f"Expected max_aspect_change to be 1 or more, got {change!r}.")
     return float(change)

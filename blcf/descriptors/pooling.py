@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from blcf.bounds import is_integer, is_number
 from blcf.errors import InvalidInput
 from blcf.threads import one_blas_thread
 
@@ -206,7 +207,7 @@ def center_prior(h: int, w: int) -> np.ndarray:
     descriptor. The weighting ``center`` of `blcf.bags` is twice as wide.
     """
     for length in (h, w):
-        if not isinstance(length, (int, np.integer)) or length < 1:
+        if not is_integer(length) or length < 1:
             raise InvalidInput(f"Expected h and w, in cells, to be 1 or more, got {h!r}, {w!r}.")
     y = np.arange(h) + 0.5 - h / 2
     x = np.arange(w) + 0.5 - w / 2
@@ -282,6 +283,5 @@ def crow_channel_weights(feature_map: np.ndarray) -> np.ndarray:
 
 def check_positive(value: Any, name: str) -> None:
     """Raise `InvalidInput` where a value is not a finite number above 0."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating))
-    if not is_number or isinstance(value, bool) or not np.isfinite(value) or value <= 0:
+    if not is_number(value) or not np.isfinite(value) or value <= 0:
         raise InvalidInput(f"Expected {name} to be a number above 0, got {value!r}.")

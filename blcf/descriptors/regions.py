@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from blcf.bounds import is_integer, is_number
 from blcf.boxes import as_box, box_to_cells
 from blcf.descriptors.pooling import as_feature_map
 from blcf.errors import InvalidInput
@@ -53,10 +54,10 @@ def rmac_regions(h: int, w: int, n_scales: int = 3, overlap: float = 0.4) -> np.
     20
     """
     for length in (h, w):
-        if not isinstance(length, (int, np.integer)) or length < 1:
+        if not is_integer(length) or length < 1:
             raise InvalidInput(f"Expected h and w, in cells, to be 1 or more, got {h!r}, {w!r}.")
     check_n_scales(n_scales)
-    if not isinstance(overlap, (int, float, np.floating)) or not 0 <= overlap < 1:
+    if not is_number(overlap) or not 0 <= overlap < 1:
         raise InvalidInput(f"Expected overlap from 0 to less than 1, got {overlap!r}.")
     shorter = min(h, w)
     n_extra = _n_along(shorter, max(h, w), overlap) - 1
@@ -88,8 +89,7 @@ def _places(length: int, side: int, n: int) -> list[int]:
 
 def check_n_scales(n_scales: Any) -> None:
     """Raise `InvalidInput` where a number of scales is not an integer of 1 or more."""
-    is_integer = isinstance(n_scales, (int, np.integer)) and not isinstance(n_scales, bool)
-    if not is_integer or n_scales < 1:
+    if not is_integer(n_scales) or n_scales < 1:
         raise InvalidInput(f"Expected n_scales to be an integer of 1 or more, got {n_scales!r}.")
 
 
@@ -125,7 +125,7 @@ def crop_map(feature_map: np.ndarray, box: Any, size: tuple[int, int]) -> np.nda
     if box is None:
         return feature_map
     if np.shape(size) != (2,) or not all(
-        isinstance(length, (int, np.integer)) and length > 0 for length in size
+        is_integer(length) and length > 0 for length in size
     ):
         raise InvalidInput(f"Expected size as (width, height) in pixels, got {size!r}.")
     h, w = feature_map.shape[1:]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
 
 __all__ = ["rank_groups"]
@@ -50,7 +51,7 @@ def rank_groups(
     >>> groups, scores.tolist()
     (['shot1_2', 'shot7_1'], [0.75, 0.5])
     """
-    if k is not None and (not isinstance(k, (int, np.integer)) or k < 1):
+    if k is not None and (not is_integer(k) or k < 1):
         raise InvalidInput(f"Expected k to be a number of groups >= 1, got {k!r}.")
     try:
         scores = np.asarray(scores)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blcf.bounds import is_integer, is_number
 from blcf.errors import InvalidInput
 
 __all__ = ["PairedTest", "bootstrap_interval", "paired_test"]
@@ -134,7 +135,7 @@ def bootstrap_interval(
     from scipy.stats import bootstrap  # late, as above
 
     values = _figures(values, "values")
-    if not isinstance(level, (int, float)) or not 0 < level < 1:
+    if not is_number(level) or not 0 < level < 1:
         raise InvalidInput(f"Expected a level between 0 and 1, got {level!r}.")
     if not len(values):
         raise InvalidInput("Expected the figures of at least one query, got none.")
@@ -171,7 +172,7 @@ def _figures(values: Sequence[float] | np.ndarray, what: str) -> np.ndarray:
 
 
 def _count(value: int, what: str, least: int = 1) -> int:
-    if not isinstance(value, (int, np.integer)) or value < least:
+    if not is_integer(value) or value < least:
         raise InvalidInput(f"Expected {what} to be a whole number >= {least}, got {value!r}.")
     return int(value)
 

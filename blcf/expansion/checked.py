@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from blcf.bounds import is_number
 from blcf.errors import InvalidInput, VocabularyMismatch
 
 __all__ = ["check_number", "check_scores", "check_vectors", "l2"]
@@ -48,8 +49,7 @@ def check_scores(scores: Any, n: int | None, what: str) -> np.ndarray:
 
 def check_number(value: Any, name: str, *, above: bool = False) -> float:
     """Give back a finite number >= 0 (> 0 with `above`), or raise `InvalidInput`."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and value is not True
-    if not number or not math.isfinite(value) or value < 0 or (above and value == 0):
+    if not is_number(value) or not math.isfinite(value) or value < 0 or (above and value == 0):
         span = "above 0" if above else "0 or more"
         raise InvalidInput(f"Expected {name} to be a finite number, {span}, got {value!r}.")
     return float(value)

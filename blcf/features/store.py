@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from blcf.bounds import is_integer
 from blcf.errors import (
     CollectionLocked,
     FormatError,
@@ -131,7 +132,7 @@ class FeatureStore:
     def estimate(self, n_images: int, shape: Sequence[int]) -> int:
         """Bytes that the arrays of so many pictures will need, each of one shape (C, h, w)."""
         sides = (n_images, *shape)
-        if not all(isinstance(side, (int, np.integer)) and side >= 0 for side in sides):
+        if not all(is_integer(side) and side >= 0 for side in sides):
             raise InvalidInput(f"Expected whole numbers from 0, got {n_images!r} and {shape!r}.")
         return math.prod(map(int, sides)) * (4 if self._key["dtype"] == "float32" else 2)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from blcf.bounds import is_number
 from blcf.errors import InvalidInput
 
 __all__ = ["check_share", "promising_words", "wanted_words"]
@@ -13,8 +14,7 @@ __all__ = ["check_share", "promising_words", "wanted_words"]
 
 def check_share(share: Any) -> float:
     """Give back a share of a query's squared length, or raise `InvalidInput`."""
-    number = isinstance(share, (int, float, np.integer, np.floating)) and share is not True
-    if not number or not 0 < share <= 1:
+    if not is_number(share) or not 0 < share <= 1:
         raise InvalidInput(
             "Expected approximate to be above 0 and at most 1, the share of the query's squared "
             f"length that is kept (0.5 say; None searches exactly), got {share!r}."

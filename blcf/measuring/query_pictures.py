@@ -10,7 +10,7 @@ from blcf.bags import DrawnRegion
 from blcf.collection import Model
 from blcf.datasets import TrueQuery
 from blcf.errors import InvalidInput
-from blcf.images import read_image
+from blcf.images import as_image
 from blcf.records import Query
 from blcf.searching.options import SearchOptions
 from blcf.searching.regions import Region
@@ -36,7 +36,7 @@ def read_pictures(
         # A mask says more than the box around it.
         shown = Region(box=example.box) if example.mask is None else Region(mask=example.mask)
         try:
-            image = read_image(example.image)
+            image = as_image(example.image)
         except InvalidInput as error:
             skipped[str(example.image)] = getattr(error, "reason", "") or str(error)
             continue

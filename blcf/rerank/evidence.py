@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.records import Evidence, View
 
@@ -271,20 +272,7 @@ def _checked_map(
     what: str, words: np.ndarray, weights: np.ndarray, n_words: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A map and its weights, int (h, w) and float64 (h, w)."""
-    words, weights = np.asarray(words), np.asarray(weights, dtype=np.float64)
-    if words.ndim != 2 or not words.size or words.dtype.kind not in "iu":
-        raise InvalidInput(
-            f"Expected an assignment map of integers of shape (h, w) of {what}, got {words.dtype} "
-            f"of shape {words.shape}."
-        )
-    if int(words.min()) < 0 or int(words.max()) >= n_words:
-        raise VocabularyMismatch(
-            f"Expected words from 0 to {n_words - 1} in {what}, got {int(words.min())} to "
-            f"{int(words.max())}."
-        )
-    if weights.shape != words.shape or not (np.isfinite(weights) & (weights >= 0)).all():
-        raise InvalidInput(
-            f"Expected finite weights >= 0 of shape {words.shape} of {what}, got shape "
-            f"{weights.shape}, {weights.min(initial=np.inf)} to {weights.max(initial=-np.inf)}."
-        )
-    return words.astype(np.int64), weights
+    words = as_assignment_map(words, n_words, what)
+    return words.astype(np.int64), as_cell_weights(weights, words.shape, what).astype(
+        np.float64
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blcf.boxes import as_box
+from blcf.checks import as_assignment_map
 from blcf.errors import InvalidInput
 from blcf.printing import shown
 from blcf.rerank.pairs import Pairs, pixels_of_cell, tentative_pairs
@@ -115,9 +116,7 @@ class GeometricVerification:
     ):
         opencv()  # a missing one is said at once
         if transform not in TRANSFORMS:
-            raise InvalidInput(
-                f"Expected a transform of {tuple(TRANSFORMS)}, got {transform!r}."
-            )
+            raise InvalidInput(f"Expected a transform of {tuple(TRANSFORMS)}, got {transform!r}.")
         if not 0 < tolerance < np.inf:
             raise InvalidInput(f"Expected a tolerance above 0 cells, got {tolerance}.")
         if not 0 <= max_rotation <= 180:
@@ -266,13 +265,7 @@ class GeometricVerification:
 
 
 def _checked_map(words: np.ndarray) -> np.ndarray:
-    words = np.asarray(words)
-    if words.ndim != 2 or not words.size or words.dtype.kind not in "iu":
-        raise InvalidInput(
-            "Expected an assignment map of integers of shape (h, w), "
-            f"got {words.dtype} of shape {words.shape}."
-        )
-    return words.astype(np.int32, copy=False)
+    return as_assignment_map(words).astype(np.int32, copy=False)
 
 
 def _x_and_y(numbers: np.ndarray, w: int) -> np.ndarray:

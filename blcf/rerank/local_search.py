@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.sparse as sp
 
+from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.kernels.all_windows import best_of_all_windows
 from blcf.kernels.windows import lay_out, score_windows
@@ -216,28 +217,18 @@ class LocalSearch:
         self, query: np.ndarray, assignment_map: np.ndarray, weights: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The map as int32 (h, w), whose words the query has, and its weights, float32 (h, w)."""
-        assignment_map = np.asarray(assignment_map)
-        if assignment_map.ndim != 2 or not assignment_map.size:
-            raise InvalidInput(
-                f"Expected an assignment map of shape (h, w), got {assignment_map.shape}."
-            )
         n_words = self.idf.size
         expected = (len(SHARES), n_words) if self.pyramid else (n_words,)
         if query.shape != expected:
             raise VocabularyMismatch(
                 f"Expected a query of shape {expected}, got {query.shape}. Use prepare."
             )
-        least, most = int(assignment_map.min()), int(assignment_map.max())
-        if least < 0 or most >= n_words:
-            raise VocabularyMismatch(
-                f"Expected words from 0 to {n_words - 1}, got {least} to {most}."
-            )
-        shape, words = assignment_map.shape, np.ascontiguousarray(assignment_map, dtype=np.int32)
+        words = as_assignment_map(assignment_map, n_words)
+        words = np.ascontiguousarray(words, dtype=np.int32)
         if weights is None:
-            return words, np.ones(shape, dtype=np.float32)
-        if weights.shape != shape:
-            raise InvalidInput(f"Expected weights of shape {shape}, got {weights.shape}.")
-        return words, np.ascontiguousarray(weights, dtype=np.float32)
+            return words, np.ones(words.shape, dtype=np.float32)
+        checked = as_cell_weights(weights, words.shape)
+        return words, np.ascontiguousarray(checked, dtype=np.float32)
 
     def _lay_out(
         self, query: np.ndarray, words: np.ndarray, weights: np.ndarray

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blcf.errors import InvalidInput, VocabularyMismatch
+from blcf.checks import as_cell_weights
+from blcf.errors import VocabularyMismatch
 from blcf.records import Query, View
 from blcf.threads import in_order, one_blas_thread
 
@@ -86,9 +87,7 @@ def prepare_votes(
     )
 
 
-def _laid_out(
-    query: Query, n_words: int, n_bins: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _laid_out(query: Query, n_words: int, n_bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The words of a query and what they weigh in each bin of its box, over all views.
 
     Returns
@@ -121,11 +120,7 @@ def _laid_out(
 
 def _cells(query: Query, view: View) -> np.ndarray:
     """Word, place (x, y) in the box and share of each cell of a view that counts: (n, 4)."""
-    if view.assignment_map.shape != view.weights.shape:
-        raise InvalidInput(
-            f"Expected weights of shape {view.assignment_map.shape}, as the assignment map of "
-            f"the view, got {view.weights.shape}."
-        )
+    as_cell_weights(view.weights, view.assignment_map.shape, "the view")
     (h, w), (width, height) = view.assignment_map.shape, query.size
     x1, y1, x2, y2 = (0, 0, width, height) if query.box is None else query.box.tolist()
     rows, columns = np.nonzero(view.weights)

@@ -89,9 +89,7 @@ def is_within(matrix: np.ndarray, max_scale: float, max_rotation: float) -> bool
     return bool(abs(np.degrees(turn)) <= max_rotation)
 
 
-def carried_box(
-    matrix: np.ndarray, box: np.ndarray, size: tuple[int, int]
-) -> np.ndarray | None:
+def carried_box(matrix: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
     """The upright box around a box that was carried over, cut to the image; None outside of it."""
     x1, y1, x2, y2 = box.astype(np.float64)
     corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) @ matrix[:, :2].T + matrix[:, 2]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blcf.boxes import iou
+from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.kernels.votes import fill_planes, find_peaks, refine_box, vote
 from blcf.printing import shown
@@ -217,9 +218,7 @@ class Voting:
             # A peak on the slope of another one would be drawn to it.
             if len(boxes) and iou(_in_pixels(box, cell, size), boxes).max() > self.max_overlap:
                 continue
-            refine_box(
-                planes, prepared.places, w, SPREAD, LEAST_SPREAD, RIDGE, N_ROUNDS, box
-            )
+            refine_box(planes, prepared.places, w, SPREAD, LEAST_SPREAD, RIDGE, N_ROUNDS, box)
             refined = _in_pixels(box, cell, size)
             if len(boxes) and iou(refined, boxes).max() > self.max_overlap:
                 continue
@@ -252,21 +251,11 @@ class Voting:
         self, assignment_map: np.ndarray, weights: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The map as int32 (h, w) and its weights as float32 (h, w)."""
-        words = np.asarray(assignment_map)
-        if words.ndim != 2 or not words.size:
-            raise InvalidInput(f"Expected an assignment map of shape (h, w), got {words.shape}.")
-        if int(words.min()) < 0 or int(words.max()) >= self.n_words:
-            raise VocabularyMismatch(
-                f"Expected words from 0 to {self.n_words - 1}, got {words.min()} to {words.max()}."
-            )
+        words = as_assignment_map(assignment_map, self.n_words)
         if weights is None:
             weights = np.ones(words.shape, dtype=np.float32)
-        weights = np.ascontiguousarray(weights, dtype=np.float32)
-        if weights.shape != words.shape:
-            raise InvalidInput(f"Expected weights of shape {words.shape}, got {weights.shape}.")
-        if not (weights.min() >= 0 and weights.max() < np.inf):
-            raise InvalidInput("Expected weights to be finite and >= 0.")
-        return np.ascontiguousarray(words, dtype=np.int32), weights
+        checked = as_cell_weights(weights, words.shape).astype(np.float32)
+        return np.ascontiguousarray(words, dtype=np.int32), np.ascontiguousarray(checked)
 
 
 def _check(name: str, value: float, is_right: bool, expected: str) -> None:

@@ -36,14 +36,18 @@ class Answer:
     boxes : {image: float32 (n, 4)}, xyxy, pixels: all places of the object in the images that
         were localised
     evidence : gives the evidence of a row of the ranking
-    facts : gives what is known of an image of the ranking, by its id there
+    look_up : gives what is known of an image of the ranking, by its id there
     """
 
     ranking: Ranking
     vector: sp.csr_matrix
     boxes: dict[int, np.ndarray]
     evidence: Callable[[int], Evidence]
-    facts: Callable[[int], dict[str, Fact]]
+    look_up: Callable[[int], dict[str, Fact]]
+
+    def facts(self, image_id: int) -> dict[str, Fact]:
+        """What is known of an image of the ranking."""
+        return self.look_up(image_id)
 
     def explain(self, row: int) -> Evidence:
         """The evidence of a row of the ranking."""
@@ -125,8 +129,8 @@ class Searcher:
         for image_id, source in zip(ranking.ids.tolist(), sources.tolist()):
             if image_id in answers[source].boxes:
                 boxes[image_id] = answers[source].boxes[image_id]
-        facts = self.searchable.snapshot.facts_of
-        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence, facts)
+        look_up = self.searchable.snapshot.facts_of
+        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence, look_up)
 
     def _answer(
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
@@ -156,8 +160,8 @@ class Searcher:
         outcome = replace(outcome, ranking=outcome.ranking[: options.k])
         boxes = {image_id: one.boxes for image_id, one in outcome.found.items()}
         evidence = partial(explain, searchable, options, queries, outcome)
-        facts = searchable.snapshot.facts_of
-        return Answer(outcome.ranking, outcome.vector, boxes, evidence, facts)
+        look_up = searchable.snapshot.facts_of
+        return Answer(outcome.ranking, outcome.vector, boxes, evidence, look_up)
 
     def _rank(
         self,

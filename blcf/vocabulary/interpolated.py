@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
 from blcf.kernels.assignment import keep_best_words
 from blcf.vocabulary.alone import alone
@@ -40,7 +41,7 @@ _CELLS_ON_DEVICE, _SCORES_ON_DEVICE = 16_384, 2**27
 
 def check_factor(factor: Any) -> int:
     """Give back a factor of interpolation, or raise `InvalidInput`."""
-    if isinstance(factor, (int, np.integer)) and not isinstance(factor, bool) and factor >= 1:
+    if is_integer(factor) and factor >= 1:
         return int(factor)
     raise InvalidInput(f"Expected upsample to be an integer of 1 or more, got {factor!r}.")
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
 
-__all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "auto_n_words", "check_n_words", "is_integer"]
+__all__ = ["LARGEST_AUTO", "SAMPLED_PER_WORD", "auto_n_words", "check_n_words"]
 
 # n_words="auto", measured in benchmarks/accuracy.md; the largest is the paper's.
 LARGEST_AUTO = 25_000
@@ -35,8 +34,3 @@ def check_n_words(n_words: Any) -> int | str:
     if is_integer(n_words) and n_words > 0:
         return int(n_words)
     raise InvalidInput(f"Expected n_words to be a positive integer or 'auto', got {n_words!r}.")
-
-
-def is_integer(value: Any) -> bool:
-    """Whether a value is an integer of Python or numpy."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

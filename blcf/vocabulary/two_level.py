@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
 from blcf.kernels.cells import TILE, group_by_cell, keep_best_of_cells, probe_cells
 from blcf.threads import one_blas_thread
@@ -270,6 +271,6 @@ def _in_threads(call: Any, ends: list[int]) -> list[Any]:
 
 def check_n_probed(n_probed: Any) -> int:
     """Give back a number of cells to look at, or raise `InvalidInput`."""
-    if isinstance(n_probed, (int, np.integer)) and not isinstance(n_probed, bool) and n_probed >= 1:
+    if is_integer(n_probed) and n_probed >= 1:
         return int(n_probed)
     raise InvalidInput(f"Expected n_probed to be an integer of 1 or more, got {n_probed!r}.")

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import torch
 
+from blcf.bounds import is_integer
 from blcf.errors import InvalidInput
 from blcf.printing import shown
 from blcf.storage import StoredGroup, array_digest, open_h5, write_h5
@@ -18,7 +19,7 @@ from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
 from blcf.vocabulary.moving import absorb
 from blcf.vocabulary.rows import at_most_distinct
-from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words, is_integer
+from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words
 from blcf.vocabulary.stored import CELLS, read_stored
 from blcf.vocabulary.two_level import N_PROBED, cells_digest
 

@@ -8,7 +8,7 @@ import pytest
 
 from blcf.bags import WEIGHTINGS, BagOfWords, eighths, spatial_weights
 from blcf.boxes import box_to_cells
-from blcf.errors import InvalidInput
+from blcf.errors import InvalidInput, VocabularyMismatch
 
 WORDS = np.array([[0, 3, 3], [1, 3, 0]], dtype=np.int32)
 SIZE = (30, 20)  # a cell is 10 x 10 pixels
@@ -117,14 +117,15 @@ def test_words_of_any_integer_type(dtype):
         (WORDS.ravel(), r"got int32 of shape \(6,\)"),
         (WORDS[:0], r"got int32 of shape \(0, 3\)"),
         (WORDS[None], r"got int32 of shape \(1, 2, 3\)"),
-        (WORDS + 2, "Expected words below 5, got 2 to 5. Use the vocabulary that made"),
-        (WORDS - 1, "Expected words below 5, got -1 to 2"),
+        (WORDS + 2, "Expected words from 0 to 4, got 2 to 5. Use the vocabulary that made"),
+        (WORDS - 1, "Expected words from 0 to 4, got -1 to 2"),
     ],
 )
 def test_bad_maps(words, message):
-    with pytest.raises(InvalidInput, match=message):
+    kind = VocabularyMismatch if "words from" in message else InvalidInput
+    with pytest.raises(kind, match=message):
         BagOfWords(n_words=5).encode(words)
-    with pytest.raises(InvalidInput, match=message):
+    with pytest.raises(kind, match=message):
         BagOfWords(n_words=5).encode_many([WORDS, words])
 
 

@@ -13,6 +13,7 @@ import pytest
 from made_up import DESCRIPTION, append, append_batch, check, picture
 
 from blcf.collection import Batch, Collection
+from blcf.collection.manifest import swap_manifest
 from blcf.errors import (
     CollectionExists,
     CollectionNotFound,
@@ -271,7 +272,7 @@ def test_damaged_manifest(collection, change, message):
 def test_damaged_segment(collection):
     with collection.writing():
         append(collection, range(3))
-        append(collection, range(3, 5))
+        append(collection, range(3, 9))
     path = collection.path / "segments" / "00000002.h5"
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
@@ -279,8 +280,12 @@ def test_damaged_segment(collection):
         with pytest.raises(FormatError, match="00000002.h5 is damaged or cut short"):
             Collection.open(collection.path)
     path.write_bytes((collection.path / "segments" / "00000001.h5").read_bytes())
-    with pytest.raises(FormatError, match="00000002.h5 to hold 2 images, its root_ids, sizes"):
+    sound, (first, second) = collection.manifest, collection.manifest["segments"]
+    as_long = {**second, "bytes": first["bytes"]}
+    swap_manifest(collection.path, {**sound, "segments": [first, as_long]})
+    with pytest.raises(FormatError, match="00000002.h5 to hold 6 images, its root_ids, sizes"):
         Collection.open(collection.path)
+    swap_manifest(collection.path, sound)
     path.unlink()
     with pytest.raises(FormatError, match="00000002.h5 is missing"):
         Collection.open(collection.path)
@@ -290,7 +295,7 @@ def test_damaged_segment(collection):
     with pytest.raises(FormatError, match="segment of format version 3, got segment of version 9"):
         Collection.open(collection.path)
     path.write_bytes(whole)
-    check(Collection.open(collection.path), range(5))
+    check(Collection.open(collection.path), range(9))
 
 
 def test_reader_takes_a_mended_segment(collection):

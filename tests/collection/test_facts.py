@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import threading
 import zipfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def said(collection, column):
 
 
 def rows_in(path):
-    with sqlite3.connect(path / "facts.sqlite") as connection:
+    with closing(sqlite3.connect(path / "facts.sqlite")) as connection:
         return connection.execute("SELECT * FROM pictures ORDER BY id").fetchall()
 
 
@@ -601,3 +601,28 @@ def test_annotated_while_another_process_writes(collection):
     with Collection.open(collection.path).writing():
         with pytest.raises(CollectionLocked, match="is writing to"):
             annotate(collection, {1: {"a": 1}})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process of its own")
+def test_a_writer_killed_while_it_wrote_into_the_file(collection):
+    """Pages were written over, the journal has them as they were: whoever reads takes it back."""
+    with collection.writing():
+        append_said(
+            collection, {number: {"a": number, "b": "x" * 3_000} for number in range(10, 90)}
+        )
+    expected = said(collection, "a"), rows_in(collection.path)
+    path = collection.path / "facts.sqlite"
+    before, child = path.read_bytes(), os.fork()
+    if not child:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA cache_size = 2")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE pictures SET a = -1, b = b || 'y'")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert path.read_bytes() != before and path.with_name("facts.sqlite-journal").exists()
+    reader = Collection.open(collection.path)
+    assert reader.matching("a >= 10").sum() == 80 and not reader.matching("a < 0").any()
+    assert said(reader, "a") == expected[0] and rows_in(collection.path) == expected[1]
+    assert not path.with_name("facts.sqlite-journal").exists()
+    assert check_collection(collection.path).is_sound

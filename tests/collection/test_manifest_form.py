@@ -30,7 +30,8 @@ PLACES = {
     "model/bytes": [],
     "model/digest": [],
     "model/anything": [None, True, -1, 0.5, "", "a", [], [1], 1e300],
-    "roots/0": ["a"],
+    "roots/0": ["", "a"],  # "": of pictures in no folder
+    "prefixes": [{}],
     "segments/0": [],
     "segments/0/file": [],
     "segments/0/n_images": [],

@@ -180,6 +180,8 @@ def test_facts_of_hits(engine):
     assert hits[0].facts["side"] == "new"  # looked up when it is asked for
     with pytest.raises(InvalidInput, match="The facts of hits stay with the engine"):
         pickle.loads(pickle.dumps(hits))[0].facts
+    with pytest.raises(InvalidInput, match="The facts of hits stay with the engine"):
+        pickle.loads(pickle.dumps(hits[0])).facts
     assert copy.copy(hits)[0].facts["side"] == "new"
     engine.close()
     with pytest.raises(InvalidInput, match="was closed"):

@@ -184,13 +184,13 @@ def test_mistakes():
     with pytest.raises(VocabularyMismatch, match="Expected words from 0 to 3, got 0 to 4"):
         search.best_window(np.ones(4), np.array([[0, 4]]))
     for words in (np.zeros(3, int), np.zeros((0, 3), int), np.zeros((1, 2, 3), int)):
-        with pytest.raises(InvalidInput, match=r"assignment map of shape \(h, w\), got"):
+        with pytest.raises(InvalidInput, match="map of integers of shape"):
             search.best_window(np.ones(4), words)
     with pytest.raises(VocabularyMismatch, match="got -1 to 0"):
         search.best_window(np.ones(4), np.array([[-1, 0]]))
     with pytest.raises(VocabularyMismatch, match=r"Expected a query of shape \(4,\), got \(5,\)"):
         search.best_window(np.ones(5), np.array([[0, 3]]))
-    with pytest.raises(InvalidInput, match=r"weights of shape \(1, 2\), got \(2, 2\)"):
+    with pytest.raises(InvalidInput, match=r"weights >= 0 of shape \(1, 2\).* of shape \(2, 2\)"):
         search.best_window(np.ones(4), np.array([[0, 3]]), weights=np.ones((2, 2), np.float32))
     for cells in ((0, 0, 3, 1), (-1, 0, 1, 1), (1, 0, 1, 1), (0, 0, 1), (0, 0, 1.0, 1), None):
         with pytest.raises(InvalidInput, match="x1,y1,x2,y2 inside a map of 2x1 cells, got"):

@@ -310,14 +310,14 @@ def test_bad_input():
         voting.prepare(query(view(np.array([[0, 100]]))))
     with pytest.raises(VocabularyMismatch, match="0 to 99, got -1 to 3"):
         voting.prepare(query(view(thing())), np.array([-1, 3]))
-    with pytest.raises(InvalidInput, match="weights of shape"):
+    with pytest.raises(InvalidInput, match="weights >= 0 of shape"):
         voting.prepare(query(view(thing(), np.ones((2, 2)))))
     prepared = voting.prepare(query(view(thing())))
     image = thing()
     for words, weights, message in (
         (np.zeros(3, int), None, "of shape"),
         (np.zeros((0, 3), int), None, "of shape"),
-        (image, np.ones((2, 2)), "weights of shape"),
+        (image, np.ones((2, 2)), "weights >= 0 of shape"),
         (image, -np.ones(image.shape), "finite"),
         (image, np.full(image.shape, np.nan), "finite"),
         (image, np.full(image.shape, np.inf), "finite"),
