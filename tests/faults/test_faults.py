@@ -68,6 +68,16 @@ def test_kills_of_writers_of_facts(tmp_path, seed):
     assert sum(json.loads(done.stdout).values()) > 100
 
 
+@pytest.mark.parametrize("stride", [20, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_sync_that_ends_at_a_step_goes_on(tmp_path, stride):
+    """Every so many steps of some 60; see sync_kills.py."""
+    done = run(FAULTS / "sync_kills.py", tmp_path, stride, n_seconds=1200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    assert not said["failures"], "\n\n".join(said["failures"])
+    assert said["ends"] >= 40 // stride
+
+
 @contextmanager
 def no_file_above(n_bytes):
     """Files cannot grow beyond a size: writing fails like on a full disk."""
