@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
-from blcf.bags.weighting import quantise_norms
+from blcf.bags.weighting import quantise_channel
 from blcf.collection import Batch
 from blcf.datasets import read_ground_truth
 
@@ -51,14 +51,14 @@ def collection(data: Path, work: Path) -> SearchEngine:
         engine = SearchEngine.create(path, "squeezenet1_1", weights=weights, n_words=25_000)
     engine.add(data / "logos" / "images")
     held, n_real = engine.collection, 557
-    maps = [(held.words(i), quantise_norms(held.norms(i)), held.size(i)) for i in range(n_real)]
+    maps = [(held.words(i), quantise_channel(held.norms(i)), held.size(i)) for i in range(n_real)]
     while len(engine) < N_IMAGES:
         first = len(engine)
         batch = Batch()
         for number in range(first, min(first + BATCH, N_IMAGES)):
             words, norms, size = noisy(maps, number)
             batch.append(f"copies/{number:06d}.jpg", size, words, norms)
-        bags = engine.model.bags_of_images.encode_many(batch.maps, batch.relative_norms)
+        bags = engine.model.bags_of_images.encode_many(batch.maps, batch.channel("norm"))
         with held.writing():
             held.append(batch, bags, str(data))
         print(f"{len(engine):,} frames")
@@ -117,7 +117,9 @@ def check(engine: SearchEngine, queries: list) -> None:
         vector = engine.searcher.answer(query, SearchOptions(rerank=False, k=20)).vector
         for image_id, score in zip(ranking.ids.tolist(), ranking.scores.tolist()):
             norms = engine.collection.norms(image_id)
-            bag = engine.model.bags_of_images.encode(engine.collection.words(image_id), norms=norms)
+            bag = engine.model.bags_of_images.encode(
+                engine.collection.words(image_id), channel=norms
+            )
             expected = float((index.weigh(bag) @ vector.T).toarray()[0, 0])
             assert abs(score - expected) < 1e-5, (image_id, score, expected)
 

@@ -216,7 +216,7 @@ for column, (title, picture, one) in enumerate(
 # %%
 bag_of_words = BagOfWords(n_words=300, weighting="norm")
 bags = bag_of_words.encode_many(list(words.values()), list(norms.values()))
-query_bag = bag_of_words.encode(query_words, norms=query_norms, box=query.box, size=size)
+query_bag = bag_of_words.encode(query_words, channel=query_norms, box=query.box, size=size)
 print(f"bags: {bags.shape}, {bags.nnz / len(names):.0f} words in a picture of 300")
 print(f"the query has {query_bag.nnz} words in its box")
 
@@ -296,7 +296,7 @@ print(f"average precision {average_precision(ranking.names, query.positives):.2f
 for side in (384, 256, 192):
     found = vocabulary.assign_maps(extractor.extract(photograph, side)[None], whitening=whitening)
     query_words, query_norms = found[0][0], found[1][0]
-    query_bag = bag_of_words.encode(query_words, norms=query_norms, box=query.box, size=size)
+    query_bag = bag_of_words.encode(query_words, channel=query_norms, box=query.box, size=size)
     ranking = index.search(query_bag)
     ap = average_precision(ranking.names, query.positives)
     print(f"longer side {side}: average precision {ap:.2f}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import dequantise_channel
 from blcf.collection import Batch
 from blcf.index import InvertedFile
 
@@ -49,7 +49,7 @@ def check(collection, numbers, n_words=20, root="/pictures", ranked=True):
     for i, (name, size, words, norms) in enumerate(pictures):
         assert collection.size(i) == size and collection.name(i) == name
         np.testing.assert_array_equal(collection.words(i), words)
-        np.testing.assert_array_equal(collection.norms(i), dequantise_norms(norms))
+        np.testing.assert_array_equal(collection.norms(i), dequantise_channel(norms))
         assert collection.image_path(i).as_posix() == f"{root}/{name}"
     if not ranked:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, defaultdict
+from fractions import Fraction
 
 
 def bag(assignment_map, weights=None):
@@ -45,6 +46,32 @@ def rank(query, bags, n_words, *, use_idf, sqrt, k):
     scores = [cosine(wanted, vector(one, weights, sqrt)) for one in bags]
     order = sorted(range(len(bags)), key=lambda i: (-round(scores[i], 6), i))
     return [(i, scores[i]) for i in order[:k]]
+
+
+def cell_means(values, h, w):
+    """The mean of a map over the area of each of h x w cells."""
+
+    def shares(n_cells, n_values):
+        """By cell: {value: the share of the cell that it takes}."""
+        found = []
+        for cell in range(n_cells):
+            begin, end = (Fraction(one * n_values, n_cells) for one in (cell, cell + 1))
+            overlaps = {i: min(end, i + 1) - max(begin, i) for i in range(n_values)}
+            found.append({i: float(one / (end - begin)) for i, one in overlaps.items() if one > 0})
+        return found
+
+    across = shares(w, len(values[0]))
+    return [
+        [
+            sum(
+                down * share * float(values[i][j])
+                for i, down in rows.items()
+                for j, share in columns.items()
+            )
+            for columns in across
+        ]
+        for rows in shares(h, len(values))
+    ]
 
 
 def posting_lists(bags, n_words):

@@ -93,8 +93,13 @@ def create(path, **changes) -> SearchEngine:
     return SearchEngine.create(path, TileNetwork(), dtype="float32", **{**SETTINGS, **changes})
 
 
-def reopen(path) -> SearchEngine:
-    return SearchEngine.open(path, network=TileNetwork(), dtype="float32")
+def reopen(path, **options) -> SearchEngine:
+    return SearchEngine.open(path, network=TileNetwork(), dtype="float32", **options)
+
+
+def redness(pixels: np.ndarray) -> np.ndarray:
+    """How red each pixel is: what a made-up saliency is; of a tile 0, 127 or 255."""
+    return pixels[..., 0]
 
 
 def rankings(engine, folder) -> list:

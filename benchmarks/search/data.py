@@ -185,7 +185,7 @@ def keep_maps(data: Path, work: Path) -> Path:
     if path.exists():
         return path
     from blcf import SearchEngine
-    from blcf.bags.weighting import quantise_norms
+    from blcf.bags.weighting import quantise_channel
 
     folder, weights = work / "grocery.blcf", data / "weights" / "squeezenet1_1_features.pth"
     if folder.exists():
@@ -194,7 +194,7 @@ def keep_maps(data: Path, work: Path) -> Path:
         engine = SearchEngine.create(folder, "squeezenet1_1", weights=weights)
     engine.add(data / "grocery" / "images")
     maps = [engine.collection.words(i) for i in range(len(engine))]
-    norms = [quantise_norms(engine.collection.norms(i)) for i in range(len(engine))]
+    norms = [quantise_channel(engine.collection.norms(i)) for i in range(len(engine))]
     np.savez(
         path,
         n_words=engine.model.n_words,

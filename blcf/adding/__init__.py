@@ -7,6 +7,7 @@ In the order of the flow:
 - possible_words.py refuses more words than the pictures have local features;
 - sample.py draws some of these features, kept_maps.py keeps the maps that they came from;
 - training.py learns whitening and vocabulary from them, or generic.py takes those of the package;
+- given_channel.py asks a function of the caller's what each cell of a picture weighs;
 - indexer.py makes the words of every picture and commits them, batch by batch.
 """
 

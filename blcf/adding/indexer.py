@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blcf.adding.given_channel import given_channel
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.stream import stream_pictures
-from blcf.bags.weighting import quantise_norms
+from blcf.bags.weighting import quantise_channel
 from blcf.collection import Batch
 from blcf.collection.facts import Fact
 from blcf.collection.model import Model
@@ -80,7 +81,7 @@ def index_images(
 
     An interrupt commits the pictures that were finished before it goes on.
     """
-    collection = model.collection
+    collection, channel = model.collection, given_channel(model) if names else None
     # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
     batch, skipped = Batch(), dict(images.problems)
     root, prefix = str(images.root), getattr(images, "prefix", "")
@@ -92,7 +93,8 @@ def index_images(
         # Emptied first: an interrupt while it is written must not commit it a second time.
         finished, batch = batch, Batch()
         if len(finished):
-            bags = model.bags_of_images.encode_many(finished.maps, finished.relative_norms)
+            weights = finished.channel(model.settings.weighting)
+            bags = model.bags_of_images.encode_many(finished.maps, weights)
             collection.append(finished, bags, root, prefix)
             n_indexed += len(finished)
         collection.record_skipped(skipped, settled, root, prefix)
@@ -106,7 +108,9 @@ def index_images(
             return
         words, norms = content
         said = (given or {}).get(name)
-        batch.append(name, picture.size, words, quantise_norms(norms), picture.facts, said)
+        others = {} if channel is None else channel.on_cells(picture.beside, words.shape)
+        norms = quantise_channel(norms)
+        batch.append(name, picture.size, words, norms, picture.facts, said, others)
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
             commit()
 
@@ -122,6 +126,7 @@ def index_images(
                 progress,
                 kept,
                 large,
+                None if channel is None else channel.of,
             )
             with closing(stream):
                 for picture in stream:

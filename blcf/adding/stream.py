@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ def stream_pictures(
     progress: bool,
     kept: KeptMaps | None = None,
     large: Large | None = None,
+    beside: Callable[[np.ndarray], Any] | None = None,
 ) -> Generator[Extracted[T], None, None]:
     """What is made of the feature maps of some pictures of a source, in the order of the names.
 
@@ -38,7 +39,7 @@ def stream_pictures(
     from blcf.features.pipeline import extract_pictures
 
     originals = map(source.original, names)
-    stream = extract_pictures(extractor, originals, encode, kept=kept, large=large)
+    stream = extract_pictures(extractor, originals, encode, kept=kept, large=large, beside=beside)
     bar = tqdm(
         total=len(names),
         desc=f"{description} pictures",

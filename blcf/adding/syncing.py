@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blcf.adding.given_channel import given_channel
 from blcf.adding.known import as_known, check_prefix_is_clear, is_below
 from blcf.adding.sync_plan import SyncPlan, plan_sync
 from blcf.adding.writer import index_names, keep_statistics
@@ -63,6 +64,9 @@ def sync_folder(model: Model, images: ImageList, *, dry_run: bool, progress: boo
         return _report(_plan(collection, images)[1], {})
     with collection.writing():
         folder, plan = _plan(collection, images)
+        due = set(plan.new) | set(plan.changed)
+        if due:
+            given_channel(model)  # an error before anything is changed
         by_list: defaultdict[int, dict[str, str]] = defaultdict(dict)
         lists = {id(each): each for each in folder.of_name.values()}
         for old, new in plan.moved.items():
@@ -71,7 +75,6 @@ def sync_folder(model: Model, images: ImageList, *, dry_run: bool, progress: boo
             collection.rename(moves, str(lists[key].root), lists[key].prefix)
         collection.remove(plan.deleted)
         skipped: dict[str, str] = {}
-        due = set(plan.new) | set(plan.changed)
         with DecodingNotes(collection.file("decoding")) as large:
             for each in lists.values():
                 names = [name for name in each.names if name in due]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from blcf.adding.generic import read_generic, takes_generic
+from blcf.adding.given_channel import given_channel
 from blcf.adding.indexer import AddReport, index_images
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.known import as_known, count_changed, follow_moves, names_to_index
@@ -88,6 +89,8 @@ def _add(
 ) -> AddReport:
     collection = model.collection
     names = names_to_index(collection, images, replace)
+    if names:
+        given_channel(model)  # an error before anything is changed
     follow_moves(collection, images)
     _annotate_present(collection, images, given, names)
     n_changed, n_gone = count_changed(collection, images, names)

@@ -11,9 +11,10 @@ from blcf.bags.regions import (
     region_box,
     region_weights,
 )
-from blcf.bags.weighting import WEIGHTINGS, spatial_weights
+from blcf.bags.weighting import CHANNELS, WEIGHTINGS, spatial_weights
 
 __all__ = [
+    "CHANNELS",
     "HOWS",
     "WEIGHTINGS",
     "BagOfWords",

@@ -31,7 +31,7 @@ class BagOfWords(Estimator):
     Parameters
     ----------
     n_words : int, size of the vocabulary
-    weighting : {"uniform", "center", "linear", "norm"}, see `blcf.bags.spatial_weights`
+    weighting : one of `blcf.bags.WEIGHTINGS`, see `blcf.bags.spatial_weights`
 
     Examples
     --------
@@ -66,7 +66,7 @@ class BagOfWords(Estimator):
         box: Sequence[float] | np.ndarray | None = None,
         size: tuple[int, int] | None = None,
         cells: tuple[int, int, int, int] | None = None,
-        norms: np.ndarray | None = None,
+        channel: np.ndarray | None = None,
         region: np.ndarray | None = None,
     ) -> sp.csr_matrix:
         """The bag of a map, or of the part of it under a box.
@@ -78,7 +78,8 @@ class BagOfWords(Estimator):
             the floor of its near to the ceil of its far side, at least one.
         size : (width, height) of the original image, pixels
         cells : (x1, y1, x2, y2), half-open, cells: in place of a box
-        norms : float (h, w), L2 norms of the raw features, for the weighting "norm"
+        channel : float (h, w), >= 0, for a weighting of `blcf.bags.CHANNELS`: for "norm" the L2
+            norms of the raw features
         region : float (h, w), >= 0, by which the weights of the cells are multiplied, see
             `blcf.bags.region_weights`
 
@@ -92,28 +93,28 @@ class BagOfWords(Estimator):
             Words outside the vocabulary, a bad box, a box without size, a region of another
             shape or one that covers no cell.
         """
-        words, weights = self._cells(assignment_map, box, size, cells, norms, region)
+        words, weights = self._cells(assignment_map, box, size, cells, channel, region)
         unique, tf = _sum_by_word(words, weights)
         indptr = np.array([0, unique.size], dtype=np.int32)
         return sp.csr_matrix((tf, unique, indptr), shape=(1, self.n_words))
 
     def encode_many(
-        self, assignment_maps: Sequence[np.ndarray], norms: Sequence[np.ndarray] | None = None
+        self, assignment_maps: Sequence[np.ndarray], channel: Sequence[np.ndarray] | None = None
     ) -> sp.csr_matrix:
         """Bags of whole maps, one row each: CSR float32 (n_images, n_words)."""
         if not len(assignment_maps):
             return sp.csr_matrix((0, self.n_words), dtype=np.float32)
         rows = [
-            self.encode(assignment_map, norms=None if norms is None else norms[i])
+            self.encode(assignment_map, channel=None if channel is None else channel[i])
             for i, assignment_map in enumerate(assignment_maps)
         ]
         return sp.vstack(rows, format="csr")
 
-    def _cells(self, assignment_map, box, size, cells, norms, region):
+    def _cells(self, assignment_map, box, size, cells, channel, region):
         """Words and weights of the cells that count, flat."""
         check_weighting(self.weighting)
         words = as_assignment_map(assignment_map, self.n_words)
-        weights = spatial_weights(self.weighting, words.shape, norms)
+        weights = spatial_weights(self.weighting, words.shape, channel)
         if region is not None:
             weights = weights * _as_region(region, words.shape)
         if box is not None:

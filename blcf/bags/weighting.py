@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from blcf.errors import InvalidInput
 
 __all__ = [
+    "CHANNELS",
     "WEIGHTINGS",
+    "Channel",
+    "check_functions",
     "check_weighting",
-    "dequantise_norms",
-    "quantise_norms",
+    "dequantise_channel",
+    "needs_function",
+    "quantise_channel",
     "spatial_weights",
     "weighting_of_parts",
 ]
 
-WEIGHTINGS = ("uniform", "center", "linear", "norm")
+
+@dataclass(frozen=True)
+class Channel:
+    """What a weighting needs to know of each cell: a float map >= 0 under the weighting's name.
+
+    Whole images are weighted by it, relative to its largest value.
+
+    Attributes
+    ----------
+    values : what its values are called, in messages and in the file of a segment
+    parts : the weighting of queries and windows
+    is_given : whether a function of the caller's makes it of a picture, in place of the network
+    """
+
+    values: str
+    parts: str
+    is_given: bool = False
+
+
+CHANNELS: Mapping[str, Channel] = MappingProxyType(
+    {
+        "norm": Channel("norms", parts="norm"),  # they count everywhere alike
+        # What strikes the eye in a picture says nothing of what is asked for in it.
+        "saliency": Channel("saliency", parts="uniform", is_given=True),
+    }
+)
+WEIGHTINGS = ("uniform", "center", "linear", *CHANNELS)
 
 
 def check_weighting(weighting: str) -> str:
@@ -29,8 +63,38 @@ def check_weighting(weighting: str) -> str:
     return weighting
 
 
+def needs_function(weighting: str) -> bool:
+    """Whether a function of the caller's makes what a weighting needs of pictures."""
+    return weighting in CHANNELS and CHANNELS[weighting].is_given
+
+
+def check_functions(weighting: str, functions: Mapping[str, Any], needed: bool = False) -> None:
+    """Raise `InvalidInput` for functions of pictures that a collection has no use for, or lacks.
+
+    Parameters
+    ----------
+    weighting : of the collection
+    functions : {weighting: function, or None where none was given}
+    needed : whether its own function has to be there
+    """
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            kind = type(function).__name__
+            raise InvalidInput(f"Expected {name} to be a function of a picture, got {kind}.")
+        if function is not None and name != weighting:
+            raise InvalidInput(
+                f"A function for {name} was given, and the collection's weighting is "
+                f"{weighting!r}: leave it out, or make a collection with weighting={name!r}."
+            )
+    if needed and needs_function(weighting) and functions.get(weighting) is None:
+        raise InvalidInput(
+            f"Weighting {weighting!r} needs a function of the picture: pass "
+            f"{weighting}=function to SearchEngine.create."
+        )
+
+
 def spatial_weights(
-    weighting: str, shape: tuple[int, int], norms: np.ndarray | None = None
+    weighting: str, shape: tuple[int, int], channel: np.ndarray | None = None
 ) -> np.ndarray:
     """Weights of the cells of a map.
 
@@ -42,12 +106,15 @@ def spatial_weights(
       farthest cells weigh 0 (the code released with Mohedano et al., ICMR 2016). Where all cells
       are equally far (maps of up to 2 x 2) each weighs 1.
     - ``norm``: L2 norm of the raw feature over the largest of the map (SalBoW, 2017).
+    - ``saliency``: of the picture, over the largest of the map (Mohedano et al., "Saliency weighted
+      convolutional features for instance search", CBMI 2018: SalBoW).
 
     Parameters
     ----------
     weighting : one of `WEIGHTINGS`
     shape : (h, w), cells
-    norms : float (h, w), L2 norms of the raw local features, for ``norm`` only
+    channel : float (h, w), >= 0, what `CHANNELS` has under the name of the weighting; others look
+        at none
 
     Returns
     -------
@@ -56,22 +123,23 @@ def spatial_weights(
     Raises
     ------
     InvalidInput
-        Unknown weighting; ``norm`` without norms of the map's shape.
+        Unknown weighting; one of `CHANNELS` without a channel of the map's shape.
     """
     check_weighting(weighting)
     if weighting == "uniform":
         return np.ones(shape, dtype=np.float32)
-    if weighting == "norm":
-        if norms is None or norms.shape != tuple(shape):
-            came = "none" if norms is None else f"shape {norms.shape}"
+    if weighting in CHANNELS:
+        values = CHANNELS[weighting].values
+        if channel is None or channel.shape != tuple(shape):
+            came = "none" if channel is None else f"shape {channel.shape}"
             raise InvalidInput(
-                f"Expected norms of shape {tuple(shape)} for weighting 'norm', got {came}. "
-                "Pass the norms of the feature map that the assignment map was made from."
+                f"Expected {values} of shape {tuple(shape)} for weighting {weighting!r}, got "
+                f"{came}. Pass the {values} of the picture that the assignment map was made from."
             )
-        if not np.isfinite(norms).all() or norms.min(initial=0) < 0:
-            raise InvalidInput("Expected norms to be finite and >= 0.")
-        largest = float(norms.max(initial=0))
-        return (norms / largest if largest > 0 else np.ones(shape)).astype(np.float32)
+        if not np.isfinite(channel).all() or channel.min(initial=0) < 0:
+            raise InvalidInput(f"Expected {values} to be finite and >= 0.")
+        largest = float(channel.max(initial=0))
+        return (channel / largest if largest > 0 else np.ones(shape)).astype(np.float32)
     h, w = shape
     y = np.arange(h) + 0.5 - h / 2
     x = np.arange(w) + 0.5 - w / 2
@@ -88,20 +156,20 @@ def spatial_weights(
 def weighting_of_parts(weighting: str) -> str:
     """The weighting of queries and windows, where whole images have `weighting`.
 
-    Norms count everywhere alike; a prior on the place of the object in the whole picture means
+    `CHANNELS` says it of some; a prior on the place of the object in the whole picture means
     nothing in a query or inside a window.
     """
-    return "norm" if weighting == "norm" else "uniform"
+    return CHANNELS[weighting].parts if weighting in CHANNELS else "uniform"
 
 
-def quantise_norms(norms: np.ndarray) -> np.ndarray:
-    """Norms of a map in 255 steps of the largest: uint8 (h, w), error of a weight <= 1 / 510."""
-    largest = float(norms.max(initial=0))
+def quantise_channel(channel: np.ndarray) -> np.ndarray:
+    """A channel in 255 steps of its largest: uint8 (h, w), error of a weight <= 1 / 510."""
+    largest = float(channel.max(initial=0))
     if largest <= 0:
-        return np.zeros(norms.shape, dtype=np.uint8)
-    return np.round(norms * (255 / largest)).astype(np.uint8)
+        return np.zeros(channel.shape, dtype=np.uint8)
+    return np.round(channel * (255 / largest)).astype(np.uint8)
 
 
-def dequantise_norms(quantised: np.ndarray) -> np.ndarray:
-    """Norms relative to the largest of the map: float32 (h, w), 0..1."""
+def dequantise_channel(quantised: np.ndarray) -> np.ndarray:
+    """A channel relative to its largest: float32 (h, w), 0..1."""
     return quantised.astype(np.float32) / 255

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from blcf.adding.generic import FEWEST_TO_LEARN
-from blcf.bags.weighting import WEIGHTINGS
+from blcf.bags.weighting import WEIGHTINGS, needs_function
 from blcf.bounds import BOUNDS
 from blcf.cli.outputs import Read
 from blcf.cli.search_options import add_device
@@ -60,7 +60,8 @@ def add_settings(command: Any) -> None:
     )
     add(
         "--weighting",
-        choices=WEIGHTINGS,
+        type=_weighting,
+        choices=[one for one in WEIGHTINGS if not needs_function(one)],
         help=f"spatial weights of the pictures (default: {default.weighting})",
     )
     for name, meaning in (("idf", "inverse document frequencies"), ("sqrt", "roots of counts")):
@@ -71,3 +72,11 @@ def add_settings(command: Any) -> None:
             help=f"{meaning} (default: {shown})",
         )
     add_device(command)
+
+
+def _weighting(text: str) -> str:
+    if needs_function(text):
+        raise argparse.ArgumentTypeError(
+            f"{text} is for Python, where SearchEngine.create takes a function of the picture"
+        )
+    return text

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import CHANNELS, dequantise_channel
 from blcf.images import PictureFacts
 
 __all__ = ["Batch"]
@@ -23,7 +24,8 @@ class Batch:
     names : list of str
     sizes : list of (width, height), pixels of the original images
     maps : list of int (h, w), assignment maps
-    norms : list of uint8 (h, w), quantised norms of the raw features (`blcf.bags.weighting`)
+    channels : {name: list of uint8 (h, w)}, quantised (`blcf.bags.weighting`): the norms of the raw
+        features as "norm", and others
     facts : list of `blcf.images.PictureFacts`
     given : list of {column: value}, the caller's own facts, checked (`blcf.collection.facts`)
     """
@@ -31,17 +33,17 @@ class Batch:
     names: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     maps: list[np.ndarray] = field(default_factory=list)
-    norms: list[np.ndarray] = field(default_factory=list)
+    channels: dict[str, list[np.ndarray]] = field(default_factory=lambda: {"norm": []})
     facts: list[PictureFacts] = field(default_factory=list)
     given: list[Mapping[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def relative_norms(self) -> list[np.ndarray]:
-        """The norms as `Segment.norms_of` will give them: float32 (h, w) each, 0..1."""
-        return [dequantise_norms(one) for one in self.norms]
+    def channel(self, name: str) -> list[np.ndarray] | None:
+        """A channel as `Segment.channel_of` will give it: float32 (h, w) each, 0..1, or None."""
+        quantised = self.channels[name] if name in CHANNELS else None
+        return None if quantised is None else [dequantise_channel(one) for one in quantised]
 
     def append(
         self,
@@ -51,11 +53,13 @@ class Batch:
         norms: np.ndarray,
         facts: PictureFacts | None = None,
         given: Mapping[str, Any] | None = None,
+        others: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> None:
-        """Add one image, with what is known of its file and the caller's own facts."""
+        """Add one image, with what is known of its file, the caller's own facts, other channels."""
         self.names.append(name)
         self.sizes.append(size)
         self.maps.append(words)
-        self.norms.append(norms)
+        for channel, values in {"norm": norms, **others}.items():
+            self.channels.setdefault(channel, []).append(values)
         self.facts.append(facts or PictureFacts())
         self.given.append(given or {})

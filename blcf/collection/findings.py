@@ -156,6 +156,7 @@ def _inspect_segments(findings: Findings) -> None:
             segment.check(
                 n_words, len(manifest["roots"]), len(manifest["videos"]), manifest["next_id"]
             )
+            segment.maps.check_channel(str(manifest["settings"].get("weighting")))
         except (StorageError, MemoryError) as error:
             findings.unreadable.append(Unreadable(path.below, str(error) or "No memory is left."))
             continue

@@ -1,14 +1,16 @@
-"""The assignment maps of many images, packed, and the norms of their cells."""
+"""The assignment maps of many images, packed, and the channels of their cells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import h5py
 import numpy as np
 
+from blcf.bags.weighting import CHANNELS
 from blcf.errors import FormatError
 from blcf.index.blocks import Blocks
 from blcf.kernels.maps import pack_map, unpack_map
@@ -17,7 +19,7 @@ from blcf.storage import StoredGroup, write_dataset
 __all__ = ["Maps"]
 
 SMALL = ("shapes", "offsets", "mark_offsets", "word_offsets")
-ARRAYS = (*SMALL, "marks", "cell_words", "norms")
+ARRAYS = (*SMALL, "marks", "cell_words")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +32,11 @@ class Maps:
     Attributes
     ----------
     shapes : int32 (n, 2), rows and columns
-    offsets, mark_offsets, word_offsets : int64 (n + 1,), where the norms, the marks and the words
-        of each image begin
+    offsets, mark_offsets, word_offsets : int64 (n + 1,), where the channels, the marks and the
+        words of each image begin
     marks : uint8, four cells a byte
     cell_words : uint16 or int32, words of the cells that do not have a neighbour's
-    norms : uint8 (n_cells,), quantised norms of the raw features
+    channels : {name: uint8 (n_cells,)}, quantised, see `blcf.bags.CHANNELS`; "norm" is always there
     blocks : by the names of the arrays, of maps in a file; nothing for maps in memory
     """
 
@@ -44,15 +46,20 @@ class Maps:
     word_offsets: np.ndarray
     marks: np.ndarray
     cell_words: np.ndarray
-    norms: np.ndarray
+    channels: Mapping[str, np.ndarray]
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.shapes)
 
     @classmethod
-    def pack(cls, maps: Sequence[np.ndarray], norms: Sequence[np.ndarray], n_words: int) -> Maps:
-        """Pack maps, int (h, w), with norms of the same shapes, uint8."""
+    def pack(
+        cls,
+        maps: Sequence[np.ndarray],
+        channels: Mapping[str, Sequence[np.ndarray]],
+        n_words: int,
+    ) -> Maps:
+        """Pack maps, int (h, w), with channels of the same shapes, uint8."""
         shapes = np.array([words.shape for words in maps], dtype=np.int32).reshape(-1, 2)
         sizes = shapes.prod(axis=1, dtype=np.int64)
         offsets, mark_offsets = _offsets(sizes), _offsets(_n_marks(sizes))
@@ -71,20 +78,35 @@ class Maps:
             word_offsets,
             marks,
             cell_words[: word_offsets[-1]].copy(),
-            np.concatenate([np.empty(0, np.uint8), *(one.ravel() for one in norms)]),
+            {
+                name: np.concatenate([np.empty(0, np.uint8), *(one.ravel() for one in values)])
+                for name, values in channels.items()
+            },
         )
 
     @classmethod
     def join(cls, parts: Sequence[tuple[Maps, np.ndarray]]) -> Maps:
-        """The maps of some images of several, with a mask of those to keep, bool (n,)."""
+        """The maps of some images of several, with a mask of those to keep, bool (n,).
+
+        Raises
+        ------
+        FormatError
+            They do not have the same channels.
+        """
+        names = list(parts[0][0].channels)
+        if any(set(part.channels) != set(names) for part, _ in parts):
+            raise FormatError("Expected segments of one collection to have the same channels.")
         shapes = np.concatenate([part.shapes[keep] for part, keep in parts])
         sizes = shapes.prod(axis=1, dtype=np.int64)
         n_words = np.concatenate([np.diff(part.word_offsets)[keep] for part, keep in parts])
-        marks, cell_words, norms = [], [], []
+        marks, cell_words = [], []
+        channels: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for part, keep in parts:
             marks.append(part.marks[np.repeat(keep, np.diff(part.mark_offsets))])
             cell_words.append(part.cell_words[np.repeat(keep, np.diff(part.word_offsets))])
-            norms.append(part.norms[np.repeat(keep, np.diff(part.offsets))])
+            cells = np.repeat(keep, np.diff(part.offsets))
+            for name in names:
+                channels[name].append(part.channels[name][cells])
         return cls(
             shapes,
             _offsets(sizes),
@@ -92,13 +114,13 @@ class Maps:
             _offsets(n_words),
             np.concatenate(marks),
             np.concatenate(cell_words),
-            np.concatenate(norms),
+            {name: np.concatenate(values) for name, values in channels.items()},
         )
 
     @property
     def n_cells(self) -> int:
         """Cells of all maps."""
-        return self.norms.size
+        return self.channels["norm"].size
 
     def words_of(self, position: int) -> np.ndarray:
         """The assignment map of an image: uint16 or int32 (h, w).
@@ -115,9 +137,16 @@ class Maps:
             raise FormatError(f"The assignment map of image {position} cannot be unpacked.")
         return words
 
-    def norms_of(self, position: int) -> np.ndarray:
-        """The quantised norms of an image: uint8 (h, w)."""
-        return self._of(position, "norms", self.norms, self.offsets).reshape(self.shapes[position])
+    def channel_of(self, name: str, position: int) -> np.ndarray:
+        """A quantised channel of an image: uint8 (h, w); `FormatError` where there is none."""
+        self.check_channel(name)
+        values = self._of(position, CHANNELS[name].values, self.channels[name], self.offsets)
+        return values.reshape(self.shapes[position])
+
+    def check_channel(self, weighting: str) -> None:
+        """Raise `FormatError` unless there is what a weighting needs."""
+        if weighting in CHANNELS and weighting not in self.channels:
+            raise FormatError(f"It has no {CHANNELS[weighting].values} of its images.")
 
     def _of(self, position: int, name: str, array: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """What an array has of an image, verified with its first use."""
@@ -145,10 +174,10 @@ class Maps:
             *[(np.int64, (n + 1,))] * 3,
             (np.uint8, self.marks.shape[:1]),
             (_word_type(n_words), self.cell_words.shape[:1]),
-            (np.uint8, self.norms.shape[:1]),
+            *[(np.uint8, self.channels["norm"].shape[:1])] * len(self.channels),
         ]
-        found = [(getattr(self, name).dtype, getattr(self, name).shape) for name in ARRAYS]
-        wrong = [name for name, one, other in zip(ARRAYS, found, expected) if one != other]
+        found = [(one.dtype, one.shape) for one in self._arrays.values()]
+        wrong = [name for name, one, other in zip(self._arrays, found, expected) if one != other]
         if wrong:
             raise FormatError(
                 f"Expected the maps of {n} images, their {', '.join(wrong)} are of another number "
@@ -163,7 +192,7 @@ class Maps:
             or words[0] != 0
             or (words[1:] < words[:-1]).any()
             or (self.offsets[-1], self.mark_offsets[-1], words[-1])
-            != (self.norms.size, self.marks.size, self.cell_words.size)
+            != (self.n_cells, self.marks.size, self.cell_words.size)
         ):
             raise FormatError("Expected maps that lie one behind the other.")
 
@@ -179,14 +208,26 @@ class Maps:
 
     def write(self, group: h5py.Group) -> None:
         """Write the maps into an HDF5 group."""
-        for name in ARRAYS:
-            write_dataset(group, name, getattr(self, name))
+        for name, array in self._arrays.items():
+            write_dataset(group, name, array)
+
+    @property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """All arrays, by their names in a file."""
+        channels = {CHANNELS[name].values: values for name, values in self.channels.items()}
+        return {name: getattr(self, name) for name in ARRAYS} | channels
 
     @classmethod
     def read(cls, group: StoredGroup, blocks: Mapping[str, Blocks] | None = None) -> Maps:
         """The maps of a stored group, over its mapped file; verified when they are used."""
-        arrays = {name: group.array(name) for name in ARRAYS}
-        return cls(**arrays, blocks={name: blocks[name] for name in ARRAYS} if blocks else {})
+        channels = {
+            name: group.array(one.values)
+            for name, one in CHANNELS.items()
+            if one.values in group or name == "norm"
+        }
+        arrays: dict[str, Any] = {name: group.array(name) for name in ARRAYS}
+        maps = cls(**arrays, channels=channels)
+        return replace(maps, blocks={name: blocks[name] for name in maps._arrays} if blocks else {})
 
 
 def _word_type(n_words: int) -> type:

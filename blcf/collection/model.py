@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import weighting_of_parts
+from blcf.bags.weighting import check_functions, weighting_of_parts
 from blcf.collection.collection import Collection
 from blcf.collection.settings import Settings
 from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Model", "write_model"]
 
 KIND, FORMAT_VERSION = "model", 1
+
+Functions = Mapping[str, Optional[Callable[[np.ndarray], Any]]]
 
 # What a manifest says of the extractor and of what was learned.
 _EXTRACTOR: dict[str, type] = {
@@ -53,11 +57,15 @@ class Model:
     weights : where the weights are now, if their file has moved
     device, dtype : of the network, see `blcf.ConvFeatures`
     extractor : the network, if it is loaded already
+    functions : {weighting: function or None}, which make what it needs of a picture, see
+        `blcf.bags.CHANNELS`
 
     Raises
     ------
     FormatError
         The manifest says of network, settings or vocabulary what none of ours does.
+    InvalidInput
+        A function that is none, or is for another weighting.
     """
 
     def __init__(
@@ -69,9 +77,12 @@ class Model:
         device: str = "auto",
         dtype: str = "auto",
         extractor: ConvFeatures | None = None,
+        functions: Functions = MappingProxyType({}),
     ):
         self.collection = collection
         self.settings = _read_settings(collection)
+        check_functions(self.settings.weighting, functions)
+        self.functions = dict(functions)
         self._network = network
         self._weights = weights
         self._device = device
@@ -83,7 +94,7 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As the collection's path and options: what is loaded is loaded anew."""
-        how = (self._network, self._weights, self._device, self._dtype)
+        how = (self._network, self._weights, self._device, self._dtype, self.functions)
         return _opened, (self.collection.path.absolute(), *how)
 
     @property
@@ -257,10 +268,17 @@ def _opened(
     weights: str | os.PathLike[str] | None,
     device: str,
     dtype: str,
+    functions: Functions,
 ) -> Model:
     """The model of a collection, opened where a pickled one arrives."""
-    collection = Collection.open(path)
-    return Model(collection, network=network, weights=weights, device=device, dtype=dtype)
+    return Model(
+        Collection.open(path),
+        network=network,
+        weights=weights,
+        device=device,
+        dtype=dtype,
+        functions=functions,
+    )
 
 
 def write_model(path: Place, whitening: Whitening, vocabulary: Vocabulary) -> dict[str, Any]:

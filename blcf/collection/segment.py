@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import dequantise_channel
 from blcf.collection.batch import Batch
 from blcf.collection.columns import (
     COLUMNS,
@@ -45,7 +45,7 @@ class Segment:
     path : the file
     names : `Names`
     columns : sizes, ids, facts of files and more, see `blcf.collection.columns`
-    maps : `Maps`, assignment maps and norms
+    maps : `Maps`, assignment maps and channels
     postings : `Postings`
     live : bool (n_images,), which images are not removed, or None where all are live
     blocks : of the columns in the file; nothing of one without check sums
@@ -111,7 +111,7 @@ class Segment:
             path,
             Names.from_list(batch.names),
             columns,
-            Maps.pack(batch.maps, batch.norms, bags.shape[1]),
+            Maps.pack(batch.maps, batch.channels, bags.shape[1]),
             Postings.from_bags(bags),
         )
         return segment.save(vocabulary)
@@ -247,9 +247,20 @@ class Segment:
             ) from error
         return words
 
-    def norms_of(self, position: int) -> np.ndarray:
-        """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""
-        return dequantise_norms(self.maps.norms_of(position))
+    def channel_of(self, name: str, position: int) -> np.ndarray:
+        """A channel of an image, relative to its largest value: float32 (h, w), 0..1.
+
+        Raises
+        ------
+        FormatError
+            The file has none of this name.
+        """
+        try:
+            return dequantise_channel(self.maps.channel_of(name, position))
+        except FormatError as error:
+            raise FormatError(
+                f"{self.path} is damaged: {error} Run `blcf check` on the collection."
+            ) from error
 
     def size_of(self, position: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""

@@ -33,7 +33,8 @@ class Settings:
     vocabulary : "own" is learned from the collection, "generic" comes with the package (for
         blcf-lite), "auto" is generic for a collection that begins with fewer than 10 pictures,
         where it fits the other settings
-    weighting : spatial weights of the collection's images, see `blcf.bags.spatial_weights`
+    weighting : spatial weights of the collection's images, see `blcf.bags.spatial_weights`;
+        "saliency" needs a function of the picture, see `blcf.SearchEngine.create`
     idf, sqrt : of the bags, see `blcf.InvertedFile`
     random_state : seed of the training sample and of k-means, from 0 to 4,294,967,295
     """

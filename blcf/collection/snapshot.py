@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from blcf.bags.weighting import CHANNELS
 from blcf.collection.columns import COLUMN_BY_NAME
 from blcf.collection.facts import Fact
 from blcf.collection.facts_view import FactsView
@@ -204,15 +205,18 @@ class Snapshot:
         segment, position = self._place(image_id)
         return segment.words_of(position)
 
+    def channel(self, weighting: str, image_id: int) -> np.ndarray | None:
+        """What a weighting needs of an image's cells: float32 (h, w), 0..1; None where nothing."""
+        segment, position = self._place(image_id)
+        return segment.channel_of(weighting, position) if weighting in CHANNELS else None
+
     def norms(self, image_id: int) -> np.ndarray:
         """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""
-        segment, position = self._place(image_id)
-        return segment.norms_of(position)
+        return cast(np.ndarray, self.channel("norm", image_id))
 
     def root_of(self, image_id: int) -> str:
         """The folder that an image's name is relative to."""
-        segment, position = self._place(image_id)
-        return self._root(segment, position)
+        return self._root(*self._place(image_id))
 
     def _root(self, segment: Segment, position: int) -> str:
         root_id, roots = segment.root_id_of(position), self.manifest["roots"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from blcf.bags.weighting import check_functions
 from blcf.checks import fields_among
 from blcf.collection import Collection
 from blcf.collection.description import collection_facts, short_facts
@@ -56,6 +60,7 @@ class SearchEngine(Changes):
         random_state: int = 0,
         device: str = "auto",
         dtype: str = "auto",
+        saliency: Callable[[np.ndarray], Any] | None = None,
     ) -> SearchEngine:
         """Make an empty collection in a new folder.
 
@@ -65,6 +70,14 @@ class SearchEngine(Changes):
         network : name of a torchvision network, or your own module
         layer, weights, side, ... : see `blcf.Settings`
         device, dtype : of the network, see `blcf.ConvFeatures`; not part of the collection
+        saliency : for ``weighting="saliency"``, and needed for it: a function that takes a picture
+            as it goes through the network, uint8 (h, w, 3), and gives what each place of it counts:
+            a map of finite numbers >= 0, of any size. It is called once for each picture that is
+            added, in the two threads that read ahead, also at once. The map is averaged over each
+            cell of the picture, and kept relative to the largest; where all is 0, all cells count
+            alike. A picture for which it fails is skipped and named. It is not kept with the
+            collection: give it to `open` again to add pictures. A search needs none, as queries and
+            windows count all cells of their region alike.
 
         Raises
         ------
@@ -77,6 +90,8 @@ class SearchEngine(Changes):
         given["network"] = network if isinstance(network, str) else "module"
         given["weights"] = None if weights is None else str(Path(weights).resolve())
         checked = Settings(**given)
+        functions = {"saliency": saliency}
+        check_functions(checked.weighting, functions, needed=True)
         Collection.check_free(path)  # before the network, which may have to be downloaded
         extractor = ConvFeatures(
             network,
@@ -90,7 +105,14 @@ class SearchEngine(Changes):
             path, {"settings": checked.to_dict(), "extractor": extractor.describe()}
         )
         return cls(
-            Model(collection, network=module, device=device, dtype=dtype, extractor=extractor)
+            Model(
+                collection,
+                network=module,
+                device=device,
+                dtype=dtype,
+                extractor=extractor,
+                functions=functions,
+            )
         )
 
     @classmethod
@@ -102,6 +124,7 @@ class SearchEngine(Changes):
         weights: str | os.PathLike[str] | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        saliency: Callable[[np.ndarray], Any] | None = None,
     ) -> SearchEngine:
         """Open a collection. The network is loaded when the first picture needs it.
 
@@ -111,10 +134,11 @@ class SearchEngine(Changes):
         network : the module, for a collection that was made with one
         weights : where the weights are now, if their file has moved
         device, dtype : of the network
+        saliency : the function of a collection of that weighting, to add pictures; see `create`
 
         Raises
         ------
-        CollectionNotFound, FormatError
+        CollectionNotFound, FormatError, InvalidInput
         """
         return cls(
             Model(
@@ -123,6 +147,7 @@ class SearchEngine(Changes):
                 weights=weights,
                 device=device,
                 dtype=dtype,
+                functions={"saliency": saliency},
             )
         )
 

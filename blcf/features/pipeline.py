@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -73,12 +73,14 @@ class Extracted(Generic[T]):
     facts : of the picture
     content : what was made of its features; or the error of a picture that could not be read
         (`UnreadableImage`), or that the network could not take
+    beside : what the caller made of its pixels, see `extract_pictures`
     """
 
     name: str
     size: Size
     facts: PictureFacts
     content: T | UnreadableImage
+    beside: Any = None
 
 
 @dataclass(eq=False)
@@ -100,6 +102,7 @@ def extract_pictures(
     *,
     kept: Kept | None = None,
     large: Large | None = None,
+    beside: Callable[[np.ndarray], Any] | None = None,
 ) -> Generator[Extracted[T], None, None]:
     """What is made of the features of pictures, in the pictures' order.
 
@@ -119,6 +122,9 @@ def extract_pictures(
         with earlier pictures first as far as batches of like shapes allow
     kept : feature maps of some of the pictures, which need no network
     large : gets the path of each large picture; its context is held while that is decoded
+    beside : takes the pixels of each picture as they go through the network, uint8 (height, width,
+        3), in the threads that read; what it gives comes out with the picture, an `UnreadableImage`
+        that it raises in place of it. A picture whose map is kept is read again for it.
 
     Raises
     ------
@@ -127,7 +133,7 @@ def extract_pictures(
         interrupt, at once.
     """
     n_looked_at = max(1, min(_LOOKED_AT, _LOOKED_AT_BYTES // extractor.loaded_bytes))
-    load = partial(_load, extractor=extractor, kept=kept, large=large)
+    load = partial(_load, extractor=extractor, kept=kept, large=large, beside=beside)
     names: dict[int, str] = {}  # of those on their way
     read = read_ahead(_noting(originals, names), load, ahead=n_looked_at)
     # The network stays in this thread: glibc keeps the memory of activations for the main one (see
@@ -147,7 +153,7 @@ def extract_pictures(
                 batch.positions, batch.loaded, batch.contents, strict=True
             ):
                 name = names.pop(position)
-                done[position] = Extracted(name, one.size, one.facts, content)
+                done[position] = Extracted(name, one.size, one.facts, content, one.beside)
             while n_given in done:
                 yield done.pop(n_given)
                 n_given += 1
@@ -161,11 +167,23 @@ def _noting(originals: Iterable[Original], names: dict[int, str]) -> Iterator[Or
 
 
 def _load(
-    original: Original, extractor: Extractor, kept: Kept | None, large: Large | None
+    original: Original,
+    extractor: Extractor,
+    kept: Kept | None,
+    large: Large | None,
+    beside: Callable[[np.ndarray], Any] | None,
 ) -> Loaded[np.ndarray]:
-    """A picture ready for the network, or its map where that is kept."""
+    """A picture ready for the network, or its map where that is kept; with what is made beside."""
     found = kept.get(original) if kept is not None else None
-    return extractor.load(original, large) if found is None else found
+    if found is not None and beside is None:
+        return found
+    loaded = extractor.load(original, large)
+    if beside is None:
+        return loaded
+    made = beside(loaded.content)
+    if found is not None and found.facts.digest == loaded.facts.digest:  # not changed in between
+        loaded = found
+    return replace(loaded, beside=made)
 
 
 def _batches(
@@ -194,7 +212,7 @@ def _batches(
 
 
 def _batch(chosen: Sequence[tuple[int, Loaded[np.ndarray]]], contents: Any) -> _Batch:
-    facts = [Loaded(None, each.size, each.facts) for _, each in chosen]
+    facts = [Loaded(None, each.size, each.facts, each.beside) for _, each in chosen]
     return _Batch([index for index, _ in chosen], facts, contents)
 
 

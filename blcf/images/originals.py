@@ -79,11 +79,13 @@ class Loaded(Generic[T]):
     content : what was made of it
     size : (width, height) of the original, pixels
     facts : `PictureFacts`
+    beside : what else was made of it in that thread, if anything
     """
 
     content: T
     size: Size
     facts: PictureFacts = PictureFacts()
+    beside: Any = None
 
 
 class Original(Protocol):

@@ -86,8 +86,8 @@ def _bags(searchable: Searchable, ids: list[int], windows: dict[int, CellWindow]
     """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
     snapshot, rows = searchable.snapshot, []
     for image_id in ids:
-        words, norms = snapshot.words(image_id), snapshot.norms(image_id)
         cells = windows.get(image_id)
         bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
-        rows.append(bags.encode(words, cells=cells, norms=norms))
+        channel = snapshot.channel(bags.weighting, image_id)
+        rows.append(bags.encode(snapshot.words(image_id), cells=cells, channel=channel))
     return sp.vstack(rows, format="csr")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags import eighths, spatial_weights
+from blcf.bags import BagOfWords, eighths, spatial_weights
 from blcf.index import InvertedFile
 from blcf.index.approximate import promising_words
 from blcf.records import Evidence, Query
@@ -40,7 +40,7 @@ def explain(
     index, snapshot, vector = searchable.index, searchable.snapshot, outcome.vector
     image_id = int(outcome.ranking.ids[row])
     found = outcome.found.get(image_id)
-    words, norms = snapshot.words(image_id), snapshot.norms(image_id)
+    words = snapshot.words(image_id)
     views = [view for query in queries for view in query.views]
 
     def region(wanted: sp.csr_matrix, weights: np.ndarray, cells, shown=views, share=1.0):
@@ -49,14 +49,17 @@ def explain(
             shown, dense, index.idf_, words, weights, cells=cells, sqrt=index.sqrt, share=share
         )
 
+    def weights_of(bags: BagOfWords) -> np.ndarray:
+        channel = snapshot.channel(bags.weighting, image_id)
+        return spatial_weights(bags.weighting, words.shape, channel)
+
     if found is None or found.is_whole:
-        weighting = searchable.bags_of_images.weighting
-        weights = eighths(spatial_weights(weighting, words.shape, norms))
+        weights = eighths(weights_of(searchable.bags_of_images))
         evidence = region(_looked_at(vector, index, options.approximate), weights, None)
     elif found.weights is not None:
         evidence = region(vector, found.weights, None)
     else:
-        weights = spatial_weights(searchable.bags_of_parts.weighting, words.shape, norms)
+        weights = weights_of(searchable.bags_of_parts)
         if outcome.quarters is None:
             evidence = region(vector, weights, found.cells)
         else:

@@ -174,7 +174,8 @@ def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Sh
     image_id = int(snapshot.find([name])[0])
     size = snapshot.size(image_id)
     region = example.region.on(size)
-    words, norms = snapshot.words(image_id), snapshot.norms(image_id)
-    view = make_view(searchable.bags_of_parts, words, norms, region)
+    bags = searchable.bags_of_parts
+    channel = snapshot.channel(bags.weighting, image_id)
+    view = make_view(bags, snapshot.words(image_id), channel, region)
     query = Query((view,), size, region.box, frame=name)
     return query, snapshot.picture(image_id)

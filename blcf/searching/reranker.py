@@ -170,9 +170,9 @@ class Reranker:
         if image_id not in self._images:
             words, weights = self._snapshot.words(image_id), None
             weighting = self._searchable.bags_of_parts.weighting
-            if weighting == "norm":  # not the bare norms: where all are 0, all cells count alike
-                norms = self._snapshot.norms(image_id)
-                weights = spatial_weights(weighting, words.shape, norms)
+            channel = self._snapshot.channel(weighting, image_id)
+            if channel is not None:  # not the bare one: where all are 0, all cells count alike
+                weights = spatial_weights(weighting, words.shape, channel)
             self._images[image_id] = words, self._snapshot.size(image_id), weights
         return self._images[image_id]
 

@@ -90,14 +90,15 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
 def make_view(
     bags_of_parts: BagOfWords,
     words: np.ndarray,
-    norms: np.ndarray,
+    channel: np.ndarray | None,
     region: DrawnRegion,
 ) -> View:
-    """The view of a region of a picture, from the words and the norms of the picture's cells."""
+    """The view of a region of a picture, from the words and the channel of the picture's cells."""
     covered = region.weights(words.shape)
     weighting = bags_of_parts.weighting
-    weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
-    if not weights.any():  # an object in the dark of a bright picture: its own norms tell apart
-        norms = norms * (covered > 0)
-        weights = eighths(spatial_weights(weighting, words.shape, norms) * covered)
-    return View(words, weights, bags_of_parts.encode(words, norms=norms, region=covered))
+    weights = eighths(spatial_weights(weighting, words.shape, channel) * covered)
+    if channel is not None and not weights.any():
+        # An object in the dark of a bright picture: its own norms tell apart.
+        channel = channel * (covered > 0)
+        weights = eighths(spatial_weights(weighting, words.shape, channel) * covered)
+    return View(words, weights, bags_of_parts.encode(words, channel=channel, region=covered))

@@ -50,11 +50,11 @@ def test_box_by_hand(box, counts):
 
 def test_norms_by_hand():
     norms = np.array([[4, 1, 1], [0, 2, 2]], dtype=np.float32)
-    bag = BagOfWords(n_words=5, weighting="norm").encode(WORDS, norms=norms)
+    bag = BagOfWords(n_words=5, weighting="norm").encode(WORDS, channel=norms)
     assert as_dict(bag) == {0: 1.5, 3: 1}  # word 1 lies in a cell of weight 0 only
     half = BagOfWords(n_words=5, weighting="norm")
     # Weights are those of the whole map, not of the box.
-    assert as_dict(half.encode(WORDS, norms=norms, cells=(1, 0, 3, 1))) == {3: 0.5}
+    assert as_dict(half.encode(WORDS, channel=norms, cells=(1, 0, 3, 1))) == {3: 0.5}
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
@@ -66,7 +66,7 @@ def test_random_maps_are_the_oracle(weighting):
         weights = np.rint(spatial_weights(weighting, words.shape, norms) * 8) / 8
         expected = oracle.bag(words.tolist(), weights.tolist())
         # Eighths add without rounding.
-        assert as_dict(encoder.encode(words, norms=norms)) == expected
+        assert as_dict(encoder.encode(words, channel=norms)) == expected
         width, height = (int(n) for n in rng.integers(20, 300, 2))
         x1, y1 = int(rng.integers(0, width)), int(rng.integers(0, height))
         box = [x1, y1, int(rng.integers(x1 + 1, width + 1)), int(rng.integers(y1 + 1, height + 1))]
@@ -74,7 +74,7 @@ def test_random_maps_are_the_oracle(weighting):
         expected = oracle.bag(
             words[top:bottom, left:right].tolist(), weights[top:bottom, left:right].tolist()
         )
-        bag = encoder.encode(words, box=box, size=(width, height), norms=norms)
+        bag = encoder.encode(words, box=box, size=(width, height), channel=norms)
         assert as_dict(bag) == expected
 
 
@@ -82,8 +82,8 @@ def test_random_maps_are_the_oracle(weighting):
 def test_one_cell(weighting):
     words, norms = np.array([[2]], dtype=np.uint16), np.array([[7.0]])
     encoder = BagOfWords(n_words=3, weighting=weighting)
-    assert as_dict(encoder.encode(words, norms=norms)) == {2: 1}
-    bag = encoder.encode(words, box=[3, 3, 4, 4], size=(100, 90), norms=norms)
+    assert as_dict(encoder.encode(words, channel=norms)) == {2: 1}
+    bag = encoder.encode(words, box=[3, 3, 4, 4], size=(100, 90), channel=norms)
     assert as_dict(bag) == {2: 1}
 
 
@@ -95,7 +95,7 @@ def test_many_is_one_by_one(weighting):
     bags = encoder.encode_many(maps, norms)
     assert bags.shape == (7, 9) and bags.dtype == np.float32 and bags.format == "csr"
     for row, words, norm in zip(bags, maps, norms):
-        assert as_dict(row) == as_dict(encoder.encode(words, norms=norm))
+        assert as_dict(row) == as_dict(encoder.encode(words, channel=norm))
 
 
 def test_no_maps():
@@ -160,11 +160,11 @@ def test_regions_multiply_the_weights(weighting):
         words, norms = random_map(rng, 6)
         region = (rng.random(words.shape) + 0.1).astype(np.float32)
         weights = eighths(spatial_weights(weighting, words.shape, norms) * region)
-        bag = encoder.encode(words, norms=norms, region=region)
+        bag = encoder.encode(words, channel=norms, region=region)
         assert as_dict(bag) == oracle.bag(words.tolist(), weights.tolist())
-        assert as_dict(bag) == as_dict(encoder.encode(words, norms=norms, region=region.tolist()))
-        same = encoder.encode(words, norms=norms, region=np.ones(words.shape))
-        assert as_dict(same) == as_dict(encoder.encode(words, norms=norms))
+        assert as_dict(bag) == as_dict(encoder.encode(words, channel=norms, region=region.tolist()))
+        same = encoder.encode(words, channel=norms, region=np.ones(words.shape))
+        assert as_dict(same) == as_dict(encoder.encode(words, channel=norms))
 
 
 def test_eighths():
@@ -200,4 +200,4 @@ def test_arguments_are_not_written():
     norms.setflags(write=False)
     for weighting in WEIGHTINGS:
         encoder = BagOfWords(5, weighting)
-        encoder.encode(words, box=[1, 1, 9, 9], size=SIZE, norms=norms, region=norms)
+        encoder.encode(words, box=[1, 1, 9, 9], size=SIZE, channel=norms, region=norms)

@@ -81,8 +81,8 @@ def same_bags(box, region, size, shape):
     norms = rng.random(shape)
     for weighting in WEIGHTINGS:
         encoder = BagOfWords(50, weighting)
-        bag = encoder.encode(words, box=box, size=size, norms=norms)
-        other = encoder.encode(words, region=region, norms=norms)
+        bag = encoder.encode(words, box=box, size=size, channel=norms)
+        other = encoder.encode(words, region=region, channel=norms)
         assert (bag != other).nnz == 0 and bag.indices.tolist() == other.indices.tolist()
 
 

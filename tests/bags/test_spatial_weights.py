@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blcf.bags import WEIGHTINGS, spatial_weights
-from blcf.bags.weighting import check_weighting, dequantise_norms, quantise_norms
+from blcf.bags.weighting import check_weighting, dequantise_channel, quantise_channel
 from blcf.errors import InvalidInput
 
 E = math.exp
@@ -67,7 +67,7 @@ def test_one_cell_weighs_1(weighting):
 def test_unknown_weighting():
     with pytest.raises(InvalidInput, match="got 'centre'. Did you mean 'center'?"):
         spatial_weights("centre", (2, 2))
-    for name in ("saliency", "", None, 3):
+    for name in ("salience", "", None, 3):
         with pytest.raises(InvalidInput, match="Expected a weighting of .*'uniform'"):
             check_weighting(name)
     assert check_weighting("norm") == "norm"
@@ -81,16 +81,16 @@ def test_norm_needs_norms_of_the_shape_of_the_map():
 
 
 def test_norms_in_steps():
-    quantised = quantise_norms(NORMS)
+    quantised = quantise_channel(NORMS)
     assert quantised.dtype == np.uint8 and quantised.max() == 255 and quantised[1, 0] == 0
     weights = spatial_weights("norm", (2, 3), NORMS)
-    assert np.abs(dequantise_norms(quantised) - weights).max() <= 1 / 510 + 1e-7
+    assert np.abs(dequantise_channel(quantised) - weights).max() <= 1 / 510 + 1e-7
     rng = np.random.default_rng(1)
     for scale in (1e-6, 1, 1e6):
         norms = (rng.random((20, 30)) * scale).astype(np.float32)
-        again = spatial_weights("norm", (20, 30), dequantise_norms(quantise_norms(norms)))
+        again = spatial_weights("norm", (20, 30), dequantise_channel(quantise_channel(norms)))
         assert np.abs(again - spatial_weights("norm", (20, 30), norms)).max() <= 1 / 510 + 1e-6
-    assert not quantise_norms(np.zeros((2, 2))).any()
+    assert not quantise_channel(np.zeros((2, 2))).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (2, 2)])

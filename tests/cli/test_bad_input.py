@@ -23,6 +23,7 @@ MISTAKES = {
     "box that begins with a minus": (["search", "C", "Q", "--box", "-9,-9,-1,-1"], "outside"),
     "seed below 0": (["index", "new", "frames", "--seed", "-1"], "random_state to be an"),
     "much interpolation": (["index", "new", "frames", "--upsample", "999"], "upsample to be an"),
+    "a weighting for Python": (["index", "new", "frames", "--weighting", "saliency"], "for Python"),
     "huge query side": (["search", "C", "Q", "--query-side", "99999"], "query_side to be an"),
     "plot into nowhere": (["search", "C", "Q", "--plot", "no/where.png"], "no folder that can"),
     "polygon of words": (["search", "C", "Q", "--polygon", "a,b,c,d,e,f"], "X1,Y1,X2,Y2,X3,Y3,..."),

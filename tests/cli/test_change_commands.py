@@ -119,3 +119,19 @@ def test_check_of_nothing(call, tmp_path):
     tiles.save(tmp_path / "frames" / "00.png", tiles.planted_scenes()[0][0])
     status, _, err = call("check", tmp_path / "frames")
     assert status == 2 and "No collection at" in err
+
+
+def test_add_to_a_collection_that_needs_a_function(place, tmp_path, call):
+    """It is told where to go; what needs no function works."""
+    options = {"weights": place / "weights.pth", "side": 128, "n_words": 20}
+    options |= {"weighting": "saliency", "saliency": tiles.redness}
+    made = SearchEngine.create(tmp_path / "c.blcf", "squeezenet1_1", **options)
+    frames = sorted((place / "frames").rglob("*.png"))
+    made.add(frames[:8], root=place / "frames", progress=False)
+    for command in ("add", "sync", "index"):
+        status, _, err = call(command, tmp_path / "c.blcf", place / "frames", "--quiet")
+        assert status == 2 and "pass saliency=function to SearchEngine.open" in err, command
+    status, out, _ = call("search", tmp_path / "c.blcf", frames[3], "-k", "3", "--json")
+    assert status == 0 and len(json.loads(out)["hits"]) == 3
+    assert call("remove", tmp_path / "c.blcf", frames[3])[0] == 0
+    assert call("compact", tmp_path / "c.blcf")[0] == call("check", tmp_path / "c.blcf")[0] == 0

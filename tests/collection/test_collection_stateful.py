@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from made_up import DESCRIPTION, append, name, picture
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import dequantise_channel
 from blcf.collection import Collection, check_collection
 from blcf.index import InvertedFile, merging
 
@@ -133,7 +133,7 @@ class CollectionMachine(RuleBasedStateMachine):
                 _, size, words, norms = picture(number, N_WORDS)
                 assert collection.size(image_id) == size
                 np.testing.assert_array_equal(collection.words(image_id), words)
-                np.testing.assert_array_equal(collection.norms(image_id), dequantise_norms(norms))
+                np.testing.assert_array_equal(collection.norms(image_id), dequantise_channel(norms))
 
 
 CollectionMachine.TestCase.settings = settings(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from made_up import DESCRIPTION, append, append_batch, check, name, picture
 
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import dequantise_channel
 from blcf.collection import Batch, Collection, check_collection
 from blcf.collection.facts_file import FactsFile
 from blcf.errors import BlcfError, CollectionLocked, FormatError, InvalidInput
@@ -467,7 +467,7 @@ def test_rename(collection, small_parts):
         assert list(opened.names()) == names
         for image_id, number in enumerate(numbers):
             np.testing.assert_array_equal(opened.words(image_id), picture(number)[2])
-            norms = dequantise_norms(picture(number)[3])
+            norms = dequantise_channel(picture(number)[3])
             np.testing.assert_array_equal(opened.norms(image_id), norms)
             assert opened.size(image_id) == picture(number)[1]
         mtimes, n_bytes = opened.file_facts(np.arange(12))

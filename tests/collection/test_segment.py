@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
+import h5py
 import numpy as np
 import pytest
-from damaged import forged
+from damaged import flip, forged
 from made_up import picture
 
 from blcf.bags import BagOfWords
-from blcf.bags.weighting import dequantise_norms
+from blcf.bags.weighting import dequantise_channel
 from blcf.collection import Batch, Segment
 from blcf.collection.columns import make_columns
 from blcf.collection.names_copy import read_names
@@ -41,13 +42,13 @@ def test_round_trip(tmp_path):
         _, size, words, norms = picture(i)
         assert tuple(segment.sizes[i]) == size
         np.testing.assert_array_equal(segment.words_of(i), words)
-        np.testing.assert_array_equal(segment.norms_of(i), dequantise_norms(norms))
+        np.testing.assert_array_equal(segment.channel_of("norm", i), dequantise_channel(norms))
     segment.check(20, 4)
     for arguments in ((21, 4), (20, 3)):
         with pytest.raises(FormatError, match="Expected"):
             segment.check(*arguments)
     # The arrays are the file's own: nothing was copied.
-    arrays = (segment.sizes, segment.maps.shapes, segment.maps.marks, segment.maps.norms)
+    arrays = (segment.sizes, segment.maps.shapes, segment.maps.marks, segment.maps.channels["norm"])
     assert not any(one.flags.owndata for one in arrays)
 
 
@@ -79,12 +80,72 @@ def test_merge(tmp_path):
     assert merged.columns["ids"].tolist() == [0, 2, 7, 8]
     for i, number in enumerate([0, 2, 0, 1]):
         np.testing.assert_array_equal(merged.words_of(i), picture(number)[2])
-        np.testing.assert_array_equal(merged.norms_of(i), dequantise_norms(picture(number)[3]))
+        norms = dequantise_channel(picture(number)[3])
+        np.testing.assert_array_equal(merged.channel_of("norm", i), norms)
         assert tuple(merged.sizes[i]) == picture(number)[1]
     maps = [picture(number)[2] for number in (0, 2, 0, 1)]
     df = (BagOfWords(20).encode_many(maps) > 0).sum(axis=0)
     assert merged.postings.document_frequencies().tolist() == df.tolist()[0]
     merged.check(20, 4)
+
+
+def write_salient(folder, names):
+    batch = Batch()
+    for number, name in enumerate(names):
+        _, size, words, norms = picture(number)
+        batch.append(name, size, words, norms, others={"saliency": 255 - norms})
+    bags = BagOfWords(20).encode_many(batch.maps)
+    columns = make_columns(batch.sizes, batch.facts, 0, 0, [])
+    return Segment.write(folder / "00000001.h5", batch, bags, "v", columns)
+
+
+def test_a_further_channel(tmp_path):
+    """It stands beside the norms, and goes through a merge."""
+    entry = write_salient(tmp_path, ["a", "b", "c"])
+    segment = Segment.read(tmp_path, entry, "v")
+    merged = Segment.read(tmp_path, Segment.merge(tmp_path / "2.h5", [segment] * 2, "v"), "v")
+    for one, numbers in ((segment, (0, 1, 2)), (merged, (0, 1, 2, 0, 1, 2))):
+        one.maps.check(20)
+        for i, number in enumerate(numbers):
+            norms = picture(number)[3]
+            np.testing.assert_array_equal(one.channel_of("norm", i), dequantise_channel(norms))
+            saliency = dequantise_channel(255 - norms)
+            np.testing.assert_array_equal(one.channel_of("saliency", i), saliency)
+
+
+def test_a_channel_that_is_not_there(tmp_path):
+    (tmp_path / "b").mkdir()
+    plain = Segment.read(tmp_path, write(tmp_path, ["a"]), "v")
+    salient = Segment.read(tmp_path / "b", write_salient(tmp_path / "b", ["b"]), "v")
+    with pytest.raises(FormatError, match="00000001.h5 is damaged: It has no saliency of its im"):
+        plain.channel_of("saliency", 0)
+    for parts in ([plain, salient], [salient, plain]):
+        with pytest.raises(FormatError, match="to have the same channels"):
+            Segment.merge(tmp_path / "2.h5", parts, "v")
+
+
+@pytest.mark.parametrize("value", [np.zeros(5, np.uint8), np.zeros((99, 1)), np.zeros(1, np.int64)])
+def test_a_channel_of_another_form(tmp_path, value):
+    entry = write_salient(tmp_path, ["a", "b"])
+    with forged(tmp_path / "00000001.h5", entry) as file:
+        del file["maps/saliency"]
+        file["maps/saliency"] = value
+    with pytest.raises(FormatError, match="their saliency are of another number or kind"):
+        Segment.read(tmp_path, entry, "v")
+
+
+def test_a_flip_in_a_channel_is_noticed(tmp_path):
+    entry = write_salient(tmp_path, ["a", "b", "c"])
+    path = tmp_path / "00000001.h5"
+    with h5py.File(path) as file:
+        place = file["maps/saliency"].id.get_offset()
+    flip(path, place)
+    segment = Segment.read(tmp_path, entry, "v")
+    segment.channel_of("norm", 0)
+    with pytest.raises(FormatError):
+        segment.channel_of("saliency", 0)
+    with pytest.raises(FormatError):
+        segment.check(20, 4)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.features import ConvFeatures, pipeline
 from blcf.features.pipeline import extract_pictures
-from blcf.images import find_images, read_image
+from blcf.images import PictureFacts, find_images, read_image
 
 SHAPES = [(4, 6), (6, 4), (4, 6), (6, 6), (6, 4), (4, 6), (2, 6), (6, 4), (6, 4), (4, 6), (6, 6)]
 
@@ -206,6 +207,52 @@ def test_what_is_ahead_is_bounded(tmp_path, monkeypatch) -> None:
         assert len(read) <= given + 3 * 4 + 1
         assert len(computed) <= given + 3 * 3
     assert given == 59 and len(read) == len(computed) == 60
+
+
+def test_what_is_made_beside(extractor, folder) -> None:
+    """Of the pixels as they go through the network; an error takes the place of the picture."""
+
+    def corner(pixels):
+        if pixels.shape[:2] == (32, 96):  # of the seventh
+            error = UnreadableImage("it is too flat")
+            error.reason = "too flat"
+            raise error
+        return pixels[0, 0].tolist()
+
+    images = find_images(folder)
+    originals = [images.original(name) for name in images.names]
+    found = list(extract_pictures(extractor, originals, beside=corner))
+    assert [picture.name for picture in found] == images.names
+    for original, picture in zip(originals, found):
+        if picture.name in ("02.png", "06.png", "07.png"):
+            assert isinstance(picture.content, UnreadableImage) and picture.beside is None
+            continue
+        assert picture.beside == extractor.load(original).content[0, 0].tolist()
+        assert picture.content.shape[0] == 64
+
+
+def test_what_is_made_beside_a_map_that_was_kept(extractor, folder) -> None:
+    """The network has nothing to do, unless the file has changed since."""
+    images = find_images(folder)
+    originals = [images.original(name) for name in ("00.png", "01.png")]
+    loaded = [extractor.load(original) for original in originals]
+    ones = [np.ones((64, *(n // tiles.TILE for n in one.content.shape[:2]))) for one in loaded]
+    kept = {
+        one.name: replace(each, content=content.astype(np.float32))
+        for one, each, content in zip(originals, loaded, ones)
+    }
+    kept["01.png"] = replace(kept["01.png"], facts=PictureFacts(digest=1))
+    found = list(extract_pictures(extractor, originals, kept=Kept(kept), beside=np.shape))
+    assert [picture.beside for picture in found] == [one.content.shape for one in loaded]
+    assert (found[0].content == 1).all() and not (found[1].content == 1).all()
+    assert found[1].facts == loaded[1].facts
+
+
+class Kept:
+    """Maps that were kept, whatever has become of the files."""
+
+    def __init__(self, maps):
+        self.get = lambda original: maps[original.name]
 
 
 @pytest.mark.parametrize("how", ["close", "break", "raise"])

@@ -141,7 +141,7 @@ def test_the_sum_is_the_score_of_the_index_and_of_the_best_window(
     counted = [np.rint(norm / norm.max() * 8) / 8 for norm in norms]  # as a bag counts
     box = np.zeros((7, 9))
     box[1:5, 2:7] = counted[0][1:5, 2:7]
-    bag = bag_of_words.encode(maps[0], cells=(2, 1, 7, 5), norms=norms[0])
+    bag = bag_of_words.encode(maps[0], cells=(2, 1, 7, 5), channel=norms[0])
     search = LocalSearch(index.idf_, sqrt=sqrt)
     wanted = search.prepare(index.weigh(bag))
     query = [view(maps[0], box)], wanted, index.idf_

@@ -44,11 +44,13 @@ INDEXES = [
     {"weighting": "norm", "idf": False},
     {"weighting": "center", "sqrt": False},
     {"weighting": "linear", "idf": False},
+    {"weighting": "saliency", "saliency": tiles.redness},
 ]
 
 
 def text(options):
-    return ",".join(f"{key}={value}" for key, value in options.items()) or "plain"
+    named = {key: getattr(value, "__name__", value) for key, value in options.items()}
+    return ",".join(f"{key}={value}" for key, value in named.items()) or "plain"
 
 
 @pytest.fixture
