@@ -1,0 +1,77 @@
+"""Plain twins of what learning to rank computes: loops over floats. They are the definition."""
+
+from __future__ import annotations
+
+import math
+
+
+def squared_distance(a, b, eps=0.0):
+    return sum((x - y + eps) ** 2 for x, y in zip(a, b))
+
+
+def distance(a, b, eps=0.0):
+    return math.sqrt(squared_distance(a, b, eps))
+
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b))
+
+
+def contrastive(first, second, matching, margin, form):
+    total = 0.0
+    for a, b, matches in zip(first, second, matching):
+        if form == "lecture":
+            d = distance(a, b)
+            total += d if matches else max(0.0, margin - d)
+        else:
+            d = distance(a, b, 1e-6)
+            total += d**2 / 2 if matches else max(0.0, margin - d) ** 2 / 2
+    return total
+
+
+def triplet(anchor, positive, negative, margin):
+    return sum(
+        max(0.0, squared_distance(a, p) - squared_distance(a, n) + margin)
+        for a, p, n in zip(anchor, positive, negative)
+    )
+
+
+def ranking(query, relevant, other, margin, form):
+    if form == "lecture":
+        rows = zip(query, relevant, other)
+        return sum(max(0.0, margin + dot(q, d) - dot(q, r)) for q, r, d in rows)
+    rows = zip(query, relevant, other)
+    return sum(
+        0.5 * max(0.0, margin + squared_distance(q, r) - squared_distance(q, d)) for q, r, d in rows
+    )
+
+
+def lifted_structure(vectors, classes, margin):
+    terms = []
+    for i, one in enumerate(vectors):
+        for j, two in enumerate(vectors):
+            if i == j or classes[i] != classes[j]:
+                continue
+            pushes = 0.0
+            for k, other in enumerate(vectors):
+                if classes[k] != classes[i]:
+                    pushes += math.exp(margin - distance(one, other))
+                    pushes += math.exp(margin - distance(two, other))
+            terms.append(max(0.0, distance(one, two) + math.log(pushes)) ** 2 / 2)
+    return sum(terms) / len(terms)
+
+
+def listwise_ap(similarities, relevant, n_bins):
+    precisions = []
+    for row, flags in zip(similarities, relevant):
+        ap, seen, found = 0.0, 0.0, 0.0
+        for place in range(n_bins):
+            centre = 1 - place / (n_bins - 1)
+            in_bin = [max(0.0, 1 - abs(min(max(s, 0.0), 1.0) - centre) * (n_bins - 1)) for s in row]
+            positives = sum(share for share, is_hit in zip(in_bin, flags) if is_hit)
+            seen += sum(in_bin)
+            found += positives
+            if seen:
+                ap += found / seen * positives / sum(flags)
+        precisions.append(ap)
+    return 1 - sum(precisions) / len(precisions)
