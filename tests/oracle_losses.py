@@ -75,3 +75,47 @@ def listwise_ap(similarities, relevant, n_bins):
                 ap += found / seen * positives / sum(flags)
         precisions.append(ap)
     return 1 - sum(precisions) / len(precisions)
+
+
+def hard_negatives(queries, pool, query_classes, pool_classes, n):
+    found = []
+    for query, own in zip(queries, query_classes):
+        order = sorted(range(len(pool)), key=lambda i: (-dot(query, pool[i]), i))
+        row = []
+        for i in order:
+            taken = [pool_classes[j] for j in row]
+            if pool_classes[i] != own and pool_classes[i] not in taken and len(row) < n:
+                row.append(i)
+        found.append(row)
+    return found
+
+
+def hard_positives(vectors, pairs, agreement, floor):
+    found = []
+    for query in range(len(vectors)):
+        reach = [
+            (dot(vectors[query], vectors[match]), match)
+            for (one, match), agrees in zip(pairs, agreement)
+            if one == query and agrees >= floor
+        ]
+        if reach:
+            found.append([query, min(reach)[1]])
+    return found
+
+
+def semi_hard_triplets(vectors, classes, margin):
+    found = []
+    for a in range(len(vectors)):
+        for p in range(len(vectors)):
+            if a == p or classes[a] != classes[p]:
+                continue
+            near = squared_distance(vectors[a], vectors[p])
+            allowed = [
+                (squared_distance(vectors[a], vectors[n]), n)
+                for n in range(len(vectors))
+                if classes[n] != classes[a]
+                and near < squared_distance(vectors[a], vectors[n]) < near + margin
+            ]
+            if allowed:
+                found.append([a, p, min(allowed)[1]])
+    return found
