@@ -119,3 +119,44 @@ def semi_hard_triplets(vectors, classes, margin):
             if allowed:
                 found.append([a, p, min(allowed)[1]])
     return found
+
+
+def _lower_triangle(matrix):
+    """L of ``L L^T``, by Cholesky and Banachiewicz."""
+    n = len(matrix)
+    lower = [[0.0] * n for _ in range(n)]
+    for i in range(n):
+        for j in range(i + 1):
+            rest = matrix[i][j] - sum(lower[i][k] * lower[j][k] for k in range(j))
+            lower[i][j] = math.sqrt(rest) if i == j else rest / lower[j][j]
+    return lower
+
+
+def _solved(lower, vector):
+    """y of ``L y = x``: the whitened vector before its directions are sorted."""
+    found = []
+    for i, value in enumerate(vector):
+        found.append((value - dot(lower[i][:i], found)) / lower[i][i])
+    return found
+
+
+def pair_whitened(vectors, pairs):
+    """Cosines of all vectors after a learned whitening with all components.
+
+    They do not depend on the rotation E, which only says which components are kept.
+    """
+    rows = [[value / math.sqrt(dot(row, row)) for value in row] for row in vectors]
+    n = len(rows[0])
+    mean = [sum(rows[q][i] for q, _ in pairs) / len(pairs) for i in range(n)]
+    scatter = [
+        [
+            sum((rows[q][i] - rows[p][i]) * (rows[q][j] - rows[p][j]) for q, p in pairs)
+            / len(pairs)
+            for j in range(n)
+        ]
+        for i in range(n)
+    ]
+    lower = _lower_triangle(scatter)
+    white = [_solved(lower, [value - m for value, m in zip(row, mean)]) for row in rows]
+    norms = [math.sqrt(dot(row, row)) for row in white]
+    return [[dot(a, b) / (x * y) for b, y in zip(white, norms)] for a, x in zip(white, norms)]
