@@ -38,7 +38,8 @@ class WhiteningLayer(nn.Module):
         if not hasattr(whitening, "mean_"):
             raise InvalidInput("This whitening has learned nothing yet: call fit first.")
         self.shift = nn.Parameter(torch.tensor(-whitening.mean_))
-        self.linear = nn.Linear(*whitening.projection_.shape, bias=False)
+        n_channels, n_components = whitening.projection_.shape
+        self.linear = nn.Linear(n_channels, n_components, bias=False)
         with torch.no_grad():
             self.linear.weight.copy_(torch.tensor(whitening.projection_.T))
 
