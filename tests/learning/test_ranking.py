@@ -108,8 +108,8 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path, reads):
     with pytest.raises(Killed):
         _training().run(dying, CLASSES, tmp_path / "killed")
     (tmp_path / "killed" / "record.jsonl").unlink()
-    torch.rand(7)  # whatever else was drawn in between
     resumed = _training()
+    torch.rand(7)  # whatever else was drawn in between
     resumed.run(PICTURES, CLASSES, tmp_path / "killed")
     assert _same_weights(whole, resumed) and not _same_weights(whole, _training())
     assert resumed.epoch == 3
@@ -149,8 +149,8 @@ def test_statistics_are_frozen_and_the_power_learns_faster():
 
 
 def test_gradients_of_a_batch_are_summed():
-    """Tuple by tuple, and of a last batch that is smaller."""
-    settings = replace(SETTINGS, n_queries=5, batch=5)
+    """Of a last batch as well, which may be smaller."""
+    settings = replace(SETTINGS, n_queries=5, batch=7)
     one, two = (RankingTraining(_network(), settings) for _ in range(2))
     one.network[3].p = two.network[3].p = 0.0  # no dropout
     tuples = one._mine(PICTURES, CLASSES, iter)
@@ -168,7 +168,6 @@ def test_gradients_of_a_batch_are_summed():
     assert len(seen) == 1
     for mine, its in zip(seen[0], two.network.parameters()):
         torch.testing.assert_close(mine, its.grad, rtol=1e-4, atol=1e-5)
-    assert RankingTraining(_network(), replace(settings, batch=2)).learn(PICTURES, CLASSES) > 0
 
 
 @pytest.mark.parametrize("loss", TUPLE_LOSSES)
