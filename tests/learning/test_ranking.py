@@ -81,15 +81,15 @@ def _same_weights(one: RankingTraining, other: RankingTraining) -> bool:
 
 
 def test_it_learns(tmp_path):
-    """Of textures that it has never seen it ranks more as it should."""
-    training = _training(epochs=6, n_queries=40, n_pool=40)
+    """Textures that it has never seen are found as well."""
+    training = _training(epochs=4, n_queries=40, n_pool=40)
     held = _pictures(1)
     before = mean_average_precision(
         embed(training.network, held[0], range(40), device=CPU), held[1]
     )
     record = training.run(PICTURES, CLASSES, tmp_path, validation=held)
-    assert record[-1]["mAP"] > before + 0.05
-    assert [entry["epoch"] for entry in record] == [1, 2, 3, 4, 5, 6]
+    assert record[-1]["mAP"] > 0.5 > 0.25 > before  # .68, .18
+    assert [entry["epoch"] for entry in record] == [1, 2, 3, 4]
     assert record[-1]["loss"] < record[0]["loss"]
     assert record[1]["rate"] == pytest.approx(3e-3 * np.exp(-0.1))
     lines = (tmp_path / "record.jsonl").read_text().splitlines()
