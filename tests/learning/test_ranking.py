@@ -55,6 +55,15 @@ def _pictures(seed: int, n_classes: int = 10, each: int = 4) -> tuple[list, np.n
 PICTURES, CLASSES = _pictures(0)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Of pictures so small several threads only wait for each other: 52 s instead of 8."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Killed(Exception):
     pass
 
