@@ -10,6 +10,7 @@ __all__ = [
     "CollectionLocked",
     "CollectionNotFound",
     "DatasetNotFound",
+    "Diverged",
     "FormatError",
     "InvalidInput",
     "OutOfMemory",
@@ -37,6 +38,10 @@ class UnreadableImage(InvalidInput):
     """
 
     reason: str = ""
+
+
+class Diverged(InvalidInput):
+    """A training whose loss or weights are no longer numbers, or that grows without end."""
 
 
 class FormatError(BlcfError, ValueError):

@@ -33,7 +33,12 @@ FLOORS = [
 ]
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 6}
 ROOMS = ("adding", "searching", "measuring")
-MAY_MEET = {("features", "images"), ("datasets", "images"), ("measuring", "searching")}
+MAY_MEET = {
+    ("features", "images"),
+    ("datasets", "images"),
+    ("learning", "descriptors"),  # a head is the descriptor of its name, on the same regions
+    ("measuring", "searching"),
+}
 
 COMPILING = "blcf.kernels.compiling"
 

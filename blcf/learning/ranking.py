@@ -1,0 +1,235 @@
+"""Learning to rank: epochs of mined tuples, seeded, and resumable after each of them.
+
+An epoch draws queries and a pool, embeds them with the network as it is, mines the hardest
+negatives, and learns from the tuples one by one; gradients of a batch of tuples are summed before
+a step, so that one tuple is in memory. Batch normalisation keeps its statistics throughout: those
+of single pictures are none. Of the folder of a run, `state.pt` is where it goes on and
+`record.jsonl` says loss and validation mAP of each epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from blcf.errors import Diverged, FormatError
+from blcf.learning.embedding import Pictures, embed, mean_average_precision, vectors_of
+from blcf.learning.heads import GeMHead
+from blcf.learning.ranking_settings import RankingSettings
+from blcf.learning.sampling import Tuples, mine_tuples, sample_pairs, sample_pool
+from blcf.learning.tuple_losses import TUPLE_LOSSES
+from blcf.learning.vectors import as_classes
+from blcf.storage import array_digest, replace_file, write_file
+
+__all__ = ["RankingTraining"]
+
+_POWER_RATE = 10  # times the rate, of GeM's power
+_GROWTH = 10  # times the first epoch's mean loss, or the margin: more is called diverging
+_MAY_CHANGE = ("epochs", "rate")  # when a run goes on
+
+
+class RankingTraining:
+    """A network, its optimiser, and how far they are.
+
+    Parameters
+    ----------
+    network : pixels float32 (n, 3, h, w) to vectors (n, d) of length 1: convolutions and a head
+    settings : `RankingSettings`
+    device : where it learns
+
+    Attributes
+    ----------
+    epoch : how many are done
+    record : what each of them gave: epoch, loss (the mean of a tuple), rate, seconds, mAP
+    """
+
+    def __init__(self, network: nn.Module, settings: RankingSettings, *, device: str = "cpu"):
+        self.settings, self.device = settings, torch.device(device)
+        self.network = network.to(self.device)
+        self.epoch, self.record = 0, list[dict[str, Any]]()
+        powers = {id(one.p) for one in network.modules() if isinstance(one, GeMHead)}
+        learned = [one for one in network.parameters() if one.requires_grad]
+        groups = [
+            {"params": [one for one in learned if id(one) not in powers], "factor": 1},
+            {"params": [one for one in learned if id(one) in powers], "factor": _POWER_RATE},
+        ]
+        groups[1]["weight_decay"] = 0.0
+        self.optimiser = torch.optim.Adam(
+            [group for group in groups if group["params"]],
+            lr=settings.rate,
+            weight_decay=settings.weight_decay,
+        )
+        self._learns_from = ""
+
+    @property
+    def rate(self) -> float:
+        """The rate of the epoch that is next."""
+        return self.settings.rate * math.exp(-self.settings.decay * self.epoch)
+
+    def run(
+        self,
+        pictures: Pictures,
+        classes: np.ndarray,
+        folder: Path,
+        *,
+        validation: tuple[Pictures, np.ndarray] | None = None,
+        bar: Callable[[Any], Any] = iter,
+    ) -> list[dict[str, Any]]:
+        """Learn until all epochs are done, from where the state in a folder is; give the record.
+
+        Parameters
+        ----------
+        pictures, classes : what is learned from; int (n,), the thing that each picture shows
+        folder : made where there is none
+        validation : pictures and classes of other things, whose mAP is measured after each epoch
+        bar : wraps the iteration over pictures and over tuples
+
+        Raises
+        ------
+        Diverged
+            Network and folder are as they were after the last epoch that was good.
+        FormatError
+            The state in the folder is none of this training.
+        """
+        classes = as_classes(classes, len(pictures), "classes")
+        self._learns_from = array_digest(classes)
+        folder.mkdir(parents=True, exist_ok=True)
+        state = folder / "state.pt"
+        if state.exists():
+            self.resume(state)
+        else:
+            self.save(state)
+        self._write(folder)  # a run may have been killed between the two files
+        while self.epoch < self.settings.epochs:
+            began, rate = time.monotonic(), self.rate
+            try:
+                loss = self.learn(pictures, classes, bar=bar)
+            except Diverged as error:
+                self.resume(state)
+                raise Diverged(
+                    f"{error} {state} has the state after {self.epoch} epochs: go on with a rate "
+                    f"less than {self.settings.rate:g}."
+                ) from error
+            entry = {"epoch": self.epoch, "loss": loss, "rate": rate}
+            if validation is not None:
+                positions = range(len(validation[0]))
+                rows = embed(self.network, validation[0], positions, device=self.device, bar=bar)
+                entry["mAP"] = mean_average_precision(rows, validation[1])
+            self.record.append(entry | {"seconds": round(time.monotonic() - began, 3)})
+            self.save(state)
+            self._write(folder)
+        return self.record
+
+    def learn(
+        self, pictures: Pictures, classes: np.ndarray, *, bar: Callable[[Any], Any] = iter
+    ) -> float:
+        """One epoch: mine, then learn; gives the mean loss of a tuple."""
+        settings = self.settings
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(settings.seed * 1_000_003 + self.epoch)  # dropout, if there is some
+            tuples = self._mine(pictures, classes, bar)
+            self.network.train()
+            for module in self.network.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.rate * group["factor"]
+            losses = []
+            self.optimiser.zero_grad(set_to_none=True)
+            for number, row in enumerate(bar(tuples.rows.tolist()), start=1):
+                losses.append(self._descend(pictures, row))
+                if number % settings.batch == 0 or number == len(tuples):
+                    self.optimiser.step()
+                    self.optimiser.zero_grad(set_to_none=True)
+        loss = float(np.mean(losses))
+        self._check(loss)
+        self.epoch += 1
+        return loss
+
+    def _mine(self, pictures: Pictures, classes: np.ndarray, bar: Callable[[Any], Any]) -> Tuples:
+        """Queries, positives and the hardest negatives of the epoch that is next."""
+        rng = np.random.default_rng([self.settings.seed, self.epoch])
+        pairs = sample_pairs(classes, self.settings.n_queries, rng)
+        pool = sample_pool(len(classes), self.settings.n_pool, rng)
+        needed, places = np.unique(np.concatenate([pairs[:, 0], pool]), return_inverse=True)
+        vectors = embed(self.network, pictures, needed.tolist(), device=self.device, bar=bar)
+        if not np.isfinite(vectors).all():
+            raise Diverged(f"Expected finite vectors, got NaN or infinity at epoch {self.epoch}.")
+        rows = vectors[places]
+        n_negatives = self.settings.n_negatives
+        return mine_tuples(
+            pairs, rows[: len(pairs)], pool, rows[len(pairs) :], classes, n_negatives
+        )
+
+    def _descend(self, pictures: Pictures, row: list[int]) -> float:
+        """Add the gradients of a tuple; gives its loss."""
+        vectors = vectors_of(self.network, pictures, row, self.device)
+        loss = TUPLE_LOSSES[self.settings.loss](vectors, self.settings.margin)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise Diverged(f"Expected a finite loss, got {value} in epoch {self.epoch}.")
+        loss.backward()
+        return value
+
+    def _check(self, loss: float) -> None:
+        """Raise `Diverged` where the epoch that just ended is none to go on from."""
+        if not all(bool(one.isfinite().all()) for one in self.network.parameters()):
+            raise Diverged(f"Expected finite weights, got others in epoch {self.epoch}.")
+        most = _GROWTH * max(self.settings.margin, *(one["loss"] for one in self.record[:1]), 0)
+        if loss > most:
+            raise Diverged(
+                f"Expected a loss of at most {most:g}, ten times the first epoch's or the margin, "
+                f"got {loss:g} in epoch {self.epoch}."
+            )
+
+    def save(self, path: Path) -> None:
+        """Write the state; the file appears whole or not at all."""
+        state = {
+            "settings": asdict(self.settings),
+            "learns_from": self._learns_from,
+            "epoch": self.epoch,
+            "record": self.record,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        with replace_file(path) as new:
+            torch.save(state, new)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a state; `FormatError` where it is none of this training."""
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            before = dict(state["settings"])
+            epoch, record = int(state["epoch"]), list(state["record"])
+            learned_from = str(state["learns_from"])
+        except Exception as error:  # damaged bytes can make torch.load raise anything
+            raise self._no_state(path, type(error).__name__) from error
+        for name, value in asdict(self.settings).items():
+            if name not in _MAY_CHANGE and before.get(name) != value:
+                raise self._no_state(path, f"{name} was {before.get(name)!r}, and is {value!r}")
+        if learned_from and self._learns_from and learned_from != self._learns_from:
+            raise self._no_state(path, "the classes of the pictures were other ones")
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except Exception as error:
+            raise self._no_state(path, f"another network: {type(error).__name__}") from error
+        self.epoch, self.record = epoch, record
+
+    def _no_state(self, path: Path, why: str) -> FormatError:
+        return FormatError(f"{path} is no state of this training ({why}). Choose another folder.")
+
+    def _write(self, folder: Path) -> None:
+        lines = "".join(json.dumps(entry) + "\n" for entry in self.record)
+        write_file(folder / "record.jsonl", lines.encode())

@@ -1,0 +1,153 @@
+"""The tuples of an epoch: a query, a picture of the same thing, and pictures of other things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blcf.checks import check_integer
+from blcf.errors import InvalidInput
+from blcf.learning.mining import hard_negatives
+from blcf.learning.vectors import as_classes, as_vectors, groups_of
+
+__all__ = ["Tuples", "mine_tuples", "sample_pairs", "sample_pool", "sample_tuples"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tuples:
+    """What an epoch learns from; positions among the pictures.
+
+    Attributes
+    ----------
+    queries, positives : int64 (n,)
+    negatives : int64 (n, n_negatives), each of another class than the query and one another
+    """
+
+    queries: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Query, positive, negatives of each: int64 (n, 2 + n_negatives)."""
+        return np.column_stack([self.queries, self.positives, self.negatives])
+
+
+def sample_pairs(
+    classes: np.ndarray, n_queries: int, random_state: int | np.random.Generator
+) -> np.ndarray:
+    """Queries of an epoch, each with a match, drawn at random.
+
+    Parameters
+    ----------
+    classes : int (n,)
+    n_queries : no picture is a query twice; where fewer have a match, all that do
+    random_state : seed or generator
+
+    Returns
+    -------
+    int64 (n_pairs, 2), (query, positive), in the order in which they were drawn
+
+    Raises
+    ------
+    InvalidInput
+        No two pictures of one class.
+    """
+    classes = as_classes(classes, None, "classes")
+    check_integer("n_queries", n_queries, 1)
+    rng = np.random.default_rng(random_state)
+    groups = groups_of(classes)
+    able = np.flatnonzero([len(groups[its]) > 1 for its in classes.tolist()])
+    if not len(able):
+        raise InvalidInput(
+            f"Expected at least two pictures of one class, got {len(classes)} pictures of "
+            f"{len(groups)} classes."
+        )
+    queries = rng.permutation(able)[:n_queries].tolist()
+    pairs = []
+    for query in queries:
+        group = groups[int(classes[query])]
+        position = int(rng.integers(len(group) - 1))  # of the group without the query
+        positive = int(group[position])
+        pairs.append((query, positive if positive < query else int(group[position + 1])))
+    return np.array(pairs, dtype=np.int64)
+
+
+def sample_pool(n: int, n_pool: int, random_state: int | np.random.Generator) -> np.ndarray:
+    """A random pool to mine negatives from: int64 (min(n, n_pool),), ascending positions."""
+    check_integer("n", n, 1)
+    check_integer("n_pool", n_pool, 1)
+    return np.sort(np.random.default_rng(random_state).permutation(n)[:n_pool])
+
+
+def sample_tuples(
+    classes: np.ndarray,
+    n_queries: int,
+    n_negatives: int,
+    random_state: int | np.random.Generator,
+) -> Tuples:
+    """Tuples with negatives drawn at random: a class first, then a picture of it.
+
+    Parameters
+    ----------
+    classes : int (n,)
+    n_queries : see `sample_pairs`
+    n_negatives : of each query, of as many classes
+    random_state : seed or generator
+
+    Raises
+    ------
+    InvalidInput
+        No two pictures of one class; fewer than n_negatives classes beside a query's.
+    """
+    rng = np.random.default_rng(random_state)
+    check_integer("n_negatives", n_negatives, 1)
+    pairs = sample_pairs(classes, n_queries, rng)
+    groups = groups_of(np.asarray(classes))
+    known = np.array(list(groups))
+    if len(known) <= n_negatives:
+        raise InvalidInput(
+            f"Expected more than {n_negatives} classes for as many negatives of a query, got "
+            f"{len(known)}."
+        )
+    negatives = np.empty((len(pairs), n_negatives), dtype=np.int64)
+    for row, query in zip(negatives, pairs[:, 0]):
+        others = known[known != classes[query]]
+        drawn = rng.permutation(others)[:n_negatives].tolist()
+        row[:] = [groups[its][rng.integers(len(groups[its]))] for its in drawn]
+    return Tuples(pairs[:, 0], pairs[:, 1], negatives)
+
+
+def mine_tuples(
+    pairs: np.ndarray,
+    query_vectors: np.ndarray,
+    pool: np.ndarray,
+    pool_vectors: np.ndarray,
+    classes: np.ndarray,
+    n_negatives: int = 5,
+) -> Tuples:
+    """Tuples with the hardest negatives of a pool.
+
+    Parameters
+    ----------
+    pairs : int (n_pairs, 2), (query, positive), see `sample_pairs`
+    query_vectors : float (n_pairs, d), of the queries
+    pool : int (n_pool,), positions, see `sample_pool`
+    pool_vectors : float (n_pool, d)
+    classes : int (n,), of all pictures
+    n_negatives : of each query
+
+    Raises
+    ------
+    InvalidInput
+        See `blcf.learning.mining.hard_negatives`.
+    """
+    query_vectors = as_vectors(query_vectors, "the queries")
+    found = hard_negatives(
+        query_vectors, pool_vectors, classes[pairs[:, 0]], classes[pool], n_negatives
+    )
+    return Tuples(pairs[:, 0], pairs[:, 1], pool[found])
