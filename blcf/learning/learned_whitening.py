@@ -80,12 +80,11 @@ def learn_pair_whitening(
         projection = inverse.T @ axes[:, ::-1][:, :kept]  # (d, kept)
     # An eigenvector is defined up to its sign: make its largest entry positive.
     largest = projection[np.abs(projection).argmax(axis=0), np.arange(kept)]
-    whitening = Whitening(n_components)
-    whitening.mean_ = mean.astype(np.float32)
-    whitening.projection_ = (projection * np.where(largest < 0, -1, 1)).astype(np.float32)
-    whitening.n_components_ = kept
-    whitening.explained_ = float(values[::-1][:kept].sum() / values.sum())
-    return whitening
+    return Whitening.from_parts(
+        mean,
+        projection * np.where(largest < 0, -1, 1),
+        explained=float(values[::-1][:kept].sum() / values.sum()),
+    )
 
 
 def _check_options(n_components: Any, ridge: Any, n_channels: int) -> None:
