@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Workers take whole files: what the tests of one share is made once."""
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadfile"
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_is_imported() -> None:
+    """The command line sets a level and a handler, which a later test in this process would see."""
+    log = logging.getLogger("blcf")
+    log.setLevel(logging.NOTSET)
+    log.handlers.clear()
 
 
 @pytest.fixture(scope="session")
