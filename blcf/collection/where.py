@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 
@@ -27,6 +26,7 @@ FUNCTIONS = frozenset(
 )
 
 _LIMITS = {"LENGTH": 20_000_000, "EXPR_DEPTH": 200, "LIKE_PATTERN_LENGTH": 1_000, "ATTACHED": 0}
+_TOGETHER = 500_000  # ids: as text they stay below LENGTH
 _WORD = re.compile(r"[\w$]+")
 _ENDS = {"'": "'", '"': '"', "`": "`", "[": "]"}
 
@@ -102,17 +102,25 @@ def matching_ids(table: FactsTable, where: str) -> np.ndarray:
     if hasattr(connection, "setlimit"):  # Python 3.11
         for name, most in _LIMITS.items():
             connection.setlimit(getattr(sqlite3, f"SQLITE_LIMIT_{name}"), most)
-    connection.set_authorizer(_Authorizer())
+    parts, last, n_last = [np.zeros(0, dtype=np.int64)], -1, _TOGETHER
     try:
-        found = connection.execute(f"SELECT id FROM pictures WHERE (\n{where}\n)")
-        ids = np.fromiter(chain.from_iterable(found), dtype=np.int64)
+        while n_last == _TOGETHER:
+            connection.set_authorizer(_Authorizer())
+            # As text: a million ids take 125 ms, a row of Python for each takes 390.
+            ((text,),) = connection.execute(
+                f"SELECT group_concat(id) FROM (SELECT id FROM pictures WHERE id > {last} AND "
+                f"(\n{where}\n) ORDER BY id LIMIT {_TOGETHER})"
+            )
+            parts.append(np.fromstring(text or "", dtype=np.int64, sep=","))
+            n_last = parts[-1].size
+            last = int(parts[-1].max(initial=last))
     except (sqlite3.Error, sqlite3.Warning) as error:
         if _is_of_the_file(error):
             raise
         raise _wrong(where, _reason(error, table)) from error
     finally:
         connection.set_authorizer(_allow)
-    return np.sort(ids)
+    return np.sort(np.concatenate(parts), kind="stable")
 
 
 class _Authorizer:
@@ -127,9 +135,10 @@ class _Authorizer:
         is_right = action == sqlite3.SQLITE_READ and first == "pictures"
         if action == sqlite3.SQLITE_SELECT:
             self._n_selects += 1
-            is_right = self._n_selects == 1
+            is_right = self._n_selects <= 2  # both are ours
         elif action == sqlite3.SQLITE_FUNCTION:
-            is_right = (second or "").lower() in FUNCTIONS
+            # The last is ours; within a condition SQLite refuses it.
+            is_right = (second or "").lower() in {*FUNCTIONS, "group_concat"}
         return sqlite3.SQLITE_OK if is_right else sqlite3.SQLITE_DENY
 
 

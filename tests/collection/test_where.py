@@ -279,3 +279,14 @@ def test_an_empty_collection(tmp_path):
     assert made.matching("width > 0").shape == (0,)
     assert made.matching("width > 0").dtype == bool
     assert np.count_nonzero(made.matching("1")) == 0
+
+
+@pytest.mark.parametrize("together", [1, 3, 500_000])
+def test_ids_come_in_parts(collection, monkeypatch, together):
+    monkeypatch.setattr("blcf.collection.where._TOGETHER", together)
+    everywhere = collection.matching("width > 0")
+    assert everywhere.all() and everywhere.size == collection.n_images
+    assert not collection.matching("width < 0").any()
+    for where in ("group_concat(id) = '1'", "id IN (group_concat(id))"):
+        with pytest.raises(InvalidInput, match="Cannot use where"):
+            collection.matching(where)
