@@ -143,7 +143,7 @@ class _Reader:
         (class_and_flags,) = struct.unpack_from(self.order + "I", flags)
         kind, sizes, at = self.element(content, at)
         shape = self.numbers(kind, sizes)
-        if len(shape) > 8 or (shape < 0).any():
+        if shape.dtype.kind not in "iu" or len(shape) > 8 or (shape < 0).any():
             raise ValueError("a matrix without shape")
         _, name, at = self.element(content, at)
         return class_and_flags, math.prod(shape.tolist()), bytes(name).decode("latin-1"), at

@@ -42,12 +42,24 @@ def instructions(data: bytes) -> Iterator[tuple[str, Any]]:
             raise ValueError("it has no end" if not code else f"an unknown instruction {code!r}")
         if opcode.name == "STRING":
             argument: Any = _string(file.readline())
+        elif opcode.name in ("GLOBAL", "INST"):  # pickletools reads escapes, of which Python warns
+            argument = f"{_line(file)} {_line(file)}"
+        elif opcode.name == "PERSID":
+            argument = _line(file)
         else:
             argument = opcode.arg.reader(file) if opcode.arg is not None else None
         yield opcode.name, argument
         if opcode.name == "STOP":
             return
     raise ValueError(f"it has more than {MOST_INSTRUCTIONS:,} instructions")
+
+
+def _line(file: io.BytesIO) -> str:
+    """A name, as it stands; Latin-1."""
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        raise ValueError("a name without end")
+    return line[:-1].decode("latin-1")
 
 
 def _string(line: bytes) -> str:

@@ -2,9 +2,9 @@
 
 A target is a reader, the files it starts from, and nothing else: whatever the bytes, it gives a
 value or an error of ours. `pytest -m fuzz` damages files for two minutes, all targets together;
-BLCF_FUZZ_SECONDS says another time. What breaks a target is made smaller and
-written to ``findings/``; it stays there, under the name of its fault, when it is mended, and the
-ordinary tests read it again (test_findings.py).
+BLCF_FUZZ_SECONDS says another time; with the same BLCF_FUZZ_SEED they are damaged as before. What
+breaks a target is made smaller and written to ``findings/``; it stays there, under the name of its
+fault, when it is mended, and the ordinary tests read it again (test_findings.py).
 
 ``with_atheris.py`` runs a target under Atheris, which follows the code that a file reaches.
 """
@@ -12,10 +12,11 @@ ordinary tests read it again (test_findings.py).
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 
 FINDINGS = Path(__file__).parent / "findings"
 SECONDS = float(os.environ.get("BLCF_FUZZ_SECONDS", 120))
+SEED = int(os.environ["BLCF_FUZZ_SEED"]) if "BLCF_FUZZ_SEED" in os.environ else None
 HANG = 30  # seconds a file may take, on a busy machine
 
 _EDGES = [0, 1, 2, 127, 128, 255, 256, 32_767, 32_768, 65_535, 2**31 - 1, 2**31, 2**32 - 1, 2**63]
@@ -88,9 +90,17 @@ def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
     return bytes(data)
 
 
+def _seeds() -> Iterator[int]:
+    """Of each hundred files: other ones every time, or from BLCF_FUZZ_SEED on the same again."""
+    if SEED is not None:
+        yield from itertools.count(SEED)
+    while True:
+        yield int.from_bytes(os.urandom(8), "big")
+
+
 def fuzz(target: Target, folder: Path) -> None:
     """Feed a target as long as its share lasts; what breaks it first is kept and raised."""
-    end = time.monotonic() + SECONDS * target.share
+    end, seeds = time.monotonic() + SECONDS * target.share, _seeds()
     last = folder / "last"  # what it was at, should the process end
     n_fed = 0
 
@@ -102,7 +112,7 @@ def fuzz(target: Target, folder: Path) -> None:
 
     while time.monotonic() < end:
         wrapped = hypothesis.given(damaged(target.seeds))(feed)
-        wrapped = hypothesis.seed(int.from_bytes(os.urandom(8), "big"))(wrapped)
+        wrapped = hypothesis.seed(next(seeds))(wrapped)
         wrapped = hypothesis.settings(
             max_examples=100,
             deadline=None,
