@@ -44,6 +44,14 @@ def test_any_form(photograph, tmp_path, mode, options) -> None:
     assert np.abs(pixels.astype(int) - expected).mean() < 1.2
 
 
+@pytest.mark.parametrize("size", [(4000, 16), (16, 4000), (9000, 17)])
+def test_flat_ones(tmp_path, size) -> None:
+    """Of which not a row would be left."""
+    Image.new("RGB", size, "red").save(tmp_path / "a.jpg")
+    pixels, found = read_resized(tmp_path / "a.jpg", 32)
+    assert found == size and pixels.shape == (32, 32, 3)
+
+
 def test_others_are_decoded_whole(photograph, tmp_path) -> None:
     """To the last bit: a JPEG of less than four times the side, and every other format."""
     for name, side in (("a.jpg", 801), ("a.png", 100), ("a.webp", 100)):
