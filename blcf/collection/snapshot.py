@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -235,11 +235,12 @@ class Snapshot:
 
     def picture(self, image_id: int) -> ImageLike | None:
         """An image to be shown again: its file, or what `sources` hold under its name; or None."""
-        path, name = self.image_path(image_id), self.name(image_id)
-        if path is not None:
-            return path
-        found = [one.picture(name) for one in reversed(self.sources)]
-        return next((one for one in found if one is not None), None)
+        return self.image_path(image_id) or self.given(image_id)
+
+    def given(self, image_id: int) -> ImageLike | None:
+        """What `sources` hold under an image's name, the last of them first; or None."""
+        held = (one.picture(self.name(image_id)) for one in reversed(self.sources))
+        return next((one for one in held if one is not None), None)
 
     def names(self) -> Iterator[str]:
         """All names, in order of insertion."""
@@ -283,26 +284,25 @@ class Snapshot:
             parts[rows], found[rows] = number, positions
         return parts, found
 
-    def find(self, names: Sequence[str]) -> np.ndarray:
-        """Ids of images by name: int64 (n,), -1 where no image has the name."""
+    def _found(self, names: Sequence[str], ids_in: Callable[[int, Any], Any]) -> np.ndarray:
+        """What a segment, by its number, says of the positions that have the names; else -1."""
         parts, positions = self._find(names)
         ids = np.full(len(names), -1, dtype=np.int64)
-        for number in np.unique(parts[parts >= 0]):
+        for number in np.unique(parts[parts >= 0]).tolist():
             rows = parts == number
-            ids[rows] = self._numbering.ids(int(number), positions[rows])
+            ids[rows] = ids_in(number, positions[rows])
         return ids
+
+    def find(self, names: Sequence[str]) -> np.ndarray:
+        """Ids of images by name: int64 (n,), -1 where no image has the name."""
+        return self._found(names, self._numbering.ids)
 
     def ids_of(self, names: Sequence[str]) -> np.ndarray:
         """The ids that images keep for ever, by name: int64 (n,), -1 where no image has the name.
 
         Unlike numbers, which follow from the order of insertion, they change with no removal.
         """
-        parts, positions = self._find(names)
-        ids = np.full(len(names), -1, dtype=np.int64)
-        for number in np.unique(parts[parts >= 0]).tolist():
-            rows = parts == number
-            ids[rows] = self.segments[number].column("ids")[positions[rows]]
-        return ids
+        return self._found(names, lambda number, at: self.segments[number].column("ids")[at])
 
     def find_paths(self, paths: Sequence[Path]) -> np.ndarray:
         """Ids of images by the path that they had when they were indexed: int64 (n,), or -1."""

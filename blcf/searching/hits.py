@@ -62,13 +62,14 @@ class Hits(Ranking):
         """Search; `negatives` are examples of what is not meant."""
         answer = searcher.answer(asked.queries, options, negatives)
         ranking, snapshot = answer.ranking, searcher.searchable.snapshot
+        paths = [snapshot.image_path(image_id) for image_id in ranking.ids.tolist()]
         return cls(
             ranking.names,
             ranking.scores,
             ranking.ids,
             ranking.boxes,
-            paths=[snapshot.image_path(int(image_id)) for image_id in ranking.ids],
-            pictures=[snapshot.picture(int(image_id)) for image_id in ranking.ids],
+            paths=paths,
+            pictures=[path or snapshot.given(int(i)) for path, i in zip(paths, ranking.ids)],
             asked=asked,
             answer=answer,
             rows=np.arange(len(ranking)),
