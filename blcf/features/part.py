@@ -14,8 +14,9 @@ from torch import nn
 
 from blcf.errors import InvalidInput, OutOfMemory
 from blcf.features.fusing import fuse_network, largest_activation
+from blcf.features.network_file import Preprocessing
 from blcf.features.networks import build_network, cut_network
-from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
+from blcf.features.weights import digest_tensors, load_weights, put_weights
 from blcf.forking import use_threads
 from blcf.printing import shown
 from blcf.processor import multiplies_bfloat16
@@ -92,9 +93,10 @@ class NetworkPart:
 
     def _load(self, network: str) -> None:
         module = build_network(network)
-        self.network_, self.layer_ = network, self.layer or self._default_layer(network)
-        self._cut(module)
         weights = load_weights(network, self.weights)
+        self.network_ = network
+        self.layer_ = self.layer or weights.layer or self._default_layer(network)
+        self._cut(module)
         put_weights(self._part, weights)
         self.weights_, self.preprocessing_ = weights.source, weights.preprocessing
 
