@@ -37,6 +37,7 @@ MAY_MEET = {
     ("features", "images"),
     ("datasets", "images"),
     ("learning", "descriptors"),  # a head is the descriptor of its name, on the same regions
+    ("learning", "collection"),  # labels are facts of pictures
     ("measuring", "searching"),
 }
 
