@@ -26,7 +26,7 @@ def test_folders_are_labels(images):
     [
         "name,label\na/1.jpg,milk\n6.jpg,milk\nb/5.jpg,7\nnone.jpg,milk\na/2.jpg,\n",
         "picture;what\na/1.jpg;milk\n6.jpg;milk\nb/5.jpg;7\nnone.jpg;milk\na/2.jpg;\n",
-        "label,name,camera\nmilk,a/1.jpg,A\nmilk,6.jpg,B\n7,b/5.jpg,B\nmilk,none.jpg,\n,a/2.jpg,A\n",
+        "label,name,camera\nmilk,a/1.jpg,A\nmilk,6.jpg,B\n7,b/5.jpg,B\nmilk,none.jpg,\n,a/2.jpg,\n",
     ],
 )
 def test_a_table_has_labels(images, tmp_path, text):
