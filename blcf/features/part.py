@@ -21,7 +21,7 @@ from blcf.forking import use_threads
 from blcf.printing import shown
 from blcf.processor import multiplies_bfloat16
 
-__all__ = ["NetworkPart", "choose_dtype"]
+__all__ = ["NetworkPart", "choose_device", "choose_dtype"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -66,7 +66,7 @@ class NetworkPart:
             self._take_module(self.network)
         else:
             self._load(self.network)
-        self._device = torch.device(_choose_device(self.device))
+        self._device = torch.device(choose_device(self.device))
         self.dtype_ = self.dtype if self.dtype != "auto" else choose_dtype(self._device)
         self._dtype = _DTYPES[self.dtype_]
         self.weights_digest_ = digest_tensors(self._part)
@@ -193,7 +193,8 @@ def _keep_freed_memory() -> None:
     torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
 
 
-def _choose_device(device: str) -> str:
+def choose_device(device: str) -> str:
+    """A device that can be used; "auto" is CUDA where there is one."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

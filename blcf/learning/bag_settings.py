@@ -1,0 +1,62 @@
+"""Settings of learning for a bag of words, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from blcf.bounds import is_number
+from blcf.checks import check_integer
+from blcf.errors import InvalidInput
+
+__all__ = ["BagSettings"]
+
+
+@dataclass(frozen=True)
+class BagSettings:
+    """How a network learns local features for a bag of words.
+
+    Attributes
+    ----------
+    epochs : an epoch looks at every photograph once
+    side : of what is cut out of the photographs, pixels; a photograph's longer side is half as
+        much again
+    n_groups, n_each : of a batch, groups of pictures of one class, and pictures of a group
+    n_cells : of each picture, drawn at random, that are compared with those of the others
+    n_components : of the whitening, as in a collection
+    width : of the kernel in place of words, see `blcf.learning.bag_losses`
+    temperature : of the loss, see there
+    rate : of AdamW, after a warm-up of `warm_up` steps; it falls to 3 % as a cosine
+    weight_decay, warm_up : see above
+    held_out : share of the classes that are not learned from, by which it is measured how well the
+        others teach; 0: none
+    seed : of every choice
+    """
+
+    epochs: int = 6
+    side: int = 256
+    n_groups: int = 10
+    n_each: int = 4
+    n_cells: int = 96
+    n_components: int = 128
+    width: float = 0.1
+    temperature: float = 0.05
+    rate: float = 1e-4
+    weight_decay: float = 1e-4
+    warm_up: int = 50
+    held_out: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"n_groups": 2, "n_each": 2, "side": 64, "warm_up": 0, "seed": 0}
+        for name in ("epochs", "n_cells", "n_components", *least):
+            check_integer(name, getattr(self, name), least.get(name, 1))
+        for name in ("width", "temperature", "rate", "weight_decay", "held_out"):
+            value, may_be_0 = getattr(self, name), name in ("weight_decay", "held_out")
+            if not is_number(value) or not 0 <= value < math.inf or not (value or may_be_0):
+                wanted = "0 or more" if may_be_0 else "above 0"
+                raise InvalidInput(f"Expected {name} to be a number {wanted}, got {value!r}.")
+        if self.held_out > 0.5:
+            raise InvalidInput(
+                f"Expected held_out to be a share up to .5 of the classes, got {self.held_out!r}."
+            )
