@@ -104,6 +104,11 @@ BOUNDS = {
     "n_components": Bounds(1, 16_384, also=(None,)),
     "n_words": Bounds(1, 10_000_000, also=("auto",)),
     "random_state": Bounds(0, 2**32 - 1),  # numpy's and torch's
+    # Of a training, see `blcf.learning.bag_settings`.
+    "epochs": Bounds(1, 10_000),
+    "rate": Bounds(0, 1, whole=False, above=True),
+    "held_out": Bounds(0, 0.5, whole=False),
+    "seed": Bounds(0, 2**32 - 1),
     # Of an evaluation.
     "keep": Bounds(0, 1_000_000_000),
     "year": Bounds(2013, 2015),  # of TRECVID's topics that are read

@@ -9,6 +9,7 @@ import sys
 from dataclasses import fields
 from typing import Any
 
+from blcf.bounds import BOUNDS
 from blcf.cli.command import make_command
 from blcf.cli.commands import DONE, SKIPPED, given
 from blcf.cli.outputs import Changed, Outputs, Read, Written
@@ -52,18 +53,21 @@ def add_train(commands: Any) -> None:
     add("--network", help=f"to begin with, as of blcf index (default: {Settings.network})")
     add("--layer", help="as of blcf index")
     add("--weights", type=Read, metavar="FILE", help="to begin with, as of blcf index")
-    add("--epochs", type=integer, help="how often each photograph is looked at (default: 6)")
-    add("--side", type=integer, help="of what is cut out of the photographs, pixels (default: 256)")
-    add("--rate", type=number, help="of learning (default: 0.0001)")
-    add(
-        "--held-out",
-        dest="held_out",
-        type=number,
-        metavar="SHARE",
-        help="share of the labels that is not learned from and says, as mAP after each epoch, how "
-        "well others are found (default: 0)",
-    )
-    add("--seed", type=integer, help="of every choice (default: 0)")
+    for dest, kind, meaning, default in (
+        ("epochs", integer, "how often each photograph is looked at", "6"),
+        ("side", integer, "of what is cut out of the photographs, pixels", "256"),
+        ("rate", number, "of learning", "0.0001"),
+        (
+            *("held_out", number),
+            "share of the labels that is not learned from and says, as mAP after each epoch, how "
+            "well others are found",
+            "0",
+        ),
+        ("seed", integer, "of every choice", "0"),
+    ):
+        flag = f"--{dest.replace('_', '-')}"
+        shown = f"{meaning}, {BOUNDS[dest].span} (default: {default})"
+        add(flag, dest=dest, type=kind, metavar="N", help=shown)
     add(
         "--work",
         dest="folder",

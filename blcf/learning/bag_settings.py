@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from blcf.bounds import is_number
+from blcf.bounds import check_bounds, is_number
 from blcf.checks import check_integer
 from blcf.errors import InvalidInput
 
@@ -48,15 +48,13 @@ class BagSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"n_groups": 2, "n_each": 2, "side": 64, "warm_up": 0, "seed": 0}
-        for name in ("epochs", "n_cells", "n_components", *least):
+        for name in ("epochs", "side", "rate", "held_out", "seed"):
+            check_bounds(name, getattr(self, name))
+        least = {"n_groups": 2, "n_each": 2, "warm_up": 0}
+        for name in ("n_cells", "n_components", *least):
             check_integer(name, getattr(self, name), least.get(name, 1))
-        for name in ("width", "temperature", "rate", "weight_decay", "held_out"):
-            value, may_be_0 = getattr(self, name), name in ("weight_decay", "held_out")
+        for name in ("width", "temperature", "weight_decay"):
+            value, may_be_0 = getattr(self, name), name == "weight_decay"
             if not is_number(value) or not 0 <= value < math.inf or not (value or may_be_0):
                 wanted = "0 or more" if may_be_0 else "above 0"
                 raise InvalidInput(f"Expected {name} to be a number {wanted}, got {value!r}.")
-        if self.held_out > 0.5:
-            raise InvalidInput(
-                f"Expected held_out to be a share up to .5 of the classes, got {self.held_out!r}."
-            )

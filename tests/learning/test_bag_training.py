@@ -195,8 +195,8 @@ def test_what_is_held_out_is_measured_by_the_smooth_bags():
     ("call", "match"),
     [
         (lambda: replace(SETTINGS, n_each=1), "n_each to be 2 or more"),
-        (lambda: replace(SETTINGS, rate=0), "rate to be a number above 0"),
-        (lambda: replace(SETTINGS, held_out=0.9), "held_out to be a share up to .5"),
+        (lambda: replace(SETTINGS, rate=0), "rate to be a number above 0, at most 1"),
+        (lambda: replace(SETTINGS, held_out=0.9), "held_out to be a number from 0 to 0.5"),
         (lambda: replace(SETTINGS, temperature=float("nan")), "temperature .* got nan"),
         (lambda: _training().run(_photographs(), np.zeros(24, int), None), "two classes or more"),
         (lambda: _training().run(_photographs(), np.zeros(3, int), None), "classes"),
