@@ -122,7 +122,7 @@ def _say_left_out(report: Any) -> None:
     if report.n_lonely:
         print(
             f"blcf: {report.n_lonely:,} of {report.n_classes:,} labels are of one picture, which "
-            "nothing is like: they teach only what is different",
+            "only other views of itself are like",
             file=sys.stderr,
         )
     for name in report.unknown[:_NAMED]:

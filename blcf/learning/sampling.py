@@ -135,8 +135,9 @@ def sample_batches(
     """Batches of an epoch, in which pictures of one class stand together, several classes in each.
 
     The pictures of a class are dealt into groups, the last of which is filled up with others of
-    the class, where it has as many; groups are dealt into batches, one of every class before the
-    second of any. Every picture is in an epoch, few are in it twice.
+    the class, where it has as many; the picture of a class that has no other stands twice, as two
+    views of it will be alike. Groups are dealt into batches, one of every class before the second
+    of any. Every picture is in an epoch, few are in it twice.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def sample_batches(
     rng = np.random.default_rng(random_state)
     rounds: dict[int, list[np.ndarray]] = {}
     for group in groups_of(classes).values():
-        order = rng.permutation(group)
+        order = rng.permutation(group if len(group) > 1 or n_each == 1 else group.repeat(2))
         n_short = -len(order) % n_each
         order = np.append(order, rng.permutation(order[: len(order) + n_short - n_each])[:n_short])
         for number, first in enumerate(range(0, len(order), n_each)):

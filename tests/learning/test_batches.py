@@ -35,6 +35,12 @@ def test_groups_are_filled_from_their_class():
     assert len(np.unique(only)) == 13
 
 
+def test_a_picture_without_another_stands_twice():
+    (only,) = sample_batches(np.array([0, 1, 1, 2]), 10, 3, 0)
+    assert sorted(only.tolist()) == [0, 0, 1, 2, 3, 3]
+    assert all(len(one) == 2 for one in sample_batches(np.arange(4), 2, 1, 0))
+
+
 def test_what_does_not_fit_is_named():
     assert sample_batches(np.zeros(5, int), 2, 2, 0) == []
     with pytest.raises(InvalidInput, match="n_each"):
