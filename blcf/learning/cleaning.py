@@ -85,7 +85,8 @@ def clean_classes(
 
     Parameters
     ----------
-    keypoints_of : position to `Keypoints`; asked for once each, those of one class are in memory
+    keypoints_of : position to `Keypoints`; asked for once each at most, class by class: those of
+        one are in memory
     classes : int (n,), the label of each picture
     min_inliers : the least number of keypoints that agree, of an edge
     min_pictures : 2 or more; a class whose largest component is smaller keeps none
@@ -110,6 +111,8 @@ def clean_classes(
     found: list[tuple[int, int, Agreement]] = []
     owners = classes[pairs[:, 0]]
     for label, group in bar(groups_of(classes).items()):
+        if len(group) < min_pictures:
+            continue
         keypoints = {position: keypoints_of(position) for position in group.tolist()}
         agreements = []
         for one, other in pairs[owners == label].tolist():

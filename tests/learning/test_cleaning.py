@@ -136,7 +136,8 @@ def test_false_labels_go_and_boxes_lie_on_the_thing():
         return find_keypoints(images[position])
 
     cleaned = clean_classes(keypoints_of, labels)
-    assert asked == sorted(asked, key=lambda each: (labels[each], each)), "once each, by class"
+    large = np.flatnonzero(labels != 2).tolist()
+    assert asked == sorted(large, key=lambda each: (labels[each], each)), "once each, by class"
     right = (labels == truth) & (labels != 2)
     assert cleaned.kept.tolist() == right.tolist()
     assert np.isnan(cleaned.boxes[~right]).all()
