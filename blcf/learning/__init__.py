@@ -3,5 +3,6 @@
 blcf-lite, the small network of the package, is distilled: `student`, `teachers`, `views`,
 `rounds`, `distillation`, `training`. A network learns to rank by `losses`, `batch_losses` and
 `tuple_losses`, of what `mining` and `sampling` choose, through `heads`, in `ranking`;
-`learned_whitening` comes after it.
+`learned_whitening` comes after it. `cleaning` finds false labels, by `keypoints`;
+`proposals` are regions in place of R-MAC's grid, which `proposal_training` teaches.
 """
