@@ -28,7 +28,7 @@ FLOORS = [
     "collection descriptors learning pages",
     "adding searching measuring",
     "engine",
-    "demo web distributed",
+    "demo teaching web distributed",
     "cli __main__",
 ]
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 6}
