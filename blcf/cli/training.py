@@ -22,7 +22,7 @@ from blcf.images import display_name
 __all__ = ["add_train", "train"]
 
 _NAMED = 10  # pictures in messages
-_FOLDERS = "folders"
+_FOLDERS, _NEIGHBOURS = "folders", "neighbours"
 
 
 def add_train(commands: Any) -> None:
@@ -46,9 +46,10 @@ def add_train(commands: Any) -> None:
     add(
         "--labels",
         type=_labels,
-        metavar="CSV|folders",
-        help="a CSV file with the columns name and label, or folders: the folder that a picture "
-        "lies in is its label (default: folders)",
+        metavar="CSV|folders|neighbours",
+        help="a CSV file with the columns name and label; folders: the folder that a picture lies "
+        "in is its label; neighbours: none are needed, pictures whose keypoints agree get one "
+        "(needs OpenCV; they are written to labels.csv in the folder of the run; default: folders)",
     )
     add("--network", help=f"to begin with, as of blcf index (default: {Settings.network})")
     add("--layer", help="as of blcf index")
@@ -80,22 +81,26 @@ def add_train(commands: Any) -> None:
 
 
 def _labels(text: str) -> str:
-    return text if text == _FOLDERS else Read(text)
+    return text if text in (_FOLDERS, _NEIGHBOURS) else Read(text)
 
 
 def train(options: argparse.Namespace) -> int:
     """Learn, and say what was done and what to type next."""
     from blcf.learning.bag_settings import BagSettings
-    from blcf.learning.train import train_network
+    from blcf.learning.train import run_folder, train_network
 
     settings = BagSettings(**given(options, [field.name for field in fields(BagSettings)]))
     Outputs(options)
+    images, begin = find_frames(options), given(options, ["network", "layer", "weights", "device"])
+    how = given(options, ["labels", "folder"])
+    if how.get("labels") == _NEIGHBOURS:
+        from blcf.teaching import write_neighbours
+
+        folder = how.get("folder", run_folder(options.out))
+        progress = not options.quiet
+        how["labels"] = write_neighbours(images, folder, **begin, progress=progress)
     report = train_network(
-        find_frames(options),
-        options.out,
-        settings=settings,
-        progress=not options.quiet,
-        **given(options, ["labels", "network", "layer", "weights", "folder", "device"]),
+        images, options.out, settings=settings, progress=not options.quiet, **how, **begin
     )
     _say_left_out(report)
     if hasattr(options, "json"):

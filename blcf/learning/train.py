@@ -22,7 +22,7 @@ from blcf.learning.local_network import LocalNetwork
 from blcf.learning.photographs import Photographs
 from blcf.progress import tqdm
 
-__all__ = ["TrainReport", "train_network"]
+__all__ = ["TrainReport", "run_folder", "train_network"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def train_network(
     """
     labelled = label_pictures(source, labels)
     path = Path(out)
-    run = Path(folder) if folder is not None else path.with_name(f"{path.name}.training")
+    run = Path(folder) if folder is not None else run_folder(path)
     if path.is_dir() or not path.parent.is_dir():
         raise InvalidInput(f"Expected the name of a file in a folder that exists, got {path}.")
     trained = LocalNetwork(network, layer=layer, weights=weights)
@@ -132,6 +132,11 @@ def train_network(
         photographs.skipped,
         record,
     )
+
+
+def run_folder(out: str | os.PathLike[str]) -> Path:
+    """Where the run of a file of weights keeps its state, unless it is told."""
+    return Path(out).with_name(f"{Path(out).name}.training")
 
 
 def _bar(training: BagTraining) -> Callable[[Any], Any]:

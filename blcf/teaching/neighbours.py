@@ -71,8 +71,8 @@ def neighbour_labels(
 
     Notes
     -----
-    Source: Radenovic, Tolias & Chum, TPAMI 2019, take their positives from verified reconstructions;
-    here the engine's rankings stand for the reconstruction.
+    Source: Radenovic, Tolias & Chum, TPAMI 2019, section 4, whose positives are of a verified
+    reconstruction; here the engine's rankings stand for it.
     """
     check_integer("n_hits", n_hits, 1)
     names = [name for name in source.names if name in engine]

@@ -62,6 +62,32 @@ def test_a_table_with_names_that_are_not_there(photographs, tmp_path, capsys):
     assert "1 of 3 labels are of one picture" in error
 
 
+def test_neighbours_need_no_labels(tmp_path, capsys):
+    pytest.importorskip("cv2", reason="keypoints need OpenCV: pip install 'blcf[verify]'")
+    frames, rng = tmp_path / "frames", np.random.default_rng(1)
+    frames.mkdir()
+    drawings = [
+        np.kron(rng.integers(0, 256, (14, 14, 3)), np.ones((10, 10, 1))) for _ in range(3)
+    ]
+    for number in range(12):
+        pixels = rng.normal(110, 10, (200, 260, 3))
+        y, x = rng.integers(0, 60), rng.integers(0, 120)
+        pixels[y : y + 140, x : x + 140] = drawings[number % 3]
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(frames / f"{number}.png")
+    out = str(tmp_path / "w.h5")
+    arguments = ["train", str(frames), "--labels", "neighbours", "--out", out, *QUICK, "--quiet"]
+    assert main(arguments) == 0
+    labels = tmp_path / "w.h5.training" / "labels.csv"
+    rows = [row.split(",") for row in labels.read_text().splitlines()]
+    assert rows[0] == ["name", "label"] and len(rows) == 13
+    groups = {}
+    for name, label in rows[1:]:
+        groups.setdefault(label, set()).add(int(name[:-4]) % 3)
+    assert all(len(things) == 1 for things in groups.values()) and len(groups) < 8
+    before = labels.stat().st_mtime_ns
+    assert main(arguments) == 0 and labels.stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
