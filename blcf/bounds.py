@@ -108,6 +108,7 @@ BOUNDS = {
     "epochs": Bounds(1, 10_000),
     "rate": Bounds(0, 1, whole=False, above=True),
     "held_out": Bounds(0, 0.5, whole=False),
+    "blend": Bounds(0, 1, whole=False, above=True),
     "seed": Bounds(0, 2**32 - 1),
     # Of an evaluation.
     "keep": Bounds(0, 1_000_000_000),

@@ -59,6 +59,12 @@ def add_train(commands: Any) -> None:
         ("side", integer, "of what is cut out of the photographs, pixels", "256"),
         ("rate", number, "of learning", "0.0001"),
         (
+            *("blend", number),
+            "share of what was learned in the weights, beside those it began with; 1 is best where "
+            "only things like the labelled ones are searched for",
+            "0.6",
+        ),
+        (
             *("held_out", number),
             "share of the labels that is not learned from and says, as mAP after each epoch, how "
             "well others are found",

@@ -28,6 +28,9 @@ class BagSettings:
     temperature : of the loss, see there
     rate : of AdamW, after a warm-up of `warm_up` steps; it falls to 3 % as a cosine
     weight_decay, warm_up : see above
+    blend : share of what was learned in the weights that are written, beside those it began with:
+        most of what was gained stays, and so does what the network knew of other things
+        (Wortsman et al., CVPR 2022; figures in benchmarks/learning). 1: only what was learned
     held_out : share of the classes that are not learned from, by which it is measured how well the
         others teach; 0: none
     seed : of every choice
@@ -44,11 +47,12 @@ class BagSettings:
     rate: float = 1e-4
     weight_decay: float = 1e-4
     warm_up: int = 50
+    blend: float = 0.6
     held_out: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "side", "rate", "held_out", "seed"):
+        for name in ("epochs", "side", "rate", "blend", "held_out", "seed"):
             check_bounds(name, getattr(self, name))
         least = {"n_groups": 2, "n_each": 2, "warm_up": 0}
         for name in ("n_cells", "n_components", *least):

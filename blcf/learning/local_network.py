@@ -65,6 +65,8 @@ class LocalNetwork(nn.Module):
         put_weights(self.part, found)
         self.preprocessing = found.preprocessing
         self.begins_with = digest_tensors(self.part)
+        state = self.part.state_dict()
+        self._before = {name: tensor.float().clone() for name, tensor in state.items()}
         self.to(memory_format=torch.channels_last)
         for name, values in (
             ("pixel_mean", found.preprocessing.mean),
@@ -112,10 +114,13 @@ class LocalNetwork(nn.Module):
             maps = self.part(normal.contiguous(memory_format=torch.channels_last))["map"]
         return maps.float()
 
-    def write(self, path: Path, facts: dict[str, str]) -> None:
-        """Write the weights as a file that `blcf.ConvFeatures` and ``--weights`` take."""
+    def write(self, path: Path, facts: dict[str, str], blend: float = 1.0) -> None:
+        """Write the weights as a file that `blcf.ConvFeatures` and ``--weights`` take.
+
+        `blend` is the share of what was learned; the rest is of the weights that it began with.
+        """
         tensors = {
-            name: tensor
+            name: torch.lerp(self._before[name], tensor.float().cpu(), blend)
             for name, tensor in self.part.state_dict().items()
             if not name.endswith("num_batches_tracked")
         }

@@ -118,7 +118,7 @@ def train_network(
         "settings": json.dumps(asdict(settings)),
         "record": json.dumps(record),
     }
-    trained.write(path, facts)
+    trained.write(path, facts, settings.blend)
     return TrainReport(
         path,
         run,

@@ -11,6 +11,7 @@ import torch
 
 from blcf import ConvFeatures
 from blcf.errors import Diverged, FormatError, InvalidInput
+from blcf.features.network_file import read_network_file
 from blcf.images import GivenPictures
 from blcf.learning import bag_training
 from blcf.learning.bag_losses import soft_bag_similarities
@@ -83,6 +84,18 @@ def test_first_layers_are_kept_and_the_file_is_taken(tmp_path):
         normal = (pixels - training.network.pixel_mean) / training.network.pixel_std
         expected = training.network.part(normal)["map"][0].numpy()
     np.testing.assert_allclose(extractor.extract(picture), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_blend_is_between_both(tmp_path):
+    network = LocalNetwork()
+    before = {name: one.clone() for name, one in network.part.state_dict().items()}
+    with torch.no_grad():
+        for one in network.parameters():
+            one.add_(1.0)
+    network.write(tmp_path / "w.h5", {}, 0.25)
+    found = read_network_file(tmp_path / "w.h5")
+    for name, tensor in found.tensors.items():
+        torch.testing.assert_close(tensor, before[name] + 0.25)
 
 
 @pytest.mark.parametrize("steps", [1, 3])
