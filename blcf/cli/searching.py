@@ -18,7 +18,7 @@ from blcf.cli.results import check_results, open_results
 from blcf.cli.units import count
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
-from blcf.images import display_name
+from blcf.images import display_name, film_of
 from blcf.pages import MOST_SHOWN
 from blcf.progress import tqdm
 from blcf.searching import Hits, SearchOptions
@@ -95,18 +95,25 @@ def _words(asked: Asked, options: argparse.Namespace, engine: SearchEngine) -> d
     """The picture, the object in it, and further examples, as `SearchEngine.search` takes them."""
     further = {name: getattr(options, name, []) for name in ("examples", "negatives")}
     pictures = [asked.picture, *(file for row in further.values() for file, _ in row)]
-    source = "frame" if hasattr(options, "frame") else "image"
-    if source == "image":
-        _check_files(pictures, engine)
+    sources = {
+        file: "frame" if hasattr(options, "frame") or _is_held(file, engine) else "image"
+        for file in pictures
+    }
+    _check_files([file for file in pictures if sources[file] == "image"], engine)
     how = given(options, ["how"])
     examples = {
-        name: [Example(**{source: file, "box": box}, **how) for file, box in row]
+        name: [Example(**{sources[file]: file, "box": box}, **how) for file, box in row]
         for name, row in further.items()
     }
     region = given(options, ["box", "polygon", "mask"])
     if asked.box is not None:
         region["box"] = asked.box
-    return {source: asked.picture, **region, **how, **examples}
+    return {sources[asked.picture]: asked.picture, **region, **how, **examples}
+
+
+def _is_held(file: str, engine: SearchEngine) -> bool:
+    """Whether a picture is a frame of a film that the collection holds: it needs no network."""
+    return bool(film_of(file)) and not os.path.exists(file) and file in engine
 
 
 def _check_files(pictures: list[str], engine: SearchEngine) -> None:
