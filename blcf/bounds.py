@@ -104,8 +104,9 @@ BOUNDS = {
     "n_components": Bounds(1, 16_384, also=(None,)),
     "n_words": Bounds(1, 10_000_000, also=("auto",)),
     "random_state": Bounds(0, 2**32 - 1),  # numpy's and torch's
-    # Of the frames of a film: seconds from one to the next.
+    # Of the frames of a film: seconds from one to the next, and where a shot begins.
     "every": Bounds(0.001, 86_400, whole=False),
+    "shot_threshold": Bounds(1, 100, whole=False),
     # Of an evaluation.
     "keep": Bounds(0, 1_000_000_000),
     "year": Bounds(2013, 2015),  # of TRECVID's topics that are read

@@ -10,7 +10,7 @@ from blcf.cli import syncing
 from blcf.cli.command import COLLECTION, FRAMES, WEIGHTS, make_command
 from blcf.cli.outputs import Read
 from blcf.cli.search_options import add_device
-from blcf.cli.values import seconds
+from blcf.cli.values import number, seconds
 from blcf.images.films import CHOICES
 
 __all__ = ["add_changes", "add_films", "add_root", "add_sync"]
@@ -113,7 +113,15 @@ def add_films(command: Any) -> None:
         "--frames",
         dest="choose",
         choices=CHOICES,
-        help="which frames of a film: every, one each --every SECONDS (default: every)",
+        help="which frames of a film: every, one each --every SECONDS; shots, the middle of each "
+        "shot and one each --every SECONDS from there (default: every)",
+    )
+    command.add_argument(
+        "--shot-threshold",
+        type=number,
+        metavar="N",
+        help="how much a frame differs from the one before, relative to those around it, where a "
+        f"shot begins, {BOUNDS['shot_threshold'].span} (default: 3)",
     )
 
 

@@ -28,7 +28,7 @@ def find_frames(options: argparse.Namespace) -> ImageList:
         if reason:
             raise InvalidInput(f"{reason[0].upper()}{reason[1:]}.")
     root = getattr(options, "root", None)
-    given = {"every": "every", "choose": "frames"}
+    given = {"every": "every", "choose": "frames", "shot_threshold": "shot_threshold"}
     choice = FrameChoice(
         **{name: getattr(options, dest) for dest, name in given.items() if hasattr(options, dest)}
     )

@@ -30,6 +30,7 @@ class Changes(Searches):
         facts: Any = None,
         every: Any = 1,
         frames: str = "every",
+        shot_threshold: float = 3.0,
         progress: bool = True,
     ) -> AddReport:
         """Add pictures; the first call learns whitening and vocabulary from a sample of them.
@@ -53,14 +54,16 @@ class Changes(Searches):
         facts : what is said of pictures, by their names, in a form that `annotate` takes
         every : seconds from one frame of a film to the next, exact (0.5, "0.04", Fraction(1, 3));
             frames of one colour all over (black, white) are left out, and counted
-        frames : which frames of a film are taken, see `blcf.images.FrameChoice`
+        frames : which frames of a film are taken: "every", or "shots", see
+            `blcf.images.FrameChoice`
+        shot_threshold : how much a cut differs from the frames around it
         progress : whether to draw progress bars on stderr
 
         Raises
         ------
         InvalidInput, CollectionLocked, StorageError
         """
-        sources = as_sources(source, root, name, FrameChoice(every, frames))
+        sources = as_sources(source, root, name, FrameChoice(every, frames, shot_threshold))
         report = add_sources(self.model, sources, replace=replace, progress=progress, facts=facts)
         if isinstance(source, Mapping):  # what the caller holds anyway
             self.attach(source)
@@ -73,6 +76,7 @@ class Changes(Searches):
         name: str | None = None,
         every: Any = 1,
         frames: str = "every",
+        shot_threshold: float = 3.0,
         dry_run: bool = False,
         progress: bool = True,
     ) -> SyncReport:
@@ -88,8 +92,8 @@ class Changes(Searches):
         folder : that was indexed, or one that holds some of its pictures, or is above them; an
             empty one is an error, as a disk that is not mounted looks the same
         name : that stands before the names, see `add`
-        every, frames : which frames are taken of new and changed films, see `add`; a film that is
-            as it was keeps those that it has, and gets those of these that it lacks
+        every, frames, shot_threshold : which frames are taken of new and changed films, see `add`;
+            a film that is as it was keeps those that it has, and gets those of these that it lacks
         dry_run : whether only to say what would be done
         progress : whether to draw progress bars on stderr
 
@@ -101,7 +105,7 @@ class Changes(Searches):
         ------
         InvalidInput, CollectionLocked, StorageError
         """
-        (images,) = as_sources(folder, None, name, FrameChoice(every, frames))
+        (images,) = as_sources(folder, None, name, FrameChoice(every, frames, shot_threshold))
         if not isinstance(images, ImageList):
             raise InvalidInput(f"Expected a folder to follow, got {type(folder).__name__}.")
         return sync_folder(self.model, images, dry_run=dry_run, progress=progress)

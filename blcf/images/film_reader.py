@@ -11,6 +11,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Lock
@@ -20,10 +21,11 @@ import numpy as np
 
 from blcf.images.bounds import Refused
 from blcf.images.frame_names import format_time
+from blcf.images.shots import ShotFinder
 from blcf.images.timeline import Timeline
 from blcf.images.video import FilmFrame, OpenFilm, Pixels, unreadable, upright_frame
 
-__all__ = ["FilmReader", "read_frame"]
+__all__ = ["FilmReader", "Seen", "read_frame"]
 
 _KEPT = 8  # frames that were passed before they were asked for
 _DECODED_THROUGH = 64  # frames: for less, the decoder goes on rather than to a later key frame
@@ -31,6 +33,22 @@ _OPEN = 2  # films at the same time: where one ends and the next begins, threads
 _LAST = 1  # s behind the begin of its last frame, a film is over
 
 _DAMAGED = "it cannot be decoded, the film is damaged there"
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was on the screen at some time.
+
+    Attributes
+    ----------
+    pixels : uint8 (height, width, 3)
+    time : when that frame came, s, exact
+    shot : the number of its shot; -1 where it is not known
+    """
+
+    pixels: Pixels
+    time: Fraction
+    shot: int
 
 
 class FilmReader:
@@ -41,13 +59,19 @@ class FilmReader:
     path : of the film
     timeline : when its frames come; without one a frame that is missing is not noticed
     wanted : time stamps of the frames that will be asked for
+    shots : finds the shots in the frames as they go by; one that has seen the whole film already;
+        or None
     """
 
     def __init__(
-        self, path: Path, timeline: Timeline | None = None, wanted: Collection[int] = frozenset()
+        self,
+        path: Path,
+        timeline: Timeline | None = None,
+        wanted: Collection[int] = frozenset(),
+        shots: ShotFinder | None = None,
     ):
         self.path = path
-        self._timeline, self._wanted = timeline, frozenset(wanted)
+        self._timeline, self._wanted, self._shots = timeline, frozenset(wanted), shots
         self._lock = Lock()
         self._film: OpenFilm | None = None
         self._frames: Iterator[FilmFrame] = iter(())
@@ -57,12 +81,8 @@ class FilmReader:
         self._is_given = False
         self._kept: OrderedDict[int, FilmFrame] = OrderedDict()
 
-    def frame(self, time: Fraction) -> tuple[Pixels, Fraction]:
-        """What is on the screen at a time, s, and when that frame came.
-
-        Returns
-        -------
-        uint8 (height, width, 3), and the time, exact
+    def frame(self, time: Fraction) -> Seen:
+        """What is on the screen at a time, s.
 
         Raises
         ------
@@ -76,8 +96,9 @@ class FilmReader:
             frame = self._find(film, start + math.floor(time / time_base))
             if self._ahead is None:
                 self._close()
+            shot = -1 if self._shots is None else self._shots.shot(frame.pts)
         try:
-            return upright_frame(frame, aspect), (frame.pts - start) * time_base
+            return Seen(upright_frame(frame, aspect), (frame.pts - start) * time_base, shot)
         except Refused as error:
             raise unreadable(self.path, str(error)) from error
 
@@ -102,12 +123,12 @@ class FilmReader:
     def _find(self, film: OpenFilm, target: int) -> FilmFrame:
         """The last frame whose time stamp is `target` at most."""
         expected = self._expected(target)
+        if self._shots is not None and expected is not None:
+            self._find_shot(film, self._shots, expected)
         if expected is not None and expected in self._kept:
             return self._kept.pop(expected)
         if self._is_elsewhere(target):
-            self._shown, self._is_given = None, False
-            self._frames = film.frames(None if target <= film.start else target)
-            self._ahead = next(self._frames, None)
+            self._begin(film, target)
         while self._ahead is not None and self._ahead.pts <= target:
             self._step()
         shown = self._shown
@@ -123,6 +144,31 @@ class FilmReader:
         self._is_given = True
         return shown
 
+    def _find_shot(self, film: OpenFilm, shots: ShotFinder, expected: int) -> None:
+        """Let frames go by until the shot of one is known: a few more than itself."""
+        if shots.knows(expected):
+            return
+        if self._shown is None and self._ahead is None:
+            self._begin(film, film.start if shots.last is None else shots.last)
+        while self._ahead is not None and not shots.knows(expected):
+            self._step()
+        if self._ahead is None:
+            shots.finish()
+
+    def _begin(self, film: OpenFilm, target: int) -> None:
+        """Stand before a frame, which is ahead, or is among the next."""
+        self._shown, self._is_given = None, False
+        self._frames = film.frames(None if target <= film.start else target)
+        self._ahead = self._next()
+
+    def _next(self) -> FilmFrame | None:
+        frame = next(self._frames, None)
+        shots = self._shots
+        if frame is not None and shots is not None and (shots.last or -math.inf) < frame.pts:
+            if not shots.is_over:
+                shots.feed(frame)
+        return frame
+
     def _step(self) -> None:
         before = self._shown
         if before is not None and not self._is_given and before.pts in self._wanted:
@@ -130,7 +176,7 @@ class FilmReader:
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         self._shown, self._is_given = self._ahead, False
-        self._ahead = next(self._frames, None)
+        self._ahead = self._next()
 
     def _expected(self, target: int) -> int | None:
         """The time stamp that the frame must have."""
@@ -193,6 +239,6 @@ def read_frame(film: str | os.PathLike[str], time: Fraction) -> Pixels:
     """
     reader = FilmReader(Path(film))
     try:
-        return reader.frame(time)[0]
+        return reader.frame(time).pixels
     finally:
         reader.close()

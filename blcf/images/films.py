@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,7 +18,7 @@ import numpy as np
 from blcf.bounds import check_bounds
 from blcf.checks import check_choice
 from blcf.errors import UniformFrame
-from blcf.images.film_reader import FilmReader
+from blcf.images.film_reader import FilmReader, Seen
 from blcf.images.frame_names import film_of, frame_name, frame_place
 from blcf.images.names import display_name
 from blcf.images.originals import (
@@ -30,6 +32,7 @@ from blcf.images.originals import (
 )
 from blcf.images.reading import Large
 from blcf.images.resizing import resize_image
+from blcf.images.shots import ShotFinder, can_find_shots
 from blcf.images.timeline import Timeline
 from blcf.images.video import OpenFilm, unreadable
 
@@ -43,9 +46,11 @@ __all__ = [
     "original_at",
 ]
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
-CHOICES = ("every",)
+CHOICES = ("every", "shots")
 
 # All but one pixel of a hundred within so many of 256 levels of luma: black, white, one colour, the
 # end of a fade. A title, or a ball in the sky, is no such frame.
@@ -61,14 +66,20 @@ class FrameChoice:
     every : s, from one to the next: of each multiple of it the first frame that comes at or after
         it, on the film's own clock; int, float or str (taken as the decimals that they show), or
         Fraction
-    frames : "every", by that alone
+    frames : "every", by that alone; "shots": of each shot the middle, and from there on each
+        `every` seconds to both sides. For that a film is decoded once more, beforehand
+    shot_threshold : how much a cut differs from the frames around it, see
+        `blcf.images.shots.ShotFinder`; of each frame the shot is known where PySceneDetect is
+        installed
     """
 
     every: Any = 1
     frames: str = "every"
+    shot_threshold: float = 3.0
 
     def __post_init__(self) -> None:
         check_choice("frames", self.frames, CHOICES)
+        check_bounds("shot_threshold", self.shot_threshold)
         self.seconds  # noqa: B018 (checks it)
 
     @property
@@ -83,9 +94,23 @@ class FrameChoice:
         check_bounds("every", value)  # of 1e999999999 the Fraction would have a billion digits
         return Fraction(self.every if isinstance(self.every, Fraction) else str(self.every))
 
-    def rows(self, timeline: Timeline) -> list[int]:
+    def shots(self, film: OpenFilm, timeline: Timeline) -> ShotFinder | None:
+        """What finds the shots of a film; it has, where the choice of frames depends on them."""
+        if self.frames != "shots":
+            can = can_find_shots()
+            return ShotFinder(film.rate, self.shot_threshold) if can else None
+        logger.info("finding the shots of %s", display_name(film.path))
+        shots = ShotFinder(film.rate, self.shot_threshold)
+        for frame in film.frames():
+            shots.feed(frame)
+        shots.finish()
+        return shots
+
+    def rows(self, timeline: Timeline, shots: ShotFinder | None) -> list[int]:
         """The frames that are taken, rows of the timeline."""
-        return timeline.every(self.seconds)
+        if self.frames == "every" or shots is None:
+            return timeline.every(self.seconds)
+        return timeline.around_middles(shots.cuts, self.seconds)
 
 
 class Film:
@@ -96,15 +121,27 @@ class Film:
     path : of the file
     rows : the frames that are taken, rows of the timeline
     timeline : when frames come
-    size : (width, height) of a frame as it is seen; None: not known before one is decoded
+    reader : decodes frames
     """
 
-    def __init__(self, path: Path, timeline: Timeline | None = None, rows: list[int] | None = None):
+    def __init__(
+        self,
+        path: Path,
+        timeline: Timeline | None = None,
+        rows: list[int] | None = None,
+        shots: ShotFinder | None = None,
+    ):
         self.path, self.timeline, self.rows = path, timeline, rows or []
         self.state = file_state(path)
-        wanted = [] if timeline is None else timeline.pts[self.rows].tolist()
-        self.reader = FilmReader(path, timeline, wanted)
+        self._wanted = [] if timeline is None else timeline.pts[self.rows].tolist()
+        self.reader = FilmReader(path, timeline, self._wanted, shots)
         self._hashing = Lock()
+
+    def without_shots(self) -> Film:
+        """The same, the shots of whose frames are not known, so that few can be sought."""
+        film = copy(self)
+        film.reader = FilmReader(self.path, self.timeline, self._wanted)
+        return film
 
     def names(self, name: str) -> list[str]:
         """The names of the frames that are taken, of a film of some name."""
@@ -115,14 +152,14 @@ class Film:
             found.append(frame_name(name, timeline.time(row), until))
         return found
 
-    def facts(self, name: str, time: Fraction) -> PictureFacts:
-        """Those of a frame that came at a time, s."""
+    def facts(self, name: str, seen: Seen) -> PictureFacts:
+        """Those of a frame."""
         with self._hashing:
             digest = self._digest
         if self.state is None or file_state(self.path) != self.state:
             raise unreadable(self.path, "the film has changed while it was read")
         mtime_ns, n_bytes = self.state
-        return PictureFacts(mtime_ns, n_bytes, digest, film_of(name), float(time))
+        return PictureFacts(mtime_ns, n_bytes, digest, film_of(name), float(seen.time), seen.shot)
 
     @cached_property
     def _digest(self) -> int:
@@ -159,11 +196,12 @@ class FrameOriginal:
 
     def through(self, use: Callable[[Pixels], T]) -> Loaded[T]:
         """What is made of its pixels; `UniformFrame` where there is nothing to be seen."""
-        pixels, time = self.film.reader.frame(self.time)
+        seen = self.film.reader.frame(self.time)
+        pixels = seen.pixels
         if is_uniform(pixels):
             raise UniformFrame(f"{display_name(self.path)}: {UniformFrame.reason}")
         size = (pixels.shape[1], pixels.shape[0])
-        return Loaded(use(pixels), size, self.film.facts(self.name, time))
+        return Loaded(use(pixels), size, self.film.facts(self.name, seen))
 
     def resized(self, side: int, large: Large | None = None) -> Loaded[Pixels]:
         """The frame in the network's size."""
@@ -173,7 +211,7 @@ class FrameOriginal:
 def list_film(path: Path, choice: FrameChoice) -> tuple[Film, str]:
     """A film with the frames that are taken of it, and what is wrong with it nevertheless, or "".
 
-    Nothing is decoded: when frames come, the packets say.
+    Nothing is decoded, but for its shots: when frames come, the packets say.
 
     Raises
     ------
@@ -182,9 +220,10 @@ def list_film(path: Path, choice: FrameChoice) -> tuple[Film, str]:
     """
     with OpenFilm(path) as opened:
         timeline = opened.timeline()
-    if not len(timeline):
-        raise unreadable(path, timeline.trouble or "there is no frame in it")
-    return Film(path, timeline, choice.rows(timeline)), timeline.trouble
+        if not len(timeline):
+            raise unreadable(path, timeline.trouble or "there is no frame in it")
+        shots = choice.shots(opened, timeline)
+    return Film(path, timeline, choice.rows(timeline, shots), shots), timeline.trouble
 
 
 def original_at(

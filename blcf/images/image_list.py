@@ -71,6 +71,11 @@ class ImageList:
         """The picture of a name, to be read."""
         return original_at(name, self.path(name), self.films)
 
+    def without_shots(self) -> ImageList:
+        """The same pictures; of the frames of films the shots are not known, nor looked for."""
+        films = {path: film.without_shots() for path, film in self.films.items()}
+        return replace(self, films=films)
+
     def called(self, prefix: str) -> ImageList:
         """The same pictures, "<prefix>/" before their names.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -46,3 +48,22 @@ class Timeline:
         ticks = [self.start + math.ceil(n * step) for n in range(n_steps)]
         rows = np.searchsorted(self.pts, np.array(ticks, dtype=np.int64))
         return np.unique(rows[rows < len(self)]).tolist()
+
+    def around_middles(self, cuts: Sequence[int], seconds: Fraction) -> list[int]:
+        """Of each shot the frame on the screen in its middle, and those `seconds` apart from it.
+
+        Parameters
+        ----------
+        cuts : time stamps at which shots begin, but the first
+        """
+        if not len(self):
+            return []
+        step, last = seconds / self.time_base, int(self.pts[-1])
+        found: set[int] = set()
+        for first, end in pairwise([int(self.pts[0]), *cuts, last + 1]):
+            middle = Fraction(first + end - 1, 2)
+            n_before, n_behind = int((middle - first) // step), int((end - 1 - middle) // step)
+            stamps = [math.floor(middle + n * step) for n in range(-n_before, n_behind + 1)]
+            rows = np.searchsorted(self.pts, np.array(stamps, dtype=np.int64), side="right") - 1
+            found.update(rows[self.pts[rows] >= first].tolist())
+        return sorted(found)

@@ -27,7 +27,7 @@ from blcf.images.frame_names import format_time
 from blcf.images.names import display_name
 from blcf.images.timeline import Timeline
 
-__all__ = ["NEEDS_AV", "FilmFrame", "OpenFilm", "unreadable", "upright_frame"]
+__all__ = ["NEEDS_AV", "FilmFrame", "OpenFilm", "SmallFrames", "unreadable", "upright_frame"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -40,6 +40,7 @@ _ENCRYPTED = ("encv", "drmi")
 # Program streams have a time stamp now and then; FFmpeg counts on from it, and behind a seek from
 # the wrong frame until the next one comes (.7 s at most, by the standard).
 _GUESSING, _ASTRAY = ("mpeg", "mpegvideo"), Fraction(5)
+_SMALL = 256
 _ENDS_EARLY = 1  # s that are missing at the end before a film is said to be cut short
 
 
@@ -84,6 +85,7 @@ class OpenFilm:
         self.time_base: Fraction = self._stream.time_base
         self.start: int = self._stream.start_time or 0
         self.aspect = Fraction(self._stream.sample_aspect_ratio or 1)
+        self.rate: Fraction | None = self._stream.average_rate or self._stream.guessed_rate
 
     def _open(self) -> None:
         import av
@@ -262,7 +264,7 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
     """
     frame = shown.content
     check_size(frame.width, frame.height)
-    pixels: Pixels = frame.to_ndarray(format="rgb24")
+    pixels = np.asarray(frame.reformat(format="rgb24", threads=1).to_ndarray(), dtype=np.uint8)
     width = max(1, round(frame.width * aspect))
     if width != frame.width:
         check_size(width, frame.height)
@@ -275,6 +277,26 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
     if abs(b) > abs(a):
         pixels, a, d = pixels.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+class SmallFrames:
+    """Frames for comparing, their longer side 256 pixels at most; of one thread at a time."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        # Made once: a new one a frame takes 1.7 ms in place of .3.
+        self._reformatter = VideoReformatter()
+
+    def small(self, shown: FilmFrame) -> Pixels:
+        """uint8 (height, width, 3), BGR."""
+        frame = shown.content
+        scale = min(1.0, _SMALL / max(frame.width, frame.height))
+        width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+        made = self._reformatter.reformat(
+            frame, width=width, height=height, format="bgr24", interpolation="AREA", threads=1
+        )
+        return np.asarray(made.to_ndarray(), dtype=np.uint8)
 
 
 def _reason(error: BaseException) -> str:

@@ -66,7 +66,7 @@ def test_films_and_pictures_mixed(folder, tmp_path):
     again = engine.add(folder, progress=False)
     assert (again.n_added, again.n_present, again.dropped) == (0, 12, [])
     facts = engine.facts("day/b.mkv@00:00:03.000")
-    assert (facts["video"], facts["time"], facts["shot"]) == ("day/b.mkv", 3.0, None)
+    assert (facts["video"], facts["time"], facts["shot"]) == ("day/b.mkv", 3.0, 0)
     assert facts["bytes"] == (folder / "day" / "b.mkv").stat().st_size
     assert engine.facts("5.png")["video"] is None
 
