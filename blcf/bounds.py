@@ -98,6 +98,7 @@ BOUNDS = {
     "query_scales": Bounds(0.1, 4, whole=False, row=16),
     "gamma": Bounds(0, 100, whole=False),
     "approximate": Bounds(0, 1, whole=False, above=True, also=(None,)),
+    "similarity": Bounds(0, 1, whole=False),  # of near-duplicates among hits
     # Of a collection, see `blcf.Settings`.
     "side": Bounds(*_SIDE),
     "upsample": Bounds(1, 8),

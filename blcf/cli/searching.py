@@ -21,10 +21,13 @@ from blcf.errors import InvalidInput
 from blcf.images import display_name, film_of
 from blcf.pages import MOST_SHOWN
 from blcf.progress import tqdm
-from blcf.searching import Hits, SearchOptions
+from blcf.searching import Hits, Moments, SearchOptions
 from blcf.searching.queries import Example
 
 __all__ = ["check_drawing", "search"]
+
+# Of a moment so many frames are looked for; where there are more, its first or last are not seen.
+_FRAMES_OF_A_GROUP, _FEWEST_GROUPED = 20, 1_000
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
 
@@ -33,6 +36,10 @@ def search(options: argparse.Namespace) -> int:
     """`blcf search`: open, then search."""
     how = given(options, _OPTIONS)
     SearchOptions.from_keywords(how)  # what is wrong for all queries, before the first
+    if hasattr(options, "group"):
+        how["k"] = max(_FEWEST_GROUPED, _FRAMES_OF_A_GROUP * how.get("k", SearchOptions().k))
+    elif hasattr(options, "similarity"):
+        raise InvalidInput("Expected --group near with --similarity.")
     rank = _rank(options)
     outputs = Outputs(options)
     for drawing in ("plot", "explain"):
@@ -49,12 +56,22 @@ def search(options: argparse.Namespace) -> int:
             if isinstance(hits, str):
                 results.skip(asked, hits)
                 continue
+            moments = _grouped(hits, options)
+            hits = hits if moments is None else moments.best
             if hasattr(options, "plot"):
                 hits.plot(options.plot, MOST_SHOWN)
             if hasattr(options, "explain"):
                 _explain(hits, rank, options.explain)
-            results.add(asked, hits)
+            results.add(asked, hits, moments)
     return SKIPPED if results.n_skipped else DONE
+
+
+def _grouped(hits: Hits, options: argparse.Namespace) -> Moments | None:
+    """As many moments as hits were asked for, or None."""
+    if not hasattr(options, "group"):
+        return None
+    moments = hits.group(options.group, **given(options, ["similarity"]))
+    return moments[: getattr(options, "k", SearchOptions().k)]
 
 
 def check_drawing(path: str) -> None:

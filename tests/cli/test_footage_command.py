@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import footage
 import numpy as np
 import pytest
@@ -87,3 +89,27 @@ def test_sync_follows_a_film(indexed, film, place, call):
     assert status == 0 and "12 are as they were" in out
     status, out, _ = call("sync", indexed, film.parent, "--every", "x")
     assert status == 2
+
+
+def test_moments(indexed, film, call, tmp_path):
+    """The black second at its end is of no frame; each scene differs, and so is a shot or more."""
+    query = ["search", indexed, f"{film}@00:00:01.0", "--query-scales", "1"]
+    status, out, _ = call(*query, "--group", "video", "-k", 3)
+    lines = out.splitlines()
+    assert status == 0 and len(lines) == 3
+    (line,) = [one for one in lines if "films/film.mkv" in one]
+    assert line.split()[1:3] == ["films/film.mkv", "00:00.0-00:05.5"] and line.split()[-1] == "12"
+    run, table, page = (tmp_path / name for name in ("run.txt", "t.csv", "p.html"))
+    status, out, _ = call(
+        *(*query, "--group", "shot", "--json", "-k", 30, "--run", run),
+        *("--csv", table, "--html", page),
+    )
+    hits = json.loads(out)["hits"]
+    assert status == 0 and sum(len(one["members"]) for one in hits) == 24
+    assert len({line.split()[2] for line in run.read_text().splitlines()}) == len(hits)
+    head, *rows = table.read_text().splitlines()
+    assert head.endswith(",path,video,shot,first,last,n") and len(rows) == len(hits)
+    assert "00:0" in page.read_text()
+    assert call(*query, "--similarity", "0.5")[0] == 2
+    status, out, _ = call(*query, "--run", run, "-k", 2)
+    assert status == 0 and len(run.read_text().splitlines()) == 2
