@@ -24,7 +24,7 @@ Files go in and arrays come out; nothing here knows a network or a collection.
 from blcf.images.film_reader import read_frame
 from blcf.images.films import Film, FrameChoice
 from blcf.images.folder import IMAGE_SUFFIXES, find_images, find_listed
-from blcf.images.frame_names import canonical_frame, file_of, film_of
+from blcf.images.frame_names import canonical_frame, file_of, film_of, frame_place
 from blcf.images.image_list import ImageList
 from blcf.images.joining import join_lists
 from blcf.images.masks import read_mask
@@ -65,6 +65,7 @@ __all__ = [
     "file_of",
     "file_state",
     "film_of",
+    "frame_place",
     "find_images",
     "find_listed",
     "join_lists",

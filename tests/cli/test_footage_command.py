@@ -61,6 +61,7 @@ def test_pages_and_drawings_show_frames(indexed, film, call, tmp_path):
     )
     assert status == 0, err
     page = (tmp_path / "h.html").read_text()
+    assert f'href="{film.as_uri()}#t=1.0"' in page
     assert page.count("data:image/jpeg") >= 3 and "not at hand" not in page
     assert (tmp_path / "h.png").stat().st_size and (tmp_path / "e.png").stat().st_size
 
