@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from blcf.rerank import LocalSearch as LocalSearch
     from blcf.searching import Example as Example
     from blcf.searching import Hits as Hits
+    from blcf.searching import Moment as Moment
+    from blcf.searching import Moments as Moments
     from blcf.searching import SearchOptions as SearchOptions
     from blcf.vocabulary import Vocabulary as Vocabulary
 
@@ -65,6 +67,8 @@ _HOMES = {
     "Hits": "blcf.searching",
     "InvertedFile": "blcf.index",
     "LocalSearch": "blcf.rerank",
+    "Moment": "blcf.searching",
+    "Moments": "blcf.searching",
     "Ranking": "blcf.records",
     "SearchEngine": "blcf.engine",
     "SearchOptions": "blcf.searching",

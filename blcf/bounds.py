@@ -98,6 +98,7 @@ BOUNDS = {
     "query_scales": Bounds(0.1, 4, whole=False, row=16),
     "gamma": Bounds(0, 100, whole=False),
     "approximate": Bounds(0, 1, whole=False, above=True, also=(None,)),
+    "similarity": Bounds(0, 1, whole=False),  # of near-duplicates among hits
     # Of a collection, see `blcf.Settings`.
     "side": Bounds(*_SIDE),
     "upsample": Bounds(1, 8),
@@ -110,6 +111,9 @@ BOUNDS = {
     "held_out": Bounds(0, 0.5, whole=False),
     "blend": Bounds(0, 1, whole=False, above=True),
     "seed": Bounds(0, 2**32 - 1),
+    # Of the frames of a film: seconds from one to the next, and where a shot begins.
+    "every": Bounds(0.001, 86_400, whole=False),
+    "shot_threshold": Bounds(1, 100, whole=False),
     # Of an evaluation.
     "keep": Bounds(0, 1_000_000_000),
     "year": Bounds(2013, 2015),  # of TRECVID's topics that are read

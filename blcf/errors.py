@@ -15,6 +15,7 @@ __all__ = [
     "InvalidInput",
     "OutOfMemory",
     "StorageError",
+    "UniformFrame",
     "UnreadableImage",
     "VocabularyMismatch",
     "WeightsError",
@@ -38,6 +39,12 @@ class UnreadableImage(InvalidInput):
     """
 
     reason: str = ""
+
+
+class UniformFrame(UnreadableImage):
+    """A frame of one colour all over, black or white for instance: it is dropped, not damaged."""
+
+    reason = "it is of one colour, or nearly (black, white, the end of a fade)"
 
 
 class Diverged(InvalidInput):

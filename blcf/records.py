@@ -67,6 +67,12 @@ class Hit:
             raise InvalidInput("Expected a hit of SearchEngine.search: others know no picture.")
         return self.look_up()
 
+    @property
+    def time(self) -> float | None:
+        """When a frame of a film came, s from its start; None of a picture that is none."""
+        time = self.facts["time"]
+        return None if time is None else float(time)
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Ranking(Sequence[Hit]):

@@ -62,13 +62,15 @@ HOMES = {
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
+    "av": ("blcf.images.video",),  # imported late
+    "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
     "sqlite3": (
         "blcf.collection.facts_file",
         "blcf.collection.facts_table",
         "blcf.collection.where",
     ),
-    "pandas": ("blcf.searching.hits",),  # imported late
+    "pandas": ("blcf.searching.hits", "blcf.searching.moments"),  # imported late
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
 TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module
@@ -383,7 +385,7 @@ import blcf
 blcf.__version__, dir(blcf)
 assert before == (list(warnings.filters), logging.root.handlers[:], logging.root.level)
 assert not logging.getLogger("blcf").handlers
-heavy = "torch torchvision numba h5py matplotlib sklearn scipy numpy tqdm PIL cv2".split()
+heavy = "torch torchvision numba h5py matplotlib sklearn scipy numpy tqdm PIL cv2 av".split()
 print([name for name in heavy if name in sys.modules])
 """
     done = run_python(code)
@@ -399,7 +401,7 @@ from blcf.cli import main
 try:
     main(sys.argv[1:])
 finally:
-    heavy = ("torch", "torchvision", "matplotlib", "sklearn", "cv2")
+    heavy = ("torch", "torchvision", "matplotlib", "sklearn", "cv2", "av", "scenedetect")
     print([name for name in heavy if name in sys.modules], file=sys.stderr)
 """
     done = run_python(code, argument)

@@ -17,8 +17,8 @@ from blcf.bags.weighting import quantise_channel
 from blcf.collection import Batch
 from blcf.collection.facts import Fact
 from blcf.collection.model import Model
-from blcf.errors import UnreadableImage
-from blcf.images import Large, Source
+from blcf.errors import UniformFrame, UnreadableImage
+from blcf.images import Large, Source, film_of
 
 if TYPE_CHECKING:
     from blcf.features.pipeline import Extracted
@@ -42,6 +42,7 @@ class AddReport:
     n_replaced : pictures that were in the collection before, and were indexed again
     n_changed : pictures that were passed over though their files have changed since
     n_gone : pictures of the folder whose files are gone; `SearchEngine.sync` follows both
+    dropped : names of frames that were left out now, as they are of one colour (black, white)
     """
 
     n_added: int
@@ -50,6 +51,7 @@ class AddReport:
     n_replaced: int = 0
     n_changed: int = 0
     n_gone: int = 0
+    dropped: list[str] = field(default_factory=list)
 
     def __add__(self, other: AddReport) -> AddReport:
         """The report of both, one after the other."""
@@ -60,6 +62,7 @@ class AddReport:
             self.n_replaced + other.n_replaced,
             self.n_changed + other.n_changed,
             self.n_gone + other.n_gone,
+            [*self.dropped, *other.dropped],
         )
 
 
@@ -83,9 +86,11 @@ def index_images(
     """
     collection, channel = model.collection, given_channel(model) if names else None
     # What could not be listed (an unreadable folder, a dead link) is skipped like a bad picture.
-    batch, skipped = Batch(), dict(images.problems)
+    batch, skipped, dropped = Batch(), dict(images.problems), dict[str, str]()
     root, prefix = str(images.root), getattr(images, "prefix", "")
     settled = collection.skipped_and_gone(root, prefix)
+    settled += {film_of(name) for name in images.names} - {""}  # what is wrong with them is told
+    left_out = collection.dropped().intersection(images.names).difference(names)
     n_before, n_indexed, last_commit = collection.n_images, 0, time.monotonic()
 
     def commit() -> None:
@@ -97,12 +102,15 @@ def index_images(
             bags = model.bags_of_images.encode_many(finished.maps, weights)
             collection.append(finished, bags, root, prefix)
             n_indexed += len(finished)
-        collection.record_skipped(skipped, settled, root, prefix)
+        collection.record_skipped(skipped | dropped, settled, root, prefix)
         last_commit = time.monotonic()
 
     def take(picture: Extracted[tuple[np.ndarray, np.ndarray]]) -> None:
         name, content = picture.name, picture.content
         settled.append(name)
+        if isinstance(content, UniformFrame):
+            dropped[name] = content.reason
+            return
         if isinstance(content, UnreadableImage):
             skipped[name] = getattr(content, "reason", str(content))
             return
@@ -136,4 +144,5 @@ def index_images(
         raise
     commit()
     n_added = collection.n_images - n_before
-    return AddReport(n_added, len(images) - len(names), skipped, n_indexed - n_added)
+    n_present = len(images) - len(names) - len(left_out)
+    return AddReport(n_added, n_present, skipped, n_indexed - n_added, dropped=list(dropped))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from blcf.collection import Collection
 from blcf.collection.places import bare_name, known_prefixes, prefix_of
 from blcf.errors import InvalidInput
-from blcf.images import ImageList, Source, display_name, file_state
+from blcf.images import ImageList, Source, display_name, file_of, file_state
 
 __all__ = [
     "as_known",
@@ -28,7 +29,8 @@ def names_to_index(collection: Collection, images: Source, replace: bool) -> lis
     """Names of the images that the collection lacks; with `replace` of those it holds, too.
 
     A picture is there if the collection holds its name, or its path under another name (its
-    folder was indexed before, and now the folder above is; such a picture keeps its name).
+    folder was indexed before, and now the folder above is; such a picture keeps its name). Frames
+    that were looked at and left out are not looked at again.
 
     Raises
     ------
@@ -39,6 +41,8 @@ def names_to_index(collection: Collection, images: Source, replace: bool) -> lis
         check_prefix_is_clear(collection, images)
     by_name = collection.find(images.names)
     wanted = {name for name, image_id in zip(images.names, by_name) if image_id < 0}
+    if not replace:
+        wanted -= collection.dropped()
     if isinstance(images, ImageList):
         unknown = [name for name in images.names if name in wanted]
         by_path = _find_by_path(collection, images, unknown)
@@ -70,7 +74,7 @@ def names_to_index(collection: Collection, images: Source, replace: bool) -> lis
 def _is_another(there: Path, path: Path) -> bool:
     """Whether two paths are two pictures; a picture that is gone is taken to have moved."""
     try:
-        return not there.samefile(path)
+        return not os.path.samefile(file_of(there), file_of(path))
     except (OSError, ValueError):  # gone, or no name that a file can have
         return False
 
@@ -98,10 +102,13 @@ def as_known(collection: Collection, images: ImageList) -> list[ImageList]:
             before = Path(os.path.relpath(own[0], root)).as_posix()
             problems = [(f"{before}/{name}", reason) for name, reason in images.problems]
             names = groups[root, prefix] + [f"{before}/{name}" for name in rest]
-            return [ImageList(Path(root), names, problems)]
+            return [ImageList(Path(root), names, problems, films=images.films)]
     known = groups.pop(own, [])
-    first = ImageList(images.root, known + rest, images.problems, images.prefix)
-    others = (ImageList(Path(root), them, [], prefix) for (root, prefix), them in groups.items())
+    first = replace(images, names=known + rest)
+    others = [
+        ImageList(Path(root), them, [], prefix, images.films)
+        for (root, prefix), them in groups.items()
+    ]
     return [first, *others]
 
 
@@ -153,7 +160,7 @@ def follow_moves(collection: Collection, images: Source) -> None:
             continue
         names = list(collection.names_under(root))
         paths = (Path(root) / bare_name(collection.manifest, root, name) for name in names)
-        if here.issuperset(names) and not any(path.exists() for path in paths):
+        if here.issuperset(names) and all(file_state(path) is None for path in paths):
             moved[root] = str(images.root)
     if moved:
         collection.relocate(moved)
@@ -182,5 +189,6 @@ def count_changed(
     if 0 < collection.roots.get(root, 0) <= 2 * len(here):
         for name in collection.names_under(root):
             bare = bare_name(collection.manifest, root, name)
-            n_gone += name not in here and not os.path.lexists(os.path.join(root, bare))
+            path = file_of(os.path.join(root, bare))
+            n_gone += name not in here and not os.path.lexists(path)
     return int(n_changed), n_gone

@@ -17,7 +17,7 @@ from blcf.adding.possible_words import check_possible
 from blcf.adding.stream import stream_pictures
 from blcf.collection.settings import Settings
 from blcf.errors import BlcfError, InvalidInput, UnreadableImage
-from blcf.images import Large, Loaded, Source
+from blcf.images import ImageList, Large, Loaded, Source
 from blcf.storage import map_file, read_json, refusals, write_json
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def draw_sample(
     sample = _Sample(folder, _digest(images))
     # A larger collection gains little: most of its pictures are looked at once.
     kept = KeptMaps(folder, extractor.dtype_) if len(images) <= 2 * MOST_IMAGES else None
+    if kept is None and isinstance(images, ImageList):
+        images = images.without_shots()  # few frames of many: they are sought
     first_reason, last_save = "", time.monotonic()
     if sample.n_done < len(chosen):
         names = [images.names[position] for position in chosen[sample.n_done :]]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from blcf.adding.given_channel import given_channel
@@ -74,20 +74,24 @@ def sync_folder(model: Model, images: ImageList, *, dry_run: bool, progress: boo
         for key, moves in by_list.items():
             collection.rename(moves, str(lists[key].root), lists[key].prefix)
         collection.remove(plan.deleted)
-        skipped: dict[str, str] = {}
+        skipped, dropped = dict[str, str](), set[str]()
         with DecodingNotes(collection.file("decoding")) as large:
             for each in lists.values():
                 names = [name for name in each.names if name in due]
-                skipped |= index_names(model, each, names, progress=progress, large=large).skipped
+                report = index_names(model, each, names, progress=progress, large=large)
+                skipped, dropped = skipped | report.skipped, dropped | set(report.dropped)
+        emptied = [name for name in plan.changed if name in dropped]  # they show nothing any more
+        collection.remove(emptied)
         collection.drop_training()
         keep_statistics(model)
-    return _report(plan, skipped)
+    plan = replace(plan, deleted=[*plan.deleted, *emptied])
+    return _report(plan, skipped, dropped)
 
 
-def _report(plan: SyncPlan, skipped: dict[str, str]) -> SyncReport:
+def _report(plan: SyncPlan, skipped: dict[str, str], dropped: Set[str] = frozenset()) -> SyncReport:
     return SyncReport(
-        [name for name in plan.new if name not in skipped],
-        [name for name in plan.changed if name not in skipped],
+        [name for name in plan.new if name not in skipped and name not in dropped],
+        [name for name in plan.changed if name not in skipped and name not in dropped],
         plan.moved,
         plan.deleted,
         plan.n_same,
@@ -99,7 +103,7 @@ def _plan(collection: Collection, images: ImageList) -> tuple[_Folder, SyncPlan]
     check_prefix_is_clear(collection, images)
     folder = _Folder(as_known(collection, images))
     known = _facts(collection, _held(collection, images))
-    return folder, plan_sync(known, folder)
+    return folder, plan_sync(known, folder, collection.dropped())
 
 
 def _held(collection: Collection, images: ImageList) -> list[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from blcf.bounds import BOUNDS
 from blcf.cli import commands as run
 from blcf.cli import syncing
 from blcf.cli.command import COLLECTION, FRAMES, WEIGHTS, make_command
 from blcf.cli.outputs import Read
 from blcf.cli.search_options import add_device
+from blcf.cli.values import number, seconds
+from blcf.images.films import CHOICES
 
-__all__ = ["add_changes", "add_root", "add_sync"]
+__all__ = ["add_changes", "add_films", "add_root", "add_sync"]
 
 
 def add_changes(commands: Any) -> None:
@@ -25,6 +28,7 @@ def add_changes(commands: Any) -> None:
     )
     command.usage = "blcf add COLLECTION FRAMES ... [options]"
     add_root(command)
+    add_films(command)
     command.add_argument(
         "--replace", action="store_true", help="index pictures that it holds again (they changed)"
     )
@@ -81,6 +85,7 @@ def add_sync(commands: Any) -> None:
     )
     command.add_argument("--json", action="store_true", help="what was done as JSON")
     _add_name(command)
+    add_films(command)
     command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
     add_device(command)
 
@@ -92,6 +97,31 @@ def _add_name(command: Any) -> None:
         metavar="NAME",
         help="stands before the names, like a folder's: two memory cards that both hold "
         "DSC_0001.jpg are --as A and --as B",
+    )
+
+
+def add_films(command: Any) -> None:
+    """Which frames of films are taken."""
+    command.add_argument(
+        "--every",
+        type=seconds,
+        metavar="SECONDS",
+        help="of a film a frame is taken each so many seconds, by its time stamps, "
+        f"{BOUNDS['every'].span} (default: 1)",
+    )
+    command.add_argument(
+        "--frames",
+        dest="choose",
+        choices=CHOICES,
+        help="which frames of a film: every, one each --every SECONDS; shots, the middle of each "
+        "shot and one each --every SECONDS from there (default: every)",
+    )
+    command.add_argument(
+        "--shot-threshold",
+        type=number,
+        metavar="N",
+        help="how much a frame differs from the one before, relative to those around it, where a "
+        f"shot begins, {BOUNDS['shot_threshold'].span} (default: 3)",
     )
 
 

@@ -18,7 +18,8 @@ WEIGHTS = "where the weights are now"
 
 COLLECTION = {"collection": "folder of the collection"}
 FRAMES = (
-    "folders of pictures, list files (one path per line), pictures; - is a list on standard input"
+    "folders of pictures and films, list files (one path per line), pictures, films; - is a list "
+    "on standard input"
 )
 
 

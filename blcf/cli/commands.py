@@ -101,9 +101,11 @@ def _add(engine: SearchEngine, images: ImageList, options: argparse.Namespace, *
     """Add, and say what was done."""
     report = engine.add(images, progress=not options.quiet, **how)
     replaced = f"{report.n_replaced:,} replaced, " if report.n_replaced else ""
+    n_dropped = len(report.dropped)
+    left_out = f", {count(n_dropped, 'frame')} of one colour left out" if n_dropped else ""
     print(
         f"{count(len(engine), 'picture')} in {options.collection}: {report.n_added:,} added, "
-        f"{replaced}{report.n_present:,} were there, {len(report.skipped):,} skipped"
+        f"{replaced}{report.n_present:,} were there, {len(report.skipped):,} skipped{left_out}"
     )
     say_changed(report, images, options.collection)
     say_skipped(report.skipped, options.collection)

@@ -19,7 +19,7 @@ from typing import Any
 from blcf.collection import Collection
 from blcf.collection.manifest import BACKUP, FORMAT, MANIFEST
 from blcf.errors import InvalidInput
-from blcf.images import display_name
+from blcf.images import display_name, file_of
 from blcf.outputs import is_device
 
 __all__ = [
@@ -129,7 +129,7 @@ class Outputs:
         if not self._there:  # a file that is new is none of them
             return
         for path in paths:
-            status = _status(path)
+            status = _status(file_of(path))
             written = None if status is None else self._there.get(_identity(status))
             if written is not None:
                 as_path = "" if os.fspath(path) == written else f", as {path}"
@@ -144,7 +144,10 @@ class Outputs:
             for root in map(os.path.realpath, filter(None, collection.roots)):
                 if not real.is_relative_to(root):
                     continue
-                (image_id,) = collection.find([real.relative_to(root).as_posix()]).tolist()
+                name = real.relative_to(root).as_posix()
+                if name in collection.manifest["videos"]:
+                    raise _refused(path, f"it is a film of {collection.path}")
+                (image_id,) = collection.find([name]).tolist()
                 there = collection.image_path(image_id) if image_id >= 0 else None
                 if there is not None and real == _real(there):
                     raise _refused(path, f"it is a picture of {collection.path}")

@@ -9,7 +9,7 @@ from typing import Any
 from blcf import __version__
 from blcf.cli import commands as run
 from blcf.cli import describing, evaluating, searching
-from blcf.cli.change_commands import add_changes, add_root, add_sync
+from blcf.cli.change_commands import add_changes, add_films, add_root, add_sync
 from blcf.cli.command import COLLECTION, EXIT, FRAMES, WEIGHTS, make_command
 from blcf.cli.demo import demo
 from blcf.cli.evaluation_options import add_data_set, add_measures
@@ -81,6 +81,7 @@ def _add_index(commands: Any) -> None:
     )
     command.usage = "blcf index COLLECTION FRAMES ... [options]"
     add_root(command)
+    add_films(command)
     add_settings(command)
 
 

@@ -12,15 +12,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from blcf.cli.hit_tables import CSV_COLUMNS, csv_rows, csv_text, head, lines, write_csv
+from blcf.cli.hit_tables import (
+    CSV_COLUMNS,
+    MOMENT_COLUMNS,
+    csv_rows,
+    csv_text,
+    head,
+    lines,
+    moment_head,
+    moment_lines,
+    write_csv,
+)
 from blcf.cli.outputs import STDOUT
 from blcf.cli.queries import Asked
 from blcf.cli.units import count
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.images import display_name
+from blcf.measuring.run_file import RunFile
 from blcf.pages import MOST_SHOWN, Card, SearchPage, Section, open_search_page
-from blcf.searching import Hits
+from blcf.searching import Hits, Moments
 
 __all__ = ["Results", "check_results", "drop_output", "open_results"]
 
@@ -46,7 +57,7 @@ def open_results(
 
     Parameters
     ----------
-    options : json, csv, html
+    options : json, csv, html, run_file, group
     queries : all that will come
     engine : that is searched
 
@@ -73,6 +84,7 @@ class Results:
         self._options, self._queries, self._page = options, queries, page
         self._csv: list[list[Any]] = []
         self._json: list[dict[str, Any]] = []
+        self._run = RunFile("LS") if hasattr(options, "run_file") else None
         self._skipped: list[str] = []
         self._most = 0
         self._prints = not hasattr(options, "json") and getattr(options, "csv", "") != STDOUT
@@ -85,26 +97,34 @@ class Results:
         """How many queries could not be searched with."""
         return len(self._skipped)
 
-    def add(self, asked: Asked, hits: Hits) -> None:
-        """The hits of a query."""
+    def add(self, asked: Asked, hits: Hits, moments: Moments | None = None) -> None:
+        """The hits of a query; where they are the best of moments, these."""
         options = self._options
         if self._prints:
-            self._print(asked, hits)
+            self._print(asked, hits, moments)
         if hasattr(options, "csv"):
-            self._csv += csv_rows(asked, hits)
+            self._csv += csv_rows(asked, hits, moments)
+        if self._run is not None:
+            self._run.take(asked.label, hits if moments is None else moments.ranking())
         if hasattr(options, "json"):
             box = None if hits.query_box is None else [float(x) for x in hits.query_box]
-            self._json.append({"query": asked.given, "box": box, "hits": hits.to_dicts()})
+            rows = (hits if moments is None else moments).to_dicts()
+            self._json.append({"query": asked.given, "box": box, "hits": rows})
         if self._page is not None:
-            self._page.add(_section(asked, hits))
+            self._page.add(_section(asked, hits, moments))
         self._most = max(self._most, len(hits))
 
-    def _print(self, asked: Asked, hits: Hits) -> None:
+    def _print(self, asked: Asked, hits: Hits, moments: Moments | None) -> None:
         try:
             if not self._has_head:
                 self._has_head = True
-                print(head(self._width))
-            for line in lines(hits, asked.label, self._width):
+                print((head if moments is None else moment_head)(self._width))
+            shown = (
+                lines(hits, asked.label, self._width)
+                if moments is None
+                else moment_lines(moments, asked.label, self._width)
+            )
+            for line in shown:
                 print(line)
         except BrokenPipeError:  # blcf search ... --html FILE | head: the file is wanted
             if not ("csv" in self._options or "html" in self._options):
@@ -131,7 +151,8 @@ class Results:
         """Write what comes at the end."""
         options = self._options
         if hasattr(options, "csv"):
-            text = csv_text(CSV_COLUMNS, self._csv)
+            more = MOMENT_COLUMNS if hasattr(options, "group") else ()
+            text = csv_text((*CSV_COLUMNS, *more), self._csv)
             if options.csv == STDOUT:
                 print(text, end="")
             else:
@@ -139,6 +160,8 @@ class Results:
         if hasattr(options, "json"):
             is_one = len(self._queries) == 1 and not hasattr(options, "queries")
             print(json.dumps(self._json[0] if is_one else self._json, indent=1))
+        if self._run is not None:
+            self._run.write(options.run_file)
         if self._most > MOST_SHOWN and ("plot" in options or "html" in options):
             print(
                 f"blcf: of {self._most:,} hits the first {MOST_SHOWN} are drawn; -k says how many "
@@ -162,18 +185,21 @@ def _open_page(
     return open_search_page(Path(options.html), [one.label for one in queries], facts, about)
 
 
-def _section(asked: Asked, hits: Hits) -> Section:
+def _section(asked: Asked, hits: Hits, moments: Moments | None) -> Section:
     """A query and its hits as the page shows them."""
     shown = hits[:MOST_SHOWN]
     says = count(len(hits), "hit")
     if len(shown) < len(hits):
         says += f", the first {len(shown):,} are shown"
     boxes = [query.box for query in hits.asked.queries]
-    cards = (_card(shown, row) for row in range(len(shown)))
+    said = [""] * len(shown)
+    if moments is not None:
+        said = [f", {one.span}, {count(len(one.hits), 'frame')}" for one in moments[: len(shown)]]
+    cards = (_card(shown, row, said[row]) for row in range(len(shown)))
     return Section(asked.label, says, list(zip(hits.asked.pictures, boxes)), cards)
 
 
-def _card(hits: Hits, row: int) -> Card:
+def _card(hits: Hits, row: int, says: str) -> Card:
     hit, picture = hits[row], hits.shown[row]
     boxes = [] if hit.box is None else [hit.box] if hit.boxes is None else list(hit.boxes)
     is_query = isinstance(hits.query, Path) and hits.query.absolute() == picture
@@ -184,4 +210,5 @@ def _card(hits: Hits, row: int) -> Card:
         [("found", box) for box in boxes],
         partial(hits.picture_evidence, row),
         mark="<b>the query itself</b>" if is_query else "",
+        says=says,
     )

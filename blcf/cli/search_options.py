@@ -11,6 +11,7 @@ from blcf.cli.outputs import Read, Written
 from blcf.cli.values import integer, number, numbers, points, read_picture
 from blcf.pages import MOST_SHOWN
 from blcf.searching import options as known
+from blcf.searching.grouping import GROUPS, SIMILARITY
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Region
 
@@ -71,6 +72,27 @@ def add_output(command: Any) -> None:
     group = command.add_argument_group("output")
     _add(group, "k", "how many hits", type=integer)
     add = group.add_argument
+    add(
+        "--group",
+        choices=GROUPS,
+        help="hits of one shot or one film (video), or near-duplicate pictures (near), as one: the "
+        "best, with the time in which it was seen; -k says how many of these",
+    )
+    add(
+        "--similarity",
+        type=number,
+        metavar="N",
+        help="of near-duplicates: the cosine of their bags, at least, "
+        f"{BOUNDS['similarity'].span} (default: {SIMILARITY:g})",
+    )
+    add(
+        "--run",
+        dest="run_file",
+        type=Written,
+        metavar="FILE",
+        help="write the ranking as a TREC run file, of shots or films with --group; topics are the "
+        "queries as they were given",
+    )
     add("--json", action="store_true", help="results as JSON: an object, of several queries a list")
     add(
         "--csv",

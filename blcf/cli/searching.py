@@ -18,13 +18,16 @@ from blcf.cli.results import check_results, open_results
 from blcf.cli.units import count
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
-from blcf.images import display_name
+from blcf.images import display_name, film_of
 from blcf.pages import MOST_SHOWN
 from blcf.progress import tqdm
-from blcf.searching import Hits, SearchOptions
+from blcf.searching import Hits, Moments, SearchOptions
 from blcf.searching.queries import Example
 
 __all__ = ["check_drawing", "search"]
+
+# Of a moment so many frames are looked for; where there are more, its first or last are not seen.
+_FRAMES_OF_A_GROUP, _FEWEST_GROUPED = 20, 1_000
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
 
@@ -33,6 +36,10 @@ def search(options: argparse.Namespace) -> int:
     """`blcf search`: open, then search."""
     how = given(options, _OPTIONS)
     SearchOptions.from_keywords(how)  # what is wrong for all queries, before the first
+    if hasattr(options, "group"):
+        how["k"] = max(_FEWEST_GROUPED, _FRAMES_OF_A_GROUP * how.get("k", SearchOptions().k))
+    elif hasattr(options, "similarity"):
+        raise InvalidInput("Expected --group near with --similarity.")
     rank = _rank(options)
     outputs = Outputs(options)
     for drawing in ("plot", "explain"):
@@ -49,12 +56,22 @@ def search(options: argparse.Namespace) -> int:
             if isinstance(hits, str):
                 results.skip(asked, hits)
                 continue
+            moments = _grouped(hits, options)
+            hits = hits if moments is None else moments.best
             if hasattr(options, "plot"):
                 hits.plot(options.plot, MOST_SHOWN)
             if hasattr(options, "explain"):
                 _explain(hits, rank, options.explain)
-            results.add(asked, hits)
+            results.add(asked, hits, moments)
     return SKIPPED if results.n_skipped else DONE
+
+
+def _grouped(hits: Hits, options: argparse.Namespace) -> Moments | None:
+    """As many moments as hits were asked for, or None."""
+    if not hasattr(options, "group"):
+        return None
+    moments = hits.group(options.group, **given(options, ["similarity"]))
+    return moments[: getattr(options, "k", SearchOptions().k)]
 
 
 def check_drawing(path: str) -> None:
@@ -95,18 +112,25 @@ def _words(asked: Asked, options: argparse.Namespace, engine: SearchEngine) -> d
     """The picture, the object in it, and further examples, as `SearchEngine.search` takes them."""
     further = {name: getattr(options, name, []) for name in ("examples", "negatives")}
     pictures = [asked.picture, *(file for row in further.values() for file, _ in row)]
-    source = "frame" if hasattr(options, "frame") else "image"
-    if source == "image":
-        _check_files(pictures, engine)
+    sources = {
+        file: "frame" if hasattr(options, "frame") or _is_held(file, engine) else "image"
+        for file in pictures
+    }
+    _check_files([file for file in pictures if sources[file] == "image"], engine)
     how = given(options, ["how"])
     examples = {
-        name: [Example(**{source: file, "box": box}, **how) for file, box in row]
+        name: [Example(**{sources[file]: file, "box": box}, **how) for file, box in row]
         for name, row in further.items()
     }
     region = given(options, ["box", "polygon", "mask"])
     if asked.box is not None:
         region["box"] = asked.box
-    return {source: asked.picture, **region, **how, **examples}
+    return {sources[asked.picture]: asked.picture, **region, **how, **examples}
+
+
+def _is_held(file: str, engine: SearchEngine) -> bool:
+    """Whether a picture is a frame of a film that the collection holds: it needs no network."""
+    return bool(film_of(file)) and not os.path.exists(file) and file in engine
 
 
 def _check_files(pictures: list[str], engine: SearchEngine) -> None:

@@ -1,4 +1,4 @@
-"""FRAMES of a command: folders, list files, pictures, and a list through a pipe; as one list."""
+"""FRAMES of a command: folders, lists, pictures, films, and a list through a pipe; as one list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from blcf.cli.outputs import why_unreadable
 from blcf.collection import Collection
 from blcf.collection.manifest import BACKUP, MANIFEST
 from blcf.errors import CollectionExists, InvalidInput
-from blcf.images import ImageList, display_name, find_images, find_listed, join_lists
+from blcf.images import FrameChoice, ImageList, display_name, find_images, find_listed, join_lists
+from blcf.images.film_lists import check_some
 
 __all__ = ["check_order", "find_frames"]
 
@@ -27,12 +28,21 @@ def find_frames(options: argparse.Namespace) -> ImageList:
         if reason:
             raise InvalidInput(f"{reason[0].upper()}{reason[1:]}.")
     root = getattr(options, "root", None)
-    images = join_lists(
+    given = {"every": "every", "choose": "frames", "shot_threshold": "shot_threshold"}
+    choice = FrameChoice(
+        **{name: getattr(options, dest) for dest, name in given.items() if hasattr(options, dest)}
+    )
+    joined = join_lists(
         [
-            find_listed(sys.stdin.buffer.read(), root) if one == _PIPE else find_images(one, root)
+            (
+                find_listed(sys.stdin.buffer.read(), root, choice)
+                if one == _PIPE
+                else find_images(one, root, choice, is_alone=len(options.frames) == 1)
+            )
             for one in options.frames
         ]
     )
+    images = check_some(joined)
     return images.called(options.name) if hasattr(options, "name") else images
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from blcf.cli.outputs import Read
 
-__all__ = ["integer", "integer_or", "number", "numbers", "picture", "points", "read_picture"]
+__all__ = [
+    "integer",
+    "integer_or",
+    "number",
+    "numbers",
+    "picture",
+    "points",
+    "read_picture",
+    "seconds",
+]
 
 
 def integer(text: str) -> int:
@@ -19,6 +28,12 @@ def integer(text: str) -> int:
 def number(text: str) -> float:
     """A number."""
     return _parsed(float, text, "a number")
+
+
+def seconds(text: str) -> str:
+    """A number of seconds, left as it is written: 0.04 is exact so."""
+    _parsed(float, text, "seconds, a number")
+    return text
 
 
 def numbers(kind: type, expected: str) -> Callable[[str], tuple]:

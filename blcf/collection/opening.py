@@ -15,7 +15,7 @@ from blcf.collection.collection import Collection
 from blcf.collection.settings import Settings
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import InvalidInput
-from blcf.images import display_name
+from blcf.images import canonical_frame, display_name
 from blcf.index import InvertedFile
 
 __all__ = ["find_pictures", "names_of", "open_index"]
@@ -45,7 +45,11 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
 
 
 def find_pictures(collection: Snapshot, given: Sequence[str]) -> np.ndarray:
-    """Ids of pictures by name, or else by path: int64 (n,), -1 where there is none."""
+    """Ids of pictures by name, or else by path: int64 (n,), -1 where there is none.
+
+    The time of a frame may be written in any way: ``film.mp4@01:12.5``.
+    """
+    given = [canonical_frame(one) for one in given]
     ids = collection.find(given)
     rest = [row for row, image_id in enumerate(ids) if image_id < 0]
     ids[rest] = collection.find_paths([Path(os.path.abspath(given[row])) for row in rest])

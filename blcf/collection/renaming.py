@@ -19,6 +19,7 @@ from blcf.collection.rewriting import check_source
 from blcf.collection.segment import Segment
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import InvalidInput
+from blcf.images import film_of
 from blcf.index import merging
 from blcf.index.names import Names
 
@@ -60,7 +61,7 @@ def plan_renaming(
     if root is not None and root not in roots:
         roots.append(root)
     number, next_id = snapshot.manifest["next_segment"], snapshot.manifest["next_id"]
-    videos = snapshot.manifest["videos"]
+    videos = list(snapshot.manifest["videos"])
     plan = Renaming([], {}, [], {})
     for parts in _spans(snapshot, list(moves)):
         joined = Segment.joined(snapshot.segment_file(number), parts)
@@ -69,13 +70,25 @@ def plan_renaming(
         if root is not None:
             columns["root_ids"] = np.full(ids.size, roots.index(root), dtype=np.int32)
         names = [moves[name] for name in joined.names]
+        columns["videos"] = _moved_videos(columns["videos"], names, videos)
         renamed = replace(joined, names=Names.from_list(names), columns=columns)
         plan.entries.append(renamed.save(snapshot.vocabulary_digest))
         plan.rows.extend(rows_of(names, columns, videos))
         plan.new_of_old.update(zip(joined.columns["ids"].tolist(), ids.tolist()))
         number, next_id = number + 1, next_id + ids.size
-    plan.changes.update(roots=roots, next_segment=number, next_id=next_id)
+    plan.changes.update(roots=roots, videos=videos, next_segment=number, next_id=next_id)
     return plan
+
+
+def _moved_videos(numbers: np.ndarray, names: list[str], videos: list[str]) -> np.ndarray:
+    """Which video each frame is of under its new name; `videos` gets those that are new."""
+    moved = numbers.copy()
+    for row in np.flatnonzero(numbers >= 0).tolist():
+        film = film_of(names[row])
+        if film and film not in videos:
+            videos.append(film)
+        moved[row] = videos.index(film) if film else numbers[row]
+    return moved
 
 
 def _check_moves(snapshot: Snapshot, moves: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from blcf.collection.manifest import BACKUP, MANIFEST, digest_of
 from blcf.collection.manifest_form import MODEL
 from blcf.collection.skipped import SKIPPED
 from blcf.collection.snapshot import Snapshot
-from blcf.errors import FormatError, StorageError
+from blcf.errors import FormatError, StorageError, UniformFrame
 from blcf.storage import Member, reading
 
 __all__ = ["TRAINING", "SideFiles"]
@@ -66,6 +66,10 @@ class SideFiles(Snapshot):
     def skipped(self) -> dict[str, str]:
         """Pictures that were skipped: {name: reason}."""
         return {row["name"]: row["reason"] for row in report.read_skipped(self._report)}
+
+    def dropped(self) -> set[str]:
+        """Frames that were looked at and left out, as they are of one colour."""
+        return {name for name, reason in self.skipped().items() if reason == UniformFrame.reason}
 
     def skipped_and_gone(self, root: str, prefix: str = "") -> list[str]:
         """Names of skipped pictures that are no longer in a folder."""

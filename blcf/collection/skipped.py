@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from blcf.collection.manifest import digest_of
 from blcf.errors import FormatError
+from blcf.images import file_of
 from blcf.storage import Member, read_text, reading, write_file
 
 __all__ = ["SKIPPED", "read_skipped", "record_skipped", "skipped_and_gone"]
@@ -77,7 +78,7 @@ def _path_of(name: str, root: str, prefix: str) -> str:
 
 def _is_there(path: str) -> bool:
     try:
-        return os.path.lexists(path)
+        return os.path.lexists(file_of(path))
     except ValueError:  # no name that a file can have
         return False
 

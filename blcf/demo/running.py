@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def _own_pictures(
         )
     n_all, n_taken = len(names), min(len(names), MOST_PICTURES)
     taken = [names[place * n_all // n_taken] for place in range(n_taken)]
-    return ImageList(images.root, taken, images.problems), n_all
+    return replace(images, names=taken), n_all
 
 
 def _search_own(

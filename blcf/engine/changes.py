@@ -11,7 +11,7 @@ from blcf.adding.syncing import SyncReport, sync_folder
 from blcf.adding.writer import add_sources, annotate_images, compact_files, remove_images
 from blcf.engine.searches import Searches
 from blcf.errors import InvalidInput
-from blcf.images import GivenPictures, ImageLike, ImageList, as_sources
+from blcf.images import FrameChoice, GivenPictures, ImageLike, ImageList, as_sources
 from blcf.images.sources import Added
 
 __all__ = ["Changes"]
@@ -28,6 +28,9 @@ class Changes(Searches):
         name: str | None = None,
         replace: bool = False,
         facts: Any = None,
+        every: Any = 1,
+        frames: str = "every",
+        shot_threshold: float = 3.0,
         progress: bool = True,
     ) -> AddReport:
         """Add pictures; the first call learns whitening and vocabulary from a sample of them.
@@ -37,7 +40,8 @@ class Changes(Searches):
 
         Parameters
         ----------
-        source : folder, list file, picture, or paths, or what `blcf.images.find_images` found; or
+        source : folder, list file, picture, film, or paths, or what `blcf.images.find_images`
+            found; or
             pictures with names of your own, {"id-7": picture, ...} or an iterable of such pairs,
             each picture a path, an array, of Pillow, or the bytes of a file. Of an iterable 4,000
             pictures or a gigabyte are taken at a time; words are learned from the first of these.
@@ -48,13 +52,18 @@ class Changes(Searches):
         replace : whether pictures that the collection holds are indexed again (they changed);
             they count as added last, and the old ones are there until the new ones are committed
         facts : what is said of pictures, by their names, in a form that `annotate` takes
+        every : seconds from one frame of a film to the next, exact (0.5, "0.04", Fraction(1, 3));
+            frames of one colour all over (black, white) are left out, and counted
+        frames : which frames of a film are taken: "every", or "shots", see
+            `blcf.images.FrameChoice`
+        shot_threshold : how much a cut differs from the frames around it
         progress : whether to draw progress bars on stderr
 
         Raises
         ------
         InvalidInput, CollectionLocked, StorageError
         """
-        sources = as_sources(source, root, name)
+        sources = as_sources(source, root, name, FrameChoice(every, frames, shot_threshold))
         report = add_sources(self.model, sources, replace=replace, progress=progress, facts=facts)
         if isinstance(source, Mapping):  # what the caller holds anyway
             self.attach(source)
@@ -65,6 +74,9 @@ class Changes(Searches):
         folder: str | os.PathLike[str] | ImageList,
         *,
         name: str | None = None,
+        every: Any = 1,
+        frames: str = "every",
+        shot_threshold: float = 3.0,
         dry_run: bool = False,
         progress: bool = True,
     ) -> SyncReport:
@@ -80,6 +92,8 @@ class Changes(Searches):
         folder : that was indexed, or one that holds some of its pictures, or is above them; an
             empty one is an error, as a disk that is not mounted looks the same
         name : that stands before the names, see `add`
+        every, frames, shot_threshold : which frames are taken of new and changed films, see `add`;
+            a film that is as it was keeps those that it has, and gets those of these that it lacks
         dry_run : whether only to say what would be done
         progress : whether to draw progress bars on stderr
 
@@ -91,7 +105,7 @@ class Changes(Searches):
         ------
         InvalidInput, CollectionLocked, StorageError
         """
-        (images,) = as_sources(folder, None, name)
+        (images,) = as_sources(folder, None, name, FrameChoice(every, frames, shot_threshold))
         if not isinstance(images, ImageList):
             raise InvalidInput(f"Expected a folder to follow, got {type(folder).__name__}.")
         return sync_folder(self.model, images, dry_run=dry_run, progress=progress)

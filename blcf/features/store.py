@@ -26,7 +26,7 @@ from blcf.errors import (
 from blcf.features.map_file import MapFile
 from blcf.features.pipeline import Extracted, Extractor, extract_pictures
 from blcf.images import Original, Source, display_name
-from blcf.images.originals import FileOriginal
+from blcf.images.films import original_at
 from blcf.storage import read_json, refusals, write_json
 
 __all__ = ["FeatureStore", "feature_key"]
@@ -311,7 +311,7 @@ def _originals(images: Images) -> dict[str, Original]:
     try:
         names, paths = images  # type: ignore[misc]
         return {
-            str(name): FileOriginal(str(name), Path(path))
+            str(name): original_at(str(name), Path(path))
             for name, path in zip(names, paths, strict=True)
         }
     except (TypeError, ValueError) as error:

@@ -5,6 +5,9 @@
   holds; `as_sources` makes them of whatever is added;
 - `find_images` (folder.py) lists pictures and gives each its name in a collection, from a folder
   or a list (lists.py); `join_lists` (joining.py) makes one list of several;
+- of a film (films.py) frames are listed, called ``film.mp4@00:00:12.345`` (frame_names.py), and
+  decoded one after the other or by seeking (film_reader.py); video.py is what knows FFmpeg;
+  film_lists.py puts the frames of films into lists;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
   modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side, and
   `read_resized` does both in less memory;
@@ -18,12 +21,22 @@
 Files go in and arrays come out; nothing here knows a network or a collection.
 """
 
+from blcf.images.film_reader import read_frame
+from blcf.images.films import Film, FrameChoice
 from blcf.images.folder import IMAGE_SUFFIXES, find_images, find_listed
+from blcf.images.frame_names import canonical_frame, file_of, film_of, frame_place
 from blcf.images.image_list import ImageList
 from blcf.images.joining import join_lists
 from blcf.images.masks import read_mask
 from blcf.images.names import display_name
-from blcf.images.originals import Loaded, Original, PictureFacts, content_digest, file_state
+from blcf.images.originals import (
+    Loaded,
+    Original,
+    PictureFacts,
+    content_digest,
+    file_digest,
+    file_state,
+)
 from blcf.images.pixels import ImageLike, as_image, check_image
 from blcf.images.prefetch import read_ahead
 from blcf.images.reading import Large, read_image, read_resized, read_through
@@ -32,6 +45,8 @@ from blcf.images.sources import GivenPictures, Source, as_sources
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Film",
+    "FrameChoice",
     "GivenPictures",
     "ImageLike",
     "ImageList",
@@ -40,16 +55,22 @@ __all__ = [
     "PictureFacts",
     "Source",
     "as_image",
+    "canonical_frame",
     "as_sources",
     "check_image",
     "content_digest",
     "Large",
     "display_name",
+    "file_digest",
+    "file_of",
     "file_state",
+    "film_of",
+    "frame_place",
     "find_images",
     "find_listed",
     "join_lists",
     "read_ahead",
+    "read_frame",
     "read_image",
     "read_mask",
     "read_resized",

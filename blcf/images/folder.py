@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder, a list file, one picture or a series of paths.
+"""Where pictures come from: a folder, a list file, one picture or film, or a series of paths.
 
 `find_images` gives every picture a name: its path below one root folder, with "/" between the
 parts. The name is what a collection stores, so it depends neither on the order in which a file
@@ -16,6 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from blcf.errors import InvalidInput
+from blcf.images.film_lists import check_some, is_film_file, with_frames
+from blcf.images.films import FrameChoice
+from blcf.images.frame_names import canonical_frame, frame_place, has_film_suffix
 from blcf.images.image_list import ImageList
 from blcf.images.lists import parse_list, read_list, why
 from blcf.images.names import absolute_path, common_folder, display_name, name_below
@@ -37,22 +40,26 @@ IMAGE_SUFFIXES = (
 """Endings of the files that are taken for pictures, in lower case."""
 
 _EXPECTED = (
-    f"a folder, a picture ({', '.join(IMAGE_SUFFIXES)}) or a list of pictures in UTF-8, one path "
-    "per line"
+    f"a folder, a picture ({', '.join(IMAGE_SUFFIXES)}), a film (.mp4, .mkv, .mov and others) or a "
+    "list of pictures in UTF-8, one path per line"
 )
 
 
 def find_images(
     source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     root: str | os.PathLike[str] | None = None,
+    choice: FrameChoice | None = None,
+    is_alone: bool = True,
 ) -> ImageList:
-    """List the pictures of a folder, a list file, one picture file or a series of paths.
+    """List the pictures of a folder, a list file, one picture or film, or a series of paths.
 
     - A folder: every file below it whose ending is in `IMAGE_SUFFIXES` (in any case), sorted by
       name, code point by code point. Files and folders whose name starts with "." are passed
       over. Links to folders are followed, each real folder once, under its own name rather than
       a link's.
     - A file with such an ending: that one picture.
+    - A film (`blcf.images.frame_names.FILM_SUFFIXES`), in a folder, a list or alone: its frames,
+      ``film.mp4@00:00:12.345``. One that cannot be read is among the problems.
     - Any other file: a list in UTF-8, one path per line, relative to the folder of the list.
       Blank lines, lines that start with "#" (write "./#1.jpg" for such a file) and white space
       at the end of a line are passed over.
@@ -69,11 +76,14 @@ def find_images(
         The folder that names are relative to. By default: the folder itself; the folder of the
         list file, or the deepest folder common to its entries if one lies outside; the folder of
         the picture; the deepest folder common to the paths.
+    choice : which frames of films are taken; one each second by default
+    is_alone : whether it is an error that no film of several can be read; where other sources
+        will be joined it is none
 
     Returns
     -------
     ImageList
-        At least one name.
+        At least one name, or where it is not alone a problem.
 
     Raises
     ------
@@ -87,6 +97,15 @@ def find_images(
     >>> images.names
     ['a.jpg', '2020/b.jpg']
     """
+    found = _find(source, root, choice or FrameChoice())
+    return check_some(found) if is_alone else found
+
+
+def _find(
+    source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    root: str | os.PathLike[str] | None,
+    choice: FrameChoice,
+) -> ImageList:
     root_folder = None if root is None else _root_folder(root)
     if isinstance(source, (bytes, bytearray)) or not isinstance(
         source, (str, os.PathLike, Iterable)
@@ -96,8 +115,10 @@ def find_images(
             f"got {type(source).__name__}."
         )
     if not isinstance(source, (str, os.PathLike)):
-        return _series(source, os.getcwd(), root_folder, None, "the given paths")
+        return _series(source, os.getcwd(), root_folder, None, "the given paths", choice)
     path = absolute_path(_as_text(source), os.getcwd())
+    if frame_place(path) is not None:
+        return _series([path], "", root_folder, os.path.dirname(path), path)
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
@@ -106,25 +127,29 @@ def find_images(
             f"{why(error)}. Check the path."
         ) from error
     if stat.S_ISDIR(mode):
-        return _folder(path, root_folder)
+        return with_frames(_folder(path, root_folder), choice, is_sorted=True)
     if not stat.S_ISREG(mode):  # reading it could wait for ever
         raise InvalidInput(
             f"{display_name(path)}: expected a folder, a list file or a picture; it is a named "
             "pipe, a socket or a device."
         )
     folder = os.path.dirname(path)
-    if _has_image_suffix(path):
-        return _series([path], folder, root_folder, folder, path)
-    return _series(read_list(path, _EXPECTED), folder, root_folder, folder, path)
+    if _has_image_suffix(path) or has_film_suffix(path):
+        return _series([path], folder, root_folder, folder, path, choice)
+    return _series(read_list(path, _EXPECTED), folder, root_folder, folder, path, choice)
 
 
-def find_listed(data: bytes, root: str | os.PathLike[str] | None = None) -> ImageList:
+def find_listed(
+    data: bytes,
+    root: str | os.PathLike[str] | None = None,
+    choice: FrameChoice | None = None,
+) -> ImageList:
     """The pictures of a list that comes through a pipe, as of a list file in the current folder.
 
     Parameters
     ----------
     data : the list, see `find_images`
-    root : as of `find_images`
+    root, choice : as of `find_images`
 
     Raises
     ------
@@ -133,7 +158,7 @@ def find_listed(data: bytes, root: str | os.PathLike[str] | None = None) -> Imag
     """
     root_folder, here = None if root is None else _root_folder(root), os.getcwd()
     paths = parse_list(data, "standard input", "a list of pictures in UTF-8, one path per line")
-    return _series(paths, here, root_folder, here, "standard input")
+    return _series(paths, here, root_folder, here, "standard input", choice)
 
 
 def _folder(top: str, root: str | None) -> ImageList:
@@ -143,7 +168,7 @@ def _folder(top: str, root: str | None) -> ImageList:
         unread = f"; {len(problems)} could not be read" if problems else ""
         raise InvalidInput(
             f"{display_name(top)}: expected pictures, found none. Looked, in every sub-folder, "
-            f"for files ending in {', '.join(IMAGE_SUFFIXES)}; saw {n_other} other "
+            f"for files ending in {', '.join(IMAGE_SUFFIXES)}, and films; saw {n_other} other "
             f"file{'' if n_other == 1 else 's'}{unread}. Give the folder that holds the pictures."
         )
     if root is None or root == top:
@@ -193,7 +218,7 @@ def _walk(top: str) -> tuple[list[str], list[tuple[str, str]], int]:
             try:
                 if entry.is_dir():
                     (links if entry.is_symlink() else folders).append(name)
-                elif not _has_image_suffix(name):
+                elif not _has_image_suffix(name) and not is_film_file(entry.path):
                     n_other += 1
                 elif entry.is_file():
                     names.append(name)
@@ -212,9 +237,11 @@ def _series(
     root: str | None,
     default_root: str | None,
     origin: str,
+    choice: FrameChoice | None = None,
 ) -> ImageList:
     """Name the given paths: relative ones lie in `base`; `origin` is what a message calls them."""
-    files = list(dict.fromkeys(absolute_path(_as_text(path), base) for path in paths))
+    found = (absolute_path(_as_text(path), base) for path in paths)
+    files = list(dict.fromkeys(canonical_frame(one) if frame_place(one) else one for one in found))
     if not files:
         raise InvalidInput(
             f"{display_name(origin)}: expected at least one path to a picture, got none."
@@ -229,7 +256,7 @@ def _series(
         if name is None:
             raise _outside(file, root)
         names[name] = None
-    return ImageList(Path(root), list(names))
+    return with_frames(ImageList(Path(root), list(names)), choice or FrameChoice())
 
 
 def _root_folder(root: str | os.PathLike[str]) -> str:

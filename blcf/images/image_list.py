@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from blcf.errors import InvalidInput
+from blcf.images.films import Film, FrameOriginal, original_at
 from blcf.images.names import display_name
 from blcf.images.originals import FileOriginal
 
@@ -30,12 +32,16 @@ class ImageList:
     prefix : str
         What every name begins with beside its path, and a "/": of two memory cards that both hold
         ``DSC_0001.jpg``, one may be called ``A`` and the other ``B``. Usually "".
+    films : {Path: Film}
+        The films whose frames are among the pictures, by their paths. A frame is called
+        ``film.mp4@00:00:12.345``, see `blcf.images.frame_names`.
     """
 
     root: Path
     names: list[str]
     problems: list[tuple[str, str]] = field(default_factory=list)
     prefix: str = ""
+    films: Mapping[Path, Film] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -61,9 +67,14 @@ class ImageList:
             )
         return self.root / name[len(self.prefix) + 1 if self.prefix else 0 :]
 
-    def original(self, name: str) -> FileOriginal:
+    def original(self, name: str) -> FileOriginal | FrameOriginal:
         """The picture of a name, to be read."""
-        return FileOriginal(name, self.path(name))
+        return original_at(name, self.path(name), self.films)
+
+    def without_shots(self) -> ImageList:
+        """The same pictures; of the frames of films the shots are not known, nor looked for."""
+        films = {path: film.without_shots() for path, film in self.films.items()}
+        return replace(self, films=films)
 
     def called(self, prefix: str) -> ImageList:
         """The same pictures, "<prefix>/" before their names.
@@ -83,7 +94,7 @@ class ImageList:
             )
         names = [f"{prefix}/{name}" for name in self.names]
         problems = [(f"{prefix}/{name}", reason) for name, reason in self.problems]
-        return ImageList(self.root, names, problems, prefix)
+        return replace(self, names=names, problems=problems, prefix=prefix)
 
 
 def check_prefix(prefix: object) -> None:

@@ -60,4 +60,5 @@ def join_lists(lists: Sequence[ImageList]) -> ImageList:
                 seen.add((folders[folder], file))
                 names[before + name] = None
         problems |= {(before + name, reason): None for name, reason in one.problems}
-    return ImageList(Path(root), list(names), list(problems))
+    films = {path: film for one in lists for path, film in one.films.items()}
+    return ImageList(Path(root), list(names), list(problems), films=films)

@@ -16,11 +16,13 @@ from PIL import Image
 
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images.bounds import Refused, check_size
+from blcf.images.frame_names import file_of
 from blcf.images.names import display_name
 from blcf.images.pixels import ImageLike, as_image
 from blcf.images.reading import Large, Stamp, read_resized, read_through
 from blcf.images.resizing import resize_image
 from blcf.images.sizes import read_size
+from blcf.storage import open_plain
 
 __all__ = [
     "FileOriginal",
@@ -29,10 +31,12 @@ __all__ = [
     "Original",
     "PictureFacts",
     "content_digest",
+    "file_digest",
     "file_state",
 ]
 
 T = TypeVar("T")
+_BLOCK = 1 << 20
 Pixels = npt.NDArray[np.uint8]
 Size = tuple[int, int]
 
@@ -66,8 +70,20 @@ class PictureFacts:
 
 def content_digest(content: bytes) -> int:
     """63 bits of BLAKE2b: what tells two files of one length apart; never 0."""
-    digest = hashlib.blake2b(content, digest_size=8).digest()
-    return (int.from_bytes(digest, "little") >> 1) or 1
+    return _digest_of(hashlib.blake2b(content, digest_size=8))
+
+
+def file_digest(path: str | os.PathLike[str]) -> int:
+    """`content_digest` of a file of any length, read a part at a time; OSError where it fails."""
+    digest = hashlib.blake2b(digest_size=8)
+    with open_plain(path) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return _digest_of(digest)
+
+
+def _digest_of(digest: hashlib.blake2b) -> int:
+    return (int.from_bytes(digest.digest(), "little") >> 1) or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,9 +209,12 @@ def _into(facts: list[PictureFacts]) -> Stamp:
 
 
 def file_state(path: str | os.PathLike[str]) -> list[int] | None:
-    """Time of change (ns) and bytes of a file, which tell whether it has changed; None: no file."""
+    """Time of change (ns) and bytes of a file, which tell whether it has changed; None: no file.
+
+    Of a frame (``film.mp4@00:01:12.500``) they are those of its film.
+    """
     try:
-        state = os.stat(path)
+        state = os.stat(file_of(path))
     except (OSError, ValueError):  # ValueError: a NUL character in the path
         return None
     return [state.st_mtime_ns, state.st_size]

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from blcf.errors import InvalidInput
+from blcf.images.film_reader import read_frame
+from blcf.images.frame_names import frame_place
 from blcf.images.modes import to_rgb
 from blcf.images.reading import convert_image, decode_image, read_image
 
@@ -38,7 +40,9 @@ def as_image(picture: ImageLike) -> npt.NDArray[np.uint8]:
 
     Parameters
     ----------
-    picture : the path of a file, see `blcf.images.read_image`; or
+    picture : the path of a file, see `blcf.images.read_image`, or of a film and a time in it,
+        ``film.mp4@00:01:12.5``: what is on the screen then, as `blcf.images.read_frame` decodes it;
+        or
         the bytes of such a file; or
         a picture of Pillow (``PIL.Image.Image``) of any mode, with its EXIF orientation if it still
         has one: of several frames the one it stands at; or
@@ -67,7 +71,8 @@ def as_image(picture: ImageLike) -> npt.NDArray[np.uint8]:
     """
     check_image(picture)
     if isinstance(picture, (str, os.PathLike)):
-        return read_image(picture)
+        frame = frame_place(picture)
+        return read_image(picture) if frame is None else read_frame(*frame)
     if isinstance(picture, _BYTES):
         return decode_image(bytes(picture))
     if isinstance(picture, Image.Image):

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from blcf.errors import InvalidInput
+from blcf.images.films import FrameChoice, original_at
 from blcf.images.folder import find_images
 from blcf.images.image_list import ImageList
 from blcf.images.names import display_name
-from blcf.images.originals import FileOriginal, GivenOriginal, Original
+from blcf.images.originals import GivenOriginal, Original
 from blcf.images.pixels import ImageLike, check_image
 
 __all__ = ["Added", "GivenPictures", "Source", "as_sources"]
@@ -103,7 +104,7 @@ class GivenPictures:
             )
         picture = self._pictures[name]
         if isinstance(picture, (str, os.PathLike)):
-            return FileOriginal(name, Path(os.path.abspath(picture)))
+            return original_at(name, Path(os.path.abspath(picture)))
         return GivenOriginal(name, picture)
 
     def picture(self, name: str) -> ImageLike | None:
@@ -115,18 +116,22 @@ class GivenPictures:
 
 
 def as_sources(
-    pictures: Added, root: str | os.PathLike[str] | None = None, name: str | None = None
+    pictures: Added,
+    root: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    choice: FrameChoice | None = None,
 ) -> Iterator[Source]:
     """Whatever is added, as sources: one, or of an iterator of pictures one after the other.
 
     Parameters
     ----------
-    pictures : a folder, list file or picture file, or an iterable of paths, see `find_images`; or
+    pictures : a folder, list file, picture or film, or an iterable of paths, see `find_images`; or
         {name: picture}, where a picture is a path, an array, of Pillow, or the bytes of a file; or
         an iterable of such pairs (name, picture), of which 4,000 pictures or a gigabyte are taken
         at a time; or a `Source`
     root : the folder that names are relative to, for paths
     name : to stand before the names, like a folder's: of a folder, list or paths
+    choice : which frames of films are taken, for paths
 
     Raises
     ------
@@ -141,7 +146,7 @@ def as_sources(
     elif isinstance(pictures, (str, os.PathLike, bytes, bytearray)) or not isinstance(
         pictures, Iterable
     ):
-        yield _named(find_images(pictures, root), name)
+        yield _named(find_images(pictures, root, choice), name)
     else:
         rest = iter(pictures)
         first = list(_first(rest))
@@ -149,7 +154,8 @@ def as_sources(
             _only_for_paths(root, name)
             yield from _in_parts(chain(first, rest))
         else:
-            yield _named(find_images(chain(first, rest), root), name)  # type: ignore[arg-type]
+            paths: Any = chain(first, rest)
+            yield _named(find_images(paths, root, choice), name)
 
 
 def _first(rest: Iterator[Any]) -> Iterator[Any]:

@@ -42,15 +42,18 @@ class RunFile:
 
     def __call__(self, mode: str, query: TrueQuery, ranking: Ranking) -> None:
         """Take a ranking, with its junk."""
-        if mode != self.mode:
-            return
+        if mode == self.mode:
+            self.take(query.name, ranking)
+
+    def take(self, topic: str, ranking: Ranking) -> None:
+        """Take the ranking of a topic."""
         scores = ranking.scores[: self.n_hits].astype(np.float32)
         numbers = (
             self._numbers.setdefault(name, len(self._numbers))
             for name in ranking.names[: self.n_hits]
         )
         rows = np.fromiter(numbers, dtype=np.int32, count=len(scores))
-        self._rankings.append((query.name, rows, scores))
+        self._rankings.append((topic, rows, scores))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write what was taken; the file appears whole or not at all.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from blcf.images import ImageLike, display_name
+from blcf.images import ImageLike, display_name, frame_place
 from blcf.outputs import open_output
 from blcf.pages.pictures import Pictures
 from blcf.pages.style import STYLE
@@ -190,7 +190,11 @@ def _hit(rank: int, card: Card, section: Section, pictures: Pictures) -> str:
 
 
 def _linked(source: ImageLike | None, content: str) -> str:
-    """Something that leads to the file of a picture."""
+    """Something that leads to the file of a picture; of a frame to its film, and the time in it."""
     if not isinstance(source, Path):
         return content
-    return f'<a href="{escape(Path(os.path.abspath(source)).as_uri())}">{content}</a>'
+    frame, moment = frame_place(source), ""
+    if frame is not None:
+        source, time = frame
+        moment = f"#t={round(float(time), 3)}"  # a media fragment
+    return f'<a href="{escape(Path(os.path.abspath(source)).as_uri() + moment)}">{content}</a>'

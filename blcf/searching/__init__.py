@@ -8,13 +8,15 @@ In the order of the flow:
 - searcher.py is one search: the inverted file ranks, reranker.py ranks the best hits by the windows
   that show the object, expansion.py makes a better query of these;
 - outcome.py is what the stages hand on, explanation.py why a hit has its score;
-- hits.py is what the person gets, notebook.py how it shows itself.
+- hits.py is what the person gets, notebook.py how it shows itself; moments.py are hits that belong
+  together (grouping.py), by the films, times and bags that pictures.py knows.
 """
 
 from blcf.searching.hits import Hits
+from blcf.searching.moments import Moment, Moments
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Example
 from blcf.searching.searchable import Searchable
 from blcf.searching.searcher import Searcher
 
-__all__ = ["Example", "Hits", "SearchOptions", "Searchable", "Searcher"]
+__all__ = ["Example", "Hits", "Moment", "Moments", "SearchOptions", "Searchable", "Searcher"]

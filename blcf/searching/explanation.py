@@ -17,7 +17,7 @@ from blcf.searching.outcome import Outcome
 from blcf.searching.reranker import quarters_of
 from blcf.searching.searchable import Searchable
 
-__all__ = ["explain"]
+__all__ = ["by_picture", "explain"]
 
 TINY = 1e-12  # a sum of nothing
 
@@ -102,4 +102,31 @@ def _inliers(inliers: tuple[Verified, int], queries: Sequence[Query], like: Evid
         np.ones(verified.n_inliers),
         like.query_shapes,
         like.image_shape,
+    )
+
+
+def by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:
+    """The same with cells of pictures in place of cells of their views, in the finest map."""
+    ends = np.cumsum(n_views)
+    picture_of = np.repeat(np.arange(len(n_views)), n_views)
+    finest = [
+        max(evidence.query_shapes[end - n : end], key=lambda shape: shape[0] * shape[1])
+        for end, n in zip(ends, n_views)
+    ]
+    cells = evidence.query_cells.copy()
+    shown = cells[:, 0] >= 0
+    views = cells[shown, 0]
+    old = np.array(evidence.query_shapes)[views]  # (n, 2), h and w
+    new = np.array(finest)[picture_of[views]]
+    cells[shown, 0] = picture_of[views]
+    for column, axis in ((1, 1), (2, 0)):
+        middles = (cells[shown, column] + 0.5) / old[:, axis]
+        cells[shown, column] = (middles * new[:, axis]).astype(cells.dtype)
+    return Evidence(
+        evidence.words,
+        cells,
+        evidence.image_cells,
+        evidence.contributions,
+        tuple(finest),
+        evidence.image_shape,
     )

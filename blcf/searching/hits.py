@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from blcf.checks import needs
-from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images import as_image, display_name
-from blcf.images.thumbnails import NO_PICTURE, Thumbnails
+from blcf.errors import InvalidInput
+from blcf.images import display_name
+from blcf.images.thumbnails import Thumbnails
 from blcf.records import Evidence, Hit, Query, Ranking
+from blcf.searching.explanation import by_picture
+from blcf.searching.grouping import SIMILARITY
+from blcf.searching.moments import Moments, group_hits
 from blcf.searching.notebook import MOST, hits_html
 from blcf.searching.options import SearchOptions
-from blcf.searching.queries import Asked, Shown
+from blcf.searching.queries import Asked, Shown, shown_pixels
 from blcf.searching.searcher import Answer, Searcher
 
 if TYPE_CHECKING:
@@ -100,18 +103,47 @@ class Hits(Ranking):
             explain = partial(self.answer.explain, int(self.rows[position]))
             look_up = partial(self.answer.facts, int(self.ids[position]))
             return Hit(hit.name, hit.score, hit.box, boxes, explain, look_up)
-        part = super().__getitem__(position)
-        return Hits(
-            part.names,
-            part.scores,
-            part.ids,
-            part.boxes,
-            paths=self.paths[position],
-            pictures=self.pictures[position],
-            asked=self.asked,
-            answer=self.answer,
-            rows=self.rows[position],
+        return self.take(range(len(self))[position])
+
+    def take(self, rows: Sequence[int]) -> Hits:
+        """Some of the hits, by their rows, in that order."""
+        chosen = np.array(rows, dtype=np.int64)
+        return replace(
+            self,
+            names=[self.names[row] for row in rows],
+            scores=self.scores[chosen],
+            ids=self.ids[chosen],
+            boxes=None if self.boxes is None else self.boxes[chosen],
+            paths=[self.paths[row] for row in rows] if self.paths else [],
+            pictures=[self.pictures[row] for row in rows] if self.pictures else [],
+            rows=self.rows[chosen] if self.rows.size else self.rows,
         )
+
+    def group(self, by: str = "shot", similarity: float = SIMILARITY) -> Moments:
+        """Hits of one shot, of one film, or near-duplicate pictures, as one each.
+
+        The order is that of the best members, and so are the scores: the maximum over frames, as
+        TRECVID has it. A picture that is no frame of a film stays by itself.
+
+        Parameters
+        ----------
+        by : "shot", "video", or "near": pictures whose bags have a cosine of `similarity` or more
+            with that of the best
+        similarity : 0..1
+
+        Returns
+        -------
+        Moments
+            Each with its best hit, the others, and the time in which it was seen.
+
+        Raises
+        ------
+        InvalidInput
+            Hits that were pickled, or whose engine is closed.
+        """
+        if self.answer is None:
+            raise InvalidInput("Expected hits of SearchEngine.search: others know no films.")
+        return group_hits(self, self.answer.pictures, by, similarity)
 
     @property
     def shown(self) -> Sequence[Shown]:
@@ -167,7 +199,7 @@ class Hits(Ranking):
     def picture_evidence(self, row: int = 0) -> Evidence:
         """`Hit.evidence` with the query's pictures for examples, whatever sizes they came in."""
         n_views = [len(query.views) for query in self.asked.queries]
-        return _by_picture(self[row].evidence(), n_views)
+        return by_picture(self[row].evidence(), n_views)
 
     def plot_evidence(
         self,
@@ -199,9 +231,9 @@ class Hits(Ranking):
             raise InvalidInput(f"Expected a hit from 0 to {len(self) - 1}, got {row}.")
         hit = self[row]
         return plot_evidence(
-            [_picture(picture) for picture in self.asked.pictures],
+            [shown_pixels(picture) for picture in self.asked.pictures],
             [query.box for query in self.asked.queries],
-            _picture(self.shown[row]),
+            shown_pixels(self.shown[row]),
             hit.box,
             self.picture_evidence(row),
             name=display_name(hit.name),
@@ -261,40 +293,3 @@ def _edges(box: np.ndarray | None) -> str:
 
 def _rounded(box: np.ndarray) -> list[float]:
     return [round(float(edge), 1) for edge in box]
-
-
-def _by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:
-    """The same with cells of pictures in place of cells of their views, in the finest map."""
-    ends = np.cumsum(n_views)
-    picture_of = np.repeat(np.arange(len(n_views)), n_views)
-    finest = [
-        max(evidence.query_shapes[end - n : end], key=lambda shape: shape[0] * shape[1])
-        for end, n in zip(ends, n_views)
-    ]
-    cells = evidence.query_cells.copy()
-    shown = cells[:, 0] >= 0
-    views = cells[shown, 0]
-    old = np.array(evidence.query_shapes)[views]  # (n, 2), h and w
-    new = np.array(finest)[picture_of[views]]
-    cells[shown, 0] = picture_of[views]
-    for column, axis in ((1, 1), (2, 0)):
-        middles = (cells[shown, column] + 0.5) / old[:, axis]
-        cells[shown, column] = (middles * new[:, axis]).astype(cells.dtype)
-    return Evidence(
-        evidence.words,
-        cells,
-        evidence.image_cells,
-        evidence.contributions,
-        tuple(finest),
-        evidence.image_shape,
-    )
-
-
-def _picture(source: Shown) -> np.ndarray | str:
-    """A picture, or the reason why it cannot be shown."""
-    if source is None:
-        return NO_PICTURE
-    try:
-        return as_image(source)
-    except UnreadableImage as error:
-        return error.reason or str(error)

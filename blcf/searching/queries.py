@@ -10,17 +10,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
+
 from blcf.collection import Model
 from blcf.collection.opening import names_of
 from blcf.errors import InvalidInput, UnreadableImage
 from blcf.images import ImageLike, as_image, check_image, read_ahead
+from blcf.images.thumbnails import NO_PICTURE
 from blcf.records import Query
 from blcf.searching.options import SearchOptions
 from blcf.searching.regions import Region
 from blcf.searching.searchable import Searchable
 from blcf.searching.views import Look, describe_looks, look_at, make_view
 
-__all__ = ["Asked", "Example", "Shown", "describe_each", "describe_examples"]
+__all__ = ["Asked", "Example", "Shown", "describe_each", "describe_examples", "shown_pixels"]
 
 Shown = Optional[ImageLike]
 """A picture to draw, in the form in which it was given; None where none is known."""
@@ -179,3 +182,13 @@ def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Sh
     view = make_view(bags, snapshot.words(image_id), channel, region)
     query = Query((view,), size, region.box, frame=name)
     return query, snapshot.picture(image_id)
+
+
+def shown_pixels(source: Shown) -> np.ndarray | str:
+    """A picture, or the reason why it cannot be shown."""
+    if source is None:
+        return NO_PICTURE
+    try:
+        return as_image(source)
+    except UnreadableImage as error:
+        return error.reason or str(error)

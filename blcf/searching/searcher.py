@@ -18,6 +18,7 @@ from blcf.searching.expansion import CHANCE_DEPTH, expand
 from blcf.searching.explanation import explain
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
+from blcf.searching.pictures import Pictures
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -37,6 +38,7 @@ class Answer:
         were localised
     evidence : gives the evidence of a row of the ranking
     look_up : gives what is known of an image of the ranking, by its id there
+    pictures : the pictures of the ranking, by their ids there
     """
 
     ranking: Ranking
@@ -44,6 +46,7 @@ class Answer:
     boxes: dict[int, np.ndarray]
     evidence: Callable[[int], Evidence]
     look_up: Callable[[int], dict[str, Fact]]
+    pictures: Pictures
 
     def facts(self, image_id: int) -> dict[str, Fact]:
         """What is known of an image of the ranking."""
@@ -55,7 +58,8 @@ class Answer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Evidence looks into the collection, which does not go with what is pickled.
-        return Answer, (self.ranking, self.vector, self.boxes, _left_behind, _not_known)
+        parts = self.ranking, self.vector, self.boxes, _left_behind, _not_known, self.pictures
+        return Answer, parts
 
     def __deepcopy__(self, memo: Any) -> Answer:
         return self  # nobody changes it
@@ -130,7 +134,8 @@ class Searcher:
             if image_id in answers[source].boxes:
                 boxes[image_id] = answers[source].boxes[image_id]
         look_up = self.searchable.snapshot.facts_of
-        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence, look_up)
+        pictures = Pictures(self.searchable)
+        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence, look_up, pictures)
 
     def _answer(
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
@@ -161,7 +166,8 @@ class Searcher:
         boxes = {image_id: one.boxes for image_id, one in outcome.found.items()}
         evidence = partial(explain, searchable, options, queries, outcome)
         look_up = searchable.snapshot.facts_of
-        return Answer(outcome.ranking, outcome.vector, boxes, evidence, look_up)
+        pictures = Pictures(searchable)
+        return Answer(outcome.ranking, outcome.vector, boxes, evidence, look_up, pictures)
 
     def _rank(
         self,

@@ -40,7 +40,7 @@ BASES = {
 }
 ODD = ["0", "-1", "1" + "0" * 22, "9" * 5000, "1e308", "nan", "inf", "", "1,nan", "a\0b"]
 PLACES = ["old.txt", "frames", "pipe"]
-NUMBERS = {"integer", "number", "parse"}  # types of arguments
+NUMBERS = {"integer", "number", "parse", "seconds"}  # types of arguments
 HANG = 60  # seconds
 
 

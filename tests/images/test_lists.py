@@ -91,9 +91,9 @@ def test_an_empty_list(tmp_path: Path, content: str) -> None:
     "content", [b"\0\0\0\x18ftypmp42", "a.jpg\n".encode("utf-16"), b"a" * 10_000 + b"\0"]
 )
 def test_a_list_that_is_not_text(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "film.mp4").write_bytes(content)
-    with pytest.raises(InvalidInput, match=r"film\.mp4: expected .* UTF-8, one path per line"):
-        find_images(tmp_path / "film.mp4")
+    (tmp_path / "film.dat").write_bytes(content)
+    with pytest.raises(InvalidInput, match=r"film\.dat: expected .* UTF-8, one path per line"):
+        find_images(tmp_path / "film.dat")
 
 
 @posix_only

@@ -1,0 +1,113 @@
+"""The shots of a film, by PySceneDetect: cuts as frames come by, and fades through black.
+
+A shot's number is the number of cuts until it. A frame's is known a few frames later, as a cut is
+told from the frames around it; in a fade, when it is light again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from fractions import Fraction
+
+import numpy as np
+
+from blcf.checks import needs
+from blcf.images.video import FilmFrame, SmallFrames
+
+__all__ = ["ShotFinder", "can_find_shots"]
+
+_SHORTEST = Fraction(3, 5)  # s of a shot
+_WINDOW = 2  # frames before and behind, to which a cut is compared
+_DARK = 12  # mean of the levels 0..255, as of PySceneDetect's ThresholdDetector
+_LONGEST_FADE = 10  # s: a film that stays dark is a dark film
+_RATE = Fraction(25)  # where a film does not say it
+
+
+def can_find_shots() -> bool:
+    """Whether PySceneDetect is installed."""
+    try:
+        import scenedetect  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class ShotFinder:
+    """Cuts of a film whose frames are handed over one after the other, from the first.
+
+    Parameters
+    ----------
+    rate : frames a second, about; None where it is not known
+    threshold : how much more a frame differs from the one before than its neighbours do from each
+        other, to be the first of a shot (`AdaptiveDetector`)
+
+    Attributes
+    ----------
+    cuts : time stamps of the first frames of all shots but the first, ascending
+    is_over : whether the whole film was handed over
+
+    Raises
+    ------
+    InvalidInput
+        PySceneDetect is not installed.
+    """
+
+    def __init__(self, rate: Fraction | None, threshold: float):
+        with needs("'blcf[video]'", "Finding shots"):
+            from scenedetect import FrameTimecode
+            from scenedetect.detectors import AdaptiveDetector, ThresholdDetector
+
+        self._rate = float(rate or _RATE)
+        self._shortest = max(2, round(_SHORTEST * (rate or _RATE)))  # frames
+        self._timecode = FrameTimecode
+        self._detectors = [
+            AdaptiveDetector(
+                adaptive_threshold=threshold,
+                min_scene_len=self._shortest,
+                window_width=_WINDOW,
+            ),
+            ThresholdDetector(threshold=_DARK, min_scene_len=self._shortest),
+        ]
+        self._frames = SmallFrames()
+        self._pts: list[int] = []
+        self._n_dark = 0  # frames up to now without a light one
+        self.is_over = False
+        self._cuts: list[int] = []  # numbers of frames
+        self.cuts: list[int] = []
+
+    @property
+    def last(self) -> int | None:
+        """The time stamp of the last frame that was handed over."""
+        return self._pts[-1] if self._pts else None
+
+    def feed(self, frame: FilmFrame) -> None:
+        """Take the next frame."""
+        pixels = self._frames.small(frame)
+        number = len(self._pts)
+        self._pts.append(frame.pts)
+        self._n_dark = self._n_dark + 1 if np.mean(pixels) < _DARK else 0
+        for detector in self._detectors:
+            for cut in detector.process_frame(self._timecode(number, self._rate), pixels):
+                self._add(cut.frame_num)
+
+    def _add(self, number: int) -> None:
+        """A cut at a frame, unless one is near: both detectors may see the same."""
+        if 0 < number < len(self._pts) and all(
+            abs(number - one) >= self._shortest for one in self._cuts[-2:]
+        ):
+            insort(self._cuts, number)
+            insort(self.cuts, self._pts[number])
+
+    def finish(self) -> None:
+        """There are no more frames: everything is known."""
+        self.is_over, self._detectors = True, []
+
+    def knows(self, pts: int) -> bool:
+        """Whether the shot of a frame is known."""
+        n_open = _WINDOW + (self._n_dark if self._n_dark < _LONGEST_FADE * self._rate else 0)
+        n_known = len(self._pts) - n_open
+        return self.is_over or (n_known > 0 and pts <= self._pts[n_known - 1])
+
+    def shot(self, pts: int) -> int:
+        """The number of a frame's shot, 0 the first."""
+        return bisect_right(self.cuts, pts)
