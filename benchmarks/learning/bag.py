@@ -17,6 +17,7 @@ import argparse
 import csv
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,9 @@ def train(data: Path, work: Path, network: str, run: str, settings: BagSettings)
     }
 
 
-def measure(data: Path, work: Path, network: str, run: str) -> dict[str, Any]:
+def measure(
+    data: Path, work: Path, network: str, run: str, columns: Sequence[str]
+) -> dict[str, Any]:
     """mAP on each set, with the engine's defaults."""
     weights = weights_of(data, network) if run == "none" else work / f"{network}-{run}.h5"
     found: dict[str, Any] = {}
@@ -89,9 +92,9 @@ def measure(data: Path, work: Path, network: str, run: str) -> dict[str, Any]:
             engine = SearchEngine.create(path, network, weights=weights)
         with engine:
             engine.add(data / folder)
-            options = [SearchOptions(**column) for column in COLUMNS.values()]
+            options = [SearchOptions(**COLUMNS[column]) for column in columns]
             results = evaluate(engine.searcher, data / truth, options)
-        for column, modes in zip(COLUMNS, results):
+        for column, modes in zip(columns, results):
             for mode in modes:
                 found[f"{name} {mode.mode} {column}"] = round(mode.mean_average_precision, 4)
                 overlap = mode.to_dict().get("mean_iou")
@@ -129,6 +132,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="for trainings and collections")
     parser.add_argument("--networks", nargs="*", default=["blcf-lite"], choices=NETWORKS)
     parser.add_argument("--runs", nargs="*", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--columns", nargs="*", default=list(COLUMNS), choices=COLUMNS)
     parser.add_argument("--epochs", type=int, default=BagSettings.epochs)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -141,7 +145,7 @@ def main() -> None:
             row: dict[str, Any] = {"network": network, "run": run}
             if run != "none":
                 row |= train(options.data, options.work, network, run, settings)
-            row |= measure(options.data, options.work, network, run)
+            row |= measure(options.data, options.work, network, run, options.columns)
             print(row, flush=True)
             rows[network, run] = row
             results = made_by("benchmarks.learning.bag DATA --work FOLDER")

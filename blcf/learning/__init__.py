@@ -4,8 +4,8 @@ blcf-lite, the small network of the package, is distilled: `student`, `teachers`
 `rounds`, `distillation`, `training`.
 
 A network learns for the bag of words in `train`: `labels` of `photographs`, `bag_losses` of what a
-`local_network` and its `running_whitening` give, `bag_training` and what is `held_out` of it; its
-`run_folder` is that of every training here.
+`local_network` gives, `bag_training` and what is `held_out` of it; its `run_folder` is that of
+every training here.
 
 A network learns to rank by `losses`, `batch_losses` and
 `tuple_losses`, of what `mining` and `sampling` choose, through `heads`, in `ranking`;

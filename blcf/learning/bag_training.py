@@ -1,10 +1,15 @@
 """Learning for the bag of words: local features by which pictures of one thing share words.
 
 A step looks at views of several pictures of several classes. Their cells are whitened, as in a
-collection, by a whitening that follows the features; bags of them are compared in a smooth form
-(`blcf.learning.bag_losses`), and pictures of a class must be more like one another than like the
-others. Nothing local is supervised: what tells classes apart becomes a word of its own, and what
-does not loses its norm, which weights cells in a collection as well.
+collection; bags of them are compared in a smooth form (`blcf.learning.bag_losses`), and pictures of
+a class must be more like one another than like the others. Nothing local is supervised: what tells
+classes apart becomes a word of its own, and what does not loses its norm, which weights cells in a
+collection as well.
+
+The whitening is that of the features the network begins with, and stays (as in Tolias, Jenicek &
+Chum, ECCV 2020), though a collection will learn its own. On composed scenes a bag had an mAP of .55
+before, .68 after six epochs with it, .67 with one that followed the features every 25 steps, .57
+every 5, .45 every step: what it follows it undoes, making little of what has become large.
 """
 
 from __future__ import annotations
@@ -22,13 +27,14 @@ import torch
 from torch import nn
 
 from blcf.errors import Diverged, InvalidInput
+from blcf.features.whitening import Whitening
 from blcf.learning.bag_losses import contrastive_softmax_loss, soft_bag_similarities
 from blcf.learning.bag_settings import BagSettings
+from blcf.learning.heads import WhiteningLayer
 from blcf.learning.held_out import MOST_MEASURED, cell_norms, measure_held_out
 from blcf.learning.local_network import LocalNetwork
 from blcf.learning.photographs import Photographs
-from blcf.learning.run_folder import RunState, no_state, read_state, run_epochs, write_state
-from blcf.learning.running_whitening import RunningWhitening
+from blcf.learning.run_folder import STATE, RunState, no_state, read_state, run_epochs, write_state
 from blcf.learning.sampling import sample_batches
 from blcf.learning.vectors import as_classes
 from blcf.storage import array_digest
@@ -38,11 +44,13 @@ __all__ = ["BagTraining"]
 
 _LAST_RATE = 0.03  # times the rate, in the last step
 _LONGEST = 2.0  # gradients of all weights together are cut to this length
+_WHITENED, _AT_ONCE = 256, 16  # photographs the whitening is learned from
+_UNREADABLE = "Expected photographs that can be read, two of one class in a batch, got none."
 _GROWTH = 2.0  # times the first epoch's mean loss: more is called diverging
 
 
 class BagTraining:
-    """A network, the whitening that follows it, the optimiser, and how far they are.
+    """A network, the whitening it began with, the optimiser, and how far they are.
 
     Parameters
     ----------
@@ -52,16 +60,15 @@ class BagTraining:
 
     Attributes
     ----------
+    whitening : of the cells, learned when a run begins
     epoch, step : how many are done
     record : what each epoch gave: epoch, loss, rate, seconds, and mAP of classes that are held out
     """
 
     def __init__(self, network: LocalNetwork, settings: BagSettings, *, device: str = "cpu"):
         self.network, self.settings, self.device = network, settings, torch.device(device)
-        n_components = min(settings.n_components, network.n_channels)
-        self.whitening = RunningWhitening(network.n_channels, n_components)
-        for module in (network, self.whitening):
-            module.to(self.device)
+        network.to(self.device)
+        self.whitening: WhiteningLayer | None = None
         self.epoch = self.step = 0
         self.record: list[dict[str, Any]] = []
         self.optimiser = torch.optim.AdamW(
@@ -114,14 +121,35 @@ class BagTraining:
             began = time.monotonic()
             loss = self.learn(photographs, classes, learned, n_steps, bar)
             entry = {"epoch": self.epoch, "loss": loss, "rate": self._rate(n_steps)}
-            if len(held):
+            if len(held) and self.whitening is not None:
                 entry["mAP"] = measure_held_out(
                     self.network, self.whitening, photographs, classes, held, self.settings
                 )
             return entry | {"seconds": round(time.monotonic() - began, 3)}
 
         with _threads():
+            if not (folder / STATE).exists():
+                self._take(self._first_whitening(photographs, learned))
             return run_epochs(self, self.settings.epochs, folder, one_epoch)
+
+    def _first_whitening(self, photographs: Photographs, learned: np.ndarray) -> Whitening:
+        """The whitening of the features as they are, from some of the photographs."""
+        chosen = learned[:: -(-len(learned) // _WHITENED)]
+        parts = [chosen[first : first + _AT_ONCE] for first in range(0, len(chosen), _AT_ONCE)]
+        rows = []
+        self.network.eval()
+        with torch.inference_mode():
+            for _, views in photographs.batches(parts, None):
+                if len(views):
+                    maps = self.network(torch.from_numpy(views).to(self.device))
+                    rows.append(maps.permute(0, 2, 3, 1).flatten(0, 2).cpu().numpy())
+        if not rows:
+            raise InvalidInput(_UNREADABLE)
+        sample = np.concatenate(rows)
+        return Whitening(min(self.settings.n_components, self.network.n_channels)).fit(sample)
+
+    def _take(self, whitening: Whitening) -> None:
+        self.whitening = WhiteningLayer(whitening).requires_grad_(False).to(self.device)
 
     def _deal(self, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions to learn from, and of classes that are held out."""
@@ -166,9 +194,7 @@ class BagTraining:
                 losses.append(loss)
             self.step += 1
         if not losses:
-            raise InvalidInput(
-                "Expected photographs that can be read, two of one class in a batch, got none."
-            )
+            raise InvalidInput(_UNREADABLE)
         mean = float(np.mean(losses))
         self._check(mean)
         self.epoch += 1
@@ -181,10 +207,12 @@ class BagTraining:
         _, counts = np.unique(classes, return_counts=True)
         if len(counts) < 2 or counts.max() < 2:
             return None
+        if self.whitening is None:
+            raise InvalidInput("Expected a whitening, got none yet: call `run`.")
         settings = self.settings
         maps = self.network(torch.from_numpy(views).to(self.device))
         cells = maps.flatten(2).transpose(1, 2)  # (n, h * w, C)
-        features = self.whitening(cells.flatten(0, 1)).view(*cells.shape[:2], -1)
+        features = self.whitening(cells)
         chosen = _drawn_cells(len(cells), cells.shape[1], settings.n_cells, generator)
         similarities = self._similarities(features, cell_norms(cells), chosen.to(self.device))
         loss = contrastive_softmax_loss(
@@ -226,9 +254,8 @@ class BagTraining:
         parts = {
             "begins_with": self.network.begins_with,
             "step": self.step,
-            "n_calls": self.whitening.n_calls,
             "network": self.network.state_dict(),
-            "whitening": self.whitening.state_dict(),
+            "whitening": self.whitening.state_dict() if self.whitening is not None else {},
             "optimiser": self.optimiser.state_dict(),
         }
         write_state(
@@ -241,10 +268,11 @@ class BagTraining:
         if state.parts.get("begins_with") != self.network.begins_with:
             raise no_state(path, "it began with other weights")
         try:
-            for name in ("network", "whitening", "optimiser"):
+            for name in ("network", "optimiser"):
                 getattr(self, name).load_state_dict(state.parts[name])
             self.step = int(state.parts["step"])
-            self.whitening.n_calls = int(state.parts["n_calls"])
+            kept = {name: one.cpu().numpy() for name, one in state.parts["whitening"].items()}
+            self._take(Whitening.from_parts(-kept["shift"], kept["linear.weight"].T))
         except Exception as error:
             raise no_state(path, f"another network: {type(error).__name__}") from error
         self.epoch, self.record = state.epoch, state.record

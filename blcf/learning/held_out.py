@@ -10,9 +10,9 @@ import torch
 from blcf.learning.bag_losses import soft_bag_similarities
 from blcf.learning.bag_settings import BagSettings
 from blcf.learning.embedding import mean_average_precision_of
+from blcf.learning.heads import WhiteningLayer
 from blcf.learning.local_network import LocalNetwork
 from blcf.learning.photographs import Photographs
-from blcf.learning.running_whitening import RunningWhitening
 
 __all__ = ["MOST_MEASURED", "cell_norms", "measure_held_out"]
 
@@ -27,7 +27,7 @@ def cell_norms(cells: torch.Tensor) -> torch.Tensor:
 
 def measure_held_out(
     network: LocalNetwork,
-    whitening: RunningWhitening,
+    whitening: WhiteningLayer,
     photographs: Photographs,
     classes: np.ndarray,
     held: np.ndarray,
@@ -54,7 +54,7 @@ def measure_held_out(
             cells = network(torch.from_numpy(views).to(device)).flatten(2).transpose(1, 2)
             cells = cells[:, :: max(1, cells.shape[1] // settings.n_cells)]
             kept.append(positions)
-            rows.append(whitening.project(cells.flatten(0, 1)).view(*cells.shape[:2], -1))
+            rows.append(whitening(cells))
             norms.append(cell_norms(cells))
         if not kept:
             return math.nan

@@ -59,11 +59,4 @@ class RunningWhitening(nn.Module):
         """Rows (n, n_channels) to rows (n, n_components) of length 1."""
         rows = functional.normalize(features, dim=1)
         self._follow(rows.detach())
-        return self._project(rows)
-
-    def project(self, features: torch.Tensor) -> torch.Tensor:
-        """The same of features that nothing is learned from."""
-        return self._project(functional.normalize(features, dim=1))
-
-    def _project(self, rows: torch.Tensor) -> torch.Tensor:
         return functional.normalize((rows - self.mean / self.total) @ self.projection, dim=1)
