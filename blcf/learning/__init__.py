@@ -9,6 +9,6 @@ every training here.
 
 A network learns to rank by `losses`, `batch_losses` and
 `tuple_losses`, of what `mining` and `sampling` choose, through `heads`, in `ranking`;
-`learned_whitening` comes after it. `cleaning` finds false labels, by `keypoints`;
+`learned_whitening` comes after it, and `descriptor_file` keeps both. `cleaning` finds false labels, by `keypoints`;
 `proposals` are regions in place of R-MAC's grid, which `proposal_training` teaches.
 """
