@@ -7,8 +7,8 @@ A network learns for the bag of words in `train`: `labels` of `photographs`, `ba
 `local_network` gives, `bag_training` and what is `held_out` of it; its `run_folder` is that of
 every training here.
 
-A network learns to rank by `losses`, `batch_losses` and
-`tuple_losses`, of what `mining` and `sampling` choose, through `heads`, in `ranking`;
-`learned_whitening` comes after it, and `descriptor_file` keeps both. `cleaning` finds false labels, by `keypoints`;
+A network learns to rank by `losses`, `batch_losses` and `tuple_losses`, of what `mining` and
+`sampling` choose, through `heads`, in `ranking`; `learned_whitening` comes after it, and
+`descriptor_file` keeps network and head. `cleaning` finds false labels, by `keypoints`;
 `proposals` are regions in place of R-MAC's grid, which `proposal_training` teaches.
 """
