@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from blcf.bounds import BOUNDS
+from blcf.checks import needs
 from blcf.cli.command import make_command
 from blcf.cli.commands import DONE, SKIPPED, given
 from blcf.cli.outputs import Changed, Outputs, Read, Written
@@ -82,6 +83,7 @@ def add_train(commands: Any) -> None:
         metavar="FOLDER",
         help="where the run keeps its state and its record (default: FILE.training)",
     )
+    add("--plot", type=Written, metavar="FILE", help="a picture of the loss by epoch, and of mAP")
     add("--device", help="auto, cpu, cuda, ... (default: auto)")
     add("--json", action="store_true", help="what was done, as JSON")
 
@@ -97,6 +99,10 @@ def train(options: argparse.Namespace) -> int:
 
     settings = BagSettings(**given(options, [field.name for field in fields(BagSettings)]))
     Outputs(options)
+    if hasattr(options, "plot"):
+        with needs("matplotlib", "Drawing"):
+            from blcf.visualization import check_picture_path, plot_training
+        check_picture_path(options.plot)
     images, begin = find_frames(options), given(options, ["network", "layer", "weights", "device"])
     how = given(options, ["labels", "folder"])
     if how.get("labels") == _NEIGHBOURS:
@@ -108,6 +114,8 @@ def train(options: argparse.Namespace) -> int:
     report = train_network(
         images, options.out, settings=settings, progress=not options.quiet, **how, **begin
     )
+    if hasattr(options, "plot"):
+        plot_training(report.record, path=options.plot)
     _say_left_out(report)
     if hasattr(options, "json"):
         print(json.dumps(report.to_dict(), indent=1))

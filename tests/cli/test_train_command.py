@@ -53,6 +53,7 @@ def test_a_table_with_names_that_are_not_there(photographs, tmp_path, capsys):
     (tmp_path / "labels.csv").write_text("\n".join(["name,label", *rows]))
     (photographs / "broken.jpg").write_bytes(b"no picture")
     arguments = ["train", str(photographs), "--labels", str(tmp_path / "labels.csv"), "--json"]
+    arguments += ["--plot", str(tmp_path / "curves.png")]
     assert main([*arguments, "--out", str(tmp_path / "w.h5"), *QUICK, "--quiet"]) == 3
     out, error = capsys.readouterr()
     report = json.loads(out)
@@ -60,6 +61,7 @@ def test_a_table_with_names_that_are_not_there(photographs, tmp_path, capsys):
     assert report["unknown"] == ["z/9.png"] and report["n_unlabelled"] == 6
     assert "label of a picture that is not there: z/9.png" in error
     assert "1 of 3 labels are of one picture" in error
+    assert (tmp_path / "curves.png").stat().st_size > 1_000
 
 
 def test_neighbours_need_no_labels(tmp_path, capsys):
@@ -97,6 +99,7 @@ def test_neighbours_need_no_labels(tmp_path, capsys):
         (["a/0.png,x", "a/1.png,x", "b/1.png,y"], ["--rate", "0"], "rate to be a number above 0"),
         (["a/0.png,x", "a/1.png,x", "b/1.png,y"], ["--network", "vgg"], "did you mean vgg"),
         (["a/0.png,x", "a/1.png,x", "b/1.png,y"], ["--out", "/none/w.h5"], "/none"),
+        (["a/0.png,x", "a/1.png,x", "b/1.png,y"], ["--plot", "curves.none"], "curves.none"),
     ],
 )
 def test_one_sentence_for_a_mistake(photographs, tmp_path, capsys, rows, options, message):
