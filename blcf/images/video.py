@@ -128,7 +128,7 @@ class OpenFilm:
         stream = best if best in streams else streams[0]
         context = stream.codec_context
         if context is None:
-            raise unreadable(self.path, "FFmpeg has no decoder for it")
+            raise unreadable(self.path, "it is encrypted, or FFmpeg has no decoder for it")
         if context.codec_tag in _ENCRYPTED:
             raise unreadable(self.path, "it is encrypted (DRM)")
         context.thread_type = "AUTO"
