@@ -105,6 +105,12 @@ BOUNDS = {
     "n_components": Bounds(1, 16_384, also=(None,)),
     "n_words": Bounds(1, 10_000_000, also=("auto",)),
     "random_state": Bounds(0, 2**32 - 1),  # numpy's and torch's
+    # Of a training, see `blcf.learning.bag_settings`.
+    "epochs": Bounds(1, 10_000),
+    "rate": Bounds(0, 1, whole=False, above=True),
+    "held_out": Bounds(0, 0.5, whole=False),
+    "blend": Bounds(0, 1, whole=False, above=True),
+    "seed": Bounds(0, 2**32 - 1),
     # Of the frames of a film: seconds from one to the next, and where a shot begins.
     "every": Bounds(0.001, 86_400, whole=False),
     "shot_threshold": Bounds(1, 100, whole=False),

@@ -160,3 +160,30 @@ def pair_whitened(vectors, pairs):
     white = [_solved(lower, [value - m for value, m in zip(row, mean)]) for row in rows]
     norms = [math.sqrt(dot(row, row)) for row in white]
     return [[dot(a, b) / (x * y) for b, y in zip(white, norms)] for a, x in zip(white, norms)]
+
+
+def soft_bags(features, weights, width):
+    """Cosine similarities of bags in which near cells are of one word."""
+
+    def shared(i, j):
+        return sum(
+            a * b * math.exp((dot(f, g) - 1) / width)
+            for f, a in zip(features[i], weights[i])
+            for g, b in zip(features[j], weights[j])
+        )
+
+    n = len(features)
+    lengths = [math.sqrt(shared(i, i)) for i in range(n)]
+    return [[shared(i, j) / lengths[i] / lengths[j] for j in range(n)] for i in range(n)]
+
+
+def contrastive_softmax(similarities, classes, temperature):
+    losses = []
+    for i, row in enumerate(similarities):
+        others = [k for k in range(len(row)) if k != i]
+        total = sum(math.exp(row[k] / temperature) for k in others)
+        matches = [j for j in others if classes[j] == classes[i]]
+        if matches:
+            chances = [math.exp(row[j] / temperature) / total for j in matches]
+            losses.append(-sum(map(math.log, chances)) / len(matches))
+    return sum(losses) / len(losses)

@@ -28,7 +28,7 @@ FLOORS = [
     "collection descriptors learning pages",
     "adding searching measuring",
     "engine exporting",
-    "demo web distributed",
+    "demo teaching web distributed",
     "cli __main__",
 ]
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts.split()} | {"": 6}
@@ -37,6 +37,7 @@ MAY_MEET = {
     ("features", "images"),
     ("datasets", "images"),
     ("learning", "descriptors"),  # a head is the descriptor of its name, on the same regions
+    ("learning", "collection"),  # labels are facts of pictures
     ("measuring", "searching"),
 }
 

@@ -21,6 +21,7 @@ from blcf.cli.parser import parse_arguments
 from blcf.cli.results import drop_output
 from blcf.cli.search_options import ROWS
 from blcf.cli.syncing import sync
+from blcf.cli.training import train
 from blcf.collection.manifest import OtherVersion
 from blcf.errors import BlcfError, FormatError
 from blcf.images import display_name
@@ -29,7 +30,7 @@ __all__ = ["main"]
 
 MISTAKE, INTERRUPTED = 2, 130
 
-_RESUMED = (index, add, sync)
+_RESUMED = (index, add, sync, train)
 _CHANGING = (*_RESUMED, annotate, remove, compact, check)
 
 

@@ -54,6 +54,7 @@ def open_engine(options: argparse.Namespace) -> SearchEngine:
 def index(options: argparse.Namespace) -> int:
     """`blcf index`: create or open, then add."""
     settings = given(options, [field.name for field in fields(Settings)])
+    _take_network(settings)
     Settings(**settings)  # what is wrong with a number, before anything is looked for
     check_order(options, "index")
     check_new_folder(options.collection)
@@ -77,6 +78,16 @@ def index(options: argparse.Namespace) -> int:
         if not exists and not engine.model.is_learned:  # these settings or pictures never do
             engine.collection.discard()
         raise
+
+
+def _take_network(settings: dict[str, Any]) -> None:
+    """Take the network from weights that say whose they are, where none was named."""
+    if "weights" not in settings or "network" in settings:
+        return
+    from blcf.features.network_file import is_network_file, read_network_file
+
+    if is_network_file(settings["weights"]):
+        settings["network"] = read_network_file(settings["weights"]).network
 
 
 def add(options: argparse.Namespace) -> int:

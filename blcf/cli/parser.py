@@ -17,6 +17,7 @@ from blcf.cli.exports import add_exports
 from blcf.cli.outputs import Changed, Read
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
 from blcf.cli.settings_options import add_settings
+from blcf.cli.training import add_train
 from blcf.collection.settings import Settings
 
 __all__ = ["build_parser", "parse_arguments"]
@@ -41,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
             _add_info,
             _add_check,
             _add_evaluate,
+            add_train,
         ),
         _add_demo,
     ):

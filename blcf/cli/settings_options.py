@@ -29,7 +29,8 @@ def add_settings(command: Any) -> None:
         "--weights",
         type=Read,
         metavar="FILE",
-        help="state dict (default: the package's, or torchvision downloads its own)",
+        help="what blcf train wrote, which says its network, or a state dict (default: the "
+        "package's, or torchvision downloads its own)",
     )
     for name, dest, meaning in (
         ("side", "side", "longer side in pixels"),

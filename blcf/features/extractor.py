@@ -27,9 +27,10 @@ class ConvFeatures(NetworkPart):
     network : ``blcf-lite``, which the package carries, the name of a torchvision classification
         network, or a ``torch.nn.Module``
     layer : a node of the network's graph (``features.25``), a submodule, or a paper's name
-        (``conv5_1``: after the ReLU, as in Caffe); None takes the family's default of stride 16.
-        A module of your own needs one.
-    weights : path of a state dict; None takes torchvision's own (downloaded once)
+        (``conv5_1``: after the ReLU, as in Caffe); None takes that which the weights were trained
+        for, or else the family's default of stride 16. A module of your own needs one.
+    weights : path of a state dict, or of a network that ``blcf train`` wrote; None takes
+        torchvision's own (downloaded once)
     side : longer side, in pixels, to which pictures are resized; their aspect ratio is kept.
         The paper: 336 for Oxford and Paris, 384 for TRECVID INS (Mohedano et al., ICMR 2016,
         section 5).

@@ -11,19 +11,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from blcf.errors import FormatError
-from blcf.storage import open_h5, write_h5
+from blcf.features.network_file import NetworkFile, read_network_file, write_network_file
 
 __all__ = ["LAYERS", "LITE", "PACKAGED", "LiteNetwork", "padding", "read_lite", "write_lite"]
 
 LITE = "blcf-lite"
 PACKAGED = Path(__file__).with_name("blcf-lite.h5")
-
-_KIND, _VERSION = "network", 1
 
 # (name, channels, kernel, stride)
 LAYERS = (
@@ -87,11 +84,7 @@ def padding(name: str) -> nn.ZeroPad2d:
 
 def write_lite(path: Path, network: LiteNetwork, facts: Mapping[str, str]) -> None:
     """Write the weights, in half precision, with what a stranger should know of them."""
-    with write_h5(path, _KIND, _VERSION) as file:
-        for name, value in {"network": LITE, **facts}.items():
-            file.attrs[name] = np.bytes_(value)
-        for name, tensor in network.state_dict().items():
-            file.create_dataset(name, data=tensor.numpy().astype(np.float16))
+    write_network_file(path, NetworkFile(LITE, network.state_dict(), facts=facts), half=True)
 
 
 def read_lite(path: Path = PACKAGED) -> dict[str, torch.Tensor]:
@@ -102,8 +95,7 @@ def read_lite(path: Path = PACKAGED) -> dict[str, torch.Tensor]:
     FormatError
         The file is missing or damaged, or of another network.
     """
-    with open_h5(path, _KIND, _VERSION) as file:
-        found = file.value("network", str)
-        if found != LITE:
-            raise FormatError(f"Expected {path} to hold {LITE}, got {found}.")
-        return {name: torch.from_numpy(file.array(name).copy()).float() for name in file}
+    content = read_network_file(path)
+    if content.network != LITE:
+        raise FormatError(f"Expected {path} to hold {LITE}, got {content.network}.")
+    return dict(content.tensors)

@@ -14,13 +14,14 @@ from torch import nn
 
 from blcf.errors import InvalidInput, OutOfMemory
 from blcf.features.fusing import fuse_network, largest_activation
+from blcf.features.network_file import Preprocessing
 from blcf.features.networks import build_network, cut_network
-from blcf.features.weights import Preprocessing, digest_tensors, load_weights, put_weights
+from blcf.features.weights import digest_tensors, load_weights, put_weights
 from blcf.forking import use_threads
 from blcf.printing import shown
 from blcf.processor import multiplies_bfloat16
 
-__all__ = ["NetworkPart", "choose_dtype"]
+__all__ = ["NetworkPart", "choose_device", "choose_dtype"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -65,7 +66,7 @@ class NetworkPart:
             self._take_module(self.network)
         else:
             self._load(self.network)
-        self._device = torch.device(_choose_device(self.device))
+        self._device = torch.device(choose_device(self.device))
         self.dtype_ = self.dtype if self.dtype != "auto" else choose_dtype(self._device)
         self._dtype = _DTYPES[self.dtype_]
         self.weights_digest_ = digest_tensors(self._part)
@@ -92,9 +93,10 @@ class NetworkPart:
 
     def _load(self, network: str) -> None:
         module = build_network(network)
-        self.network_, self.layer_ = network, self.layer or self._default_layer(network)
-        self._cut(module)
         weights = load_weights(network, self.weights)
+        self.network_ = network
+        self.layer_ = self.layer or weights.layer or self._default_layer(network)
+        self._cut(module)
         put_weights(self._part, weights)
         self.weights_, self.preprocessing_ = weights.source, weights.preprocessing
 
@@ -191,7 +193,8 @@ def _keep_freed_memory() -> None:
     torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
 
 
-def _choose_device(device: str) -> str:
+def choose_device(device: str) -> str:
+    """A device that can be used; "auto" is CUDA where there is one."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

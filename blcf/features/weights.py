@@ -15,27 +15,22 @@ from torch import nn
 
 from blcf.errors import FormatError, WeightsError
 from blcf.features.lite import LITE, PACKAGED, read_lite
+from blcf.features.network_file import Preprocessing, is_network_file, read_network_file
 from blcf.features.published import torchvision_models
 from blcf.storage import open_plain
 
-__all__ = ["Preprocessing", "Weights", "digest_tensors", "load_weights", "put_weights"]
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How pixels become the network's input: ``(rgb / 255 - mean) / std``, by channel."""
-
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+__all__ = ["Weights", "digest_tensors", "load_weights", "put_weights"]
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict, where it came from, and the preprocessing that belongs to it."""
+    """A state dict, where it came from, the preprocessing that belongs to it, and the layer that
+    it was trained for, where it says so."""
 
     tensors: Mapping[str, torch.Tensor]
     source: str
     preprocessing: Preprocessing
+    layer: str | None = None
 
 
 def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weights:
@@ -44,17 +39,21 @@ def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weight
     Parameters
     ----------
     network : blcf-lite, or a name in torchvision
-    weights : path of a state dict written by ``torch.save``; None takes the package's own for
-        blcf-lite, and else downloads torchvision's default (for VGG16 ``IMAGENET1K_FEATURES``, the
-        original Caffe weights) or takes it from torch.hub's cache
+    weights : path of a state dict written by ``torch.save``, or of a network that was trained here
+        (`blcf.features.network_file`); None takes the package's own for blcf-lite, and else
+        downloads torchvision's default (for VGG16 ``IMAGENET1K_FEATURES``, the original Caffe
+        weights) or takes it from torch.hub's cache
 
     Raises
     ------
     WeightsError
-        No connection (the message says which file to get), a file that is missing or no state dict.
+        No connection (the message says which file to get), a file that is missing or no state dict,
+        or that says that it is of another network.
     """
     if weights is not None:
         path = Path(weights)
+        if is_network_file(path):
+            return _trained(network, path)
         tensors = _read(path)
         return Weights(tensors, str(path.resolve()), _preprocessing_of(network, path, tensors))
     if network == LITE:
@@ -73,6 +72,20 @@ def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weight
             f"{cache}."
         ) from error
     return Weights(tensors, f"torchvision {entry}", _preset(entry))
+
+
+def _trained(network: str, path: Path) -> Weights:
+    """The weights of a file that says what it is."""
+    try:
+        content = read_network_file(path)
+    except FormatError as error:
+        raise WeightsError(str(error)) from error
+    if content.network != network:
+        raise WeightsError(
+            f"The weights {path} are of network {content.network}, got {network}. Use "
+            f"network={content.network!r} (--network {content.network}), or other weights."
+        )
+    return Weights(content.tensors, str(path.resolve()), content.preprocessing, content.layer)
 
 
 def _published(network: str) -> Any:

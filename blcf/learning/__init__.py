@@ -1,7 +1,14 @@
 """Learning of networks.
 
 blcf-lite, the small network of the package, is distilled: `student`, `teachers`, `views`,
-`rounds`, `distillation`, `training`. A network learns to rank by `losses`, `batch_losses` and
-`tuple_losses`, of what `mining` and `sampling` choose, through `heads`, in `ranking`;
-`learned_whitening` comes after it.
+`rounds`, `distillation`, `training`.
+
+A network learns for the bag of words in `train`: `labels` of `photographs`, `bag_losses` of what a
+`local_network` gives, `bag_training` and what is `held_out` of it; its `run_folder` is that of
+every training here.
+
+A network learns to rank by `losses`, `batch_losses` and `tuple_losses`, of what `mining` and
+`sampling` choose, through `heads`, in `ranking`; `learned_whitening` comes after it, and
+`descriptor_file` keeps network and head. `cleaning` finds false labels, by `keypoints`;
+`proposals` are regions in place of R-MAC's grid, which `proposal_training` teaches.
 """

@@ -20,10 +20,11 @@ from torch import nn
 from torch.nn import functional
 
 from blcf.features.part import choose_dtype
+from blcf.learning.running_whitening import RunningWhitening
 from blcf.learning.student import Student
 from blcf.learning.teachers import Taught
 
-__all__ = ["Batch", "DistillationLoss", "RunningWhitening"]
+__all__ = ["Batch", "DistillationLoss"]
 
 _NORM = 10.0  # what a student's norm is where the teacher's is the mean one
 
@@ -54,47 +55,6 @@ class Batch:
             for maps in (self.directions, self.norms)
         )
         return Batch(self.pixels.to(device), *moved)
-
-
-class RunningWhitening(nn.Module):
-    """L2 -> PCA whitening -> L2 of features that change while they are learned.
-
-    Mean and covariance are running averages; the projection follows them every `period` calls, and
-    no gradient flows through it.
-    """
-
-    mean: torch.Tensor
-    products: torch.Tensor
-    total: torch.Tensor
-    projection: torch.Tensor
-
-    def __init__(self, n_channels: int, n_components: int = 128, period: int = 25):
-        super().__init__()
-        self.n_components, self.period, self.n_calls = n_components, period, 0
-        self.register_buffer("mean", torch.zeros(n_channels))
-        self.register_buffer("products", torch.zeros(n_channels, n_channels))
-        self.register_buffer("total", torch.zeros(()))
-        self.register_buffer("projection", torch.zeros(n_channels, n_components))
-
-    @torch.no_grad()
-    def _follow(self, rows: torch.Tensor) -> None:
-        keep = 0.98
-        self.total.mul_(keep).add_(1 - keep)
-        self.mean.mul_(keep).add_(rows.mean(0), alpha=1 - keep)
-        self.products.mul_(keep).add_(rows.T @ rows / len(rows), alpha=1 - keep)
-        if self.n_calls % self.period == 0:
-            mean = (self.mean / self.total).double()
-            covariance = (self.products / self.total).double() - mean[:, None] * mean
-            values, vectors = torch.linalg.eigh(covariance)
-            values = values[-self.n_components :].clamp_min(1e-7)
-            self.projection.copy_(vectors[:, -self.n_components :] / values.sqrt())
-        self.n_calls += 1
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Rows (n, n_channels) to rows (n, n_components) of length 1."""
-        rows = functional.normalize(features, dim=1)
-        self._follow(rows.detach())
-        return functional.normalize((rows - self.mean / self.total) @ self.projection, dim=1)
 
 
 class DistillationLoss(nn.Module):

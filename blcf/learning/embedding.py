@@ -13,7 +13,13 @@ from blcf.errors import InvalidInput
 from blcf.learning.vectors import as_classes, as_vectors
 from blcf.threads import one_blas_thread
 
-__all__ = ["Pictures", "embed", "mean_average_precision", "vectors_of"]
+__all__ = [
+    "Pictures",
+    "embed",
+    "mean_average_precision",
+    "mean_average_precision_of",
+    "vectors_of",
+]
 
 
 class Pictures(Protocol):
@@ -103,17 +109,33 @@ def mean_average_precision(vectors: np.ndarray, classes: np.ndarray) -> float:
     0.5
     """
     vectors = as_vectors(vectors, "the vectors")
-    classes = as_classes(classes, len(vectors), "classes")
+    with one_blas_thread():
+        return _mean_average_precision((vectors @ one for one in vectors), classes, len(vectors))
+
+
+def mean_average_precision_of(similarities: np.ndarray, classes: np.ndarray) -> float:
+    """The same of similarities that are known: float (n, n), row by row those of a query.
+
+    Raises
+    ------
+    InvalidInput
+        Shapes that do not fit; no two pictures of one class.
+    """
+    similarities = as_vectors(similarities, "the similarities")
+    return _mean_average_precision(similarities, classes, len(similarities))
+
+
+def _mean_average_precision(rows: Iterable[np.ndarray], classes: np.ndarray, n: int) -> float:
+    classes = as_classes(classes, n, "classes")
     found = []
-    for query, vector in enumerate(vectors):
-        with one_blas_thread():
-            order = np.argsort(-(vectors @ vector), kind="stable")
+    for query, row in enumerate(rows):
+        order = np.argsort(-row, kind="stable")
         hits = classes[order[order != query]] == classes[query]
         if hits.any():
             precisions = np.cumsum(hits) / np.arange(1, len(hits) + 1)
             found.append(precisions[hits].mean())
     if not found:
         raise InvalidInput(
-            f"Expected at least two pictures of one class, got {len(classes)} pictures of as many."
+            f"Expected at least two pictures of one class, got {n} pictures of as many."
         )
     return float(np.mean(found))

@@ -9,11 +9,9 @@ of single pictures are none. Of the folder of a run, `state.pt` is where it goes
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,15 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from blcf.errors import Diverged, FormatError
+from blcf.errors import Diverged
 from blcf.learning.embedding import Pictures, embed, mean_average_precision, vectors_of
 from blcf.learning.heads import GeMHead
 from blcf.learning.ranking_settings import RankingSettings
+from blcf.learning.run_folder import RunState, no_state, read_state, run_epochs, write_state
 from blcf.learning.sampling import Tuples, mine_tuples, sample_pairs, sample_pool
 from blcf.learning.tuple_losses import TUPLE_LOSSES
 from blcf.learning.vectors import as_classes
-from blcf.storage import array_digest, replace_file, write_file
+from blcf.storage import array_digest
 
 __all__ = ["RankingTraining"]
 
@@ -103,32 +102,18 @@ class RankingTraining:
         """
         classes = as_classes(classes, len(pictures), "classes")
         self._learns_from = array_digest(classes)
-        folder.mkdir(parents=True, exist_ok=True)
-        state = folder / "state.pt"
-        if state.exists():
-            self.resume(state)
-        else:
-            self.save(state)
-        self._write(folder)  # a run may have been killed between the two files
-        while self.epoch < self.settings.epochs:
+
+        def one_epoch() -> dict[str, Any]:
             began, rate = time.monotonic(), self.rate
-            try:
-                loss = self.learn(pictures, classes, bar=bar)
-            except Diverged as error:
-                self.resume(state)
-                raise Diverged(
-                    f"{error} {state} has the state after {self.epoch} epochs: go on with a rate "
-                    f"less than {self.settings.rate:g}."
-                ) from error
+            loss = self.learn(pictures, classes, bar=bar)
             entry = {"epoch": self.epoch, "loss": loss, "rate": rate}
             if validation is not None:
                 positions = range(len(validation[0]))
                 rows = embed(self.network, validation[0], positions, device=self.device, bar=bar)
                 entry["mAP"] = mean_average_precision(rows, validation[1])
-            self.record.append(entry | {"seconds": round(time.monotonic() - began, 3)})
-            self.save(state)
-            self._write(folder)
-        return self.record
+            return entry | {"seconds": round(time.monotonic() - began, 3)}
+
+        return run_epochs(self, self.settings.epochs, folder, one_epoch)
 
     def learn(
         self, pictures: Pictures, classes: np.ndarray, *, bar: Callable[[Any], Any] = iter
@@ -195,41 +180,21 @@ class RankingTraining:
 
     def save(self, path: Path) -> None:
         """Write the state; the file appears whole or not at all."""
-        state = {
-            "settings": asdict(self.settings),
-            "learns_from": self._learns_from,
-            "epoch": self.epoch,
-            "record": self.record,
+        parts = {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        with replace_file(path) as new:
-            torch.save(state, new)
+        state = RunState(self.settings, self._learns_from, self.epoch, self.record, parts)
+        write_state(path, state)
 
     def resume(self, path: Path) -> None:
         """Go on from a state; `FormatError` where it is none of this training."""
+        state = read_state(
+            path, self.settings, self._learns_from, device=self.device, may_change=_MAY_CHANGE
+        )
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            before = dict(state["settings"])
-            epoch, record = int(state["epoch"]), list(state["record"])
-            learned_from = str(state["learns_from"])
-        except Exception as error:  # damaged bytes can make torch.load raise anything
-            raise self._no_state(path, type(error).__name__) from error
-        for name, value in asdict(self.settings).items():
-            if name not in _MAY_CHANGE and before.get(name) != value:
-                raise self._no_state(path, f"{name} was {before.get(name)!r}, and is {value!r}")
-        if learned_from and self._learns_from and learned_from != self._learns_from:
-            raise self._no_state(path, "the classes of the pictures were other ones")
-        try:
-            self.network.load_state_dict(state["network"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            self.network.load_state_dict(state.parts["network"])
+            self.optimiser.load_state_dict(state.parts["optimiser"])
         except Exception as error:
-            raise self._no_state(path, f"another network: {type(error).__name__}") from error
-        self.epoch, self.record = epoch, record
-
-    def _no_state(self, path: Path, why: str) -> FormatError:
-        return FormatError(f"{path} is no state of this training ({why}). Choose another folder.")
-
-    def _write(self, folder: Path) -> None:
-        lines = "".join(json.dumps(entry) + "\n" for entry in self.record)
-        write_file(folder / "record.jsonl", lines.encode())
+            raise no_state(path, f"another network: {type(error).__name__}") from error
+        self.epoch, self.record = state.epoch, state.record

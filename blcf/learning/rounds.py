@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from blcf.features.weights import Preprocessing
+from blcf.features.network_file import Preprocessing
 from blcf.learning.distillation import Batch
 from blcf.learning.teachers import Targets, Taught, Teachers
 from blcf.learning.views import disturb, make_canvas

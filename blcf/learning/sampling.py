@@ -11,7 +11,14 @@ from blcf.errors import InvalidInput
 from blcf.learning.mining import hard_negatives
 from blcf.learning.vectors import as_classes, as_vectors, groups_of
 
-__all__ = ["Tuples", "mine_tuples", "sample_pairs", "sample_pool", "sample_tuples"]
+__all__ = [
+    "Tuples",
+    "mine_tuples",
+    "sample_batches",
+    "sample_pairs",
+    "sample_pool",
+    "sample_tuples",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +127,45 @@ def sample_tuples(
         drawn = rng.permutation(others)[:n_negatives].tolist()
         row[:] = [groups[its][rng.integers(len(groups[its]))] for its in drawn]
     return Tuples(pairs[:, 0], pairs[:, 1], negatives)
+
+
+def sample_batches(
+    classes: np.ndarray, n_groups: int, n_each: int, random_state: int | np.random.Generator
+) -> list[np.ndarray]:
+    """Batches of an epoch, in which pictures of one class stand together, several classes in each.
+
+    The pictures of a class are dealt into groups, the last of which is filled up with others of
+    the class, where it has as many; the picture of a class that has no other stands twice, as two
+    views of it will be alike. Groups are dealt into batches, one of every class before the second
+    of any. Every picture is in an epoch, few are in it twice.
+
+    Parameters
+    ----------
+    classes : int (n,)
+    n_groups : groups of a batch
+    n_each : pictures of a group
+    random_state : seed or generator
+
+    Returns
+    -------
+    list of int64 (up to n_groups * n_each,), positions; a last batch of one class is left out
+    """
+    classes = as_classes(classes, None, "classes")
+    check_integer("n_groups", n_groups, 1)
+    check_integer("n_each", n_each, 1)
+    rng = np.random.default_rng(random_state)
+    rounds: dict[int, list[np.ndarray]] = {}
+    for group in groups_of(classes).values():
+        order = rng.permutation(group if len(group) > 1 or n_each == 1 else group.repeat(2))
+        n_short = -len(order) % n_each
+        order = np.append(order, rng.permutation(order[: len(order) + n_short - n_each])[:n_short])
+        for number, first in enumerate(range(0, len(order), n_each)):
+            rounds.setdefault(number, []).append(order[first : first + n_each])
+    dealt = [one[place] for one in rounds.values() for place in rng.permutation(len(one))]
+    batches = [
+        np.concatenate(dealt[first : first + n_groups]) for first in range(0, len(dealt), n_groups)
+    ]
+    return [one for one in batches if len(np.unique(classes[one])) > 1]
 
 
 def mine_tuples(

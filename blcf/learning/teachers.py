@@ -21,10 +21,11 @@ from torch.nn import functional
 
 from blcf.errors import WeightsError
 from blcf.features import Whitening
+from blcf.features.network_file import Preprocessing
 from blcf.features.networks import cut_layers
 from blcf.features.part import choose_dtype
 from blcf.features.published import torchvision_models
-from blcf.features.weights import Preprocessing, load_weights, put_weights
+from blcf.features.weights import load_weights, put_weights
 
 __all__ = ["TAUGHT", "MobileNetV1", "Taught", "Teachers"]
 

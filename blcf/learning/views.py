@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-__all__ = ["disturb", "make_canvas", "make_mosaic"]
+__all__ = ["disturb", "make_canvas", "make_mosaic", "make_view"]
 
 _LARGEST_STEP = 1.25  # source pixels a canvas pixel beyond which the source is shrunk first
 
@@ -44,6 +44,28 @@ def make_canvas(
     if rng.random() < 0.5:
         canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.array(canvas)
+
+
+def make_view(photograph: np.ndarray, side: int, rng: np.random.Generator | None) -> np.ndarray:
+    """A square part of a photograph, turned a little: uint8 (side, side, 3).
+
+    Half its longer side or more, so that what it is labelled for is still there; beside an oblong
+    one its mirror image stands.
+
+    Parameters
+    ----------
+    photograph : uint8 (height, width, 3)
+    side : pixels
+    rng : source of every choice; None takes all of it, upright
+    """
+    height, width = photograph.shape[:2]
+    longer = max(height, width)
+    around = [((longer - n) // 2, longer - n - (longer - n) // 2) for n in (height, width)]
+    square = np.pad(photograph, (*around, (0, 0)), mode="symmetric")
+    if rng is None:
+        whole = Image.fromarray(square).resize((side, side), Image.Resampling.BILINEAR)
+        return np.array(whole)
+    return np.array(_crop(square, (side, side), rng, (0.5, 1.0)))
 
 
 def _any(photographs: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:

@@ -34,12 +34,14 @@ SECTIONS = {
     "kmeans": ("kmeans", "k-means"),
     "large_vocabulary": ("large_vocabulary.tables", "Large vocabularies"),
     "latency": ("latency", "Latency"),
+    "learning_dir": ("learning.dir_tables", "Deep Image Retrieval"),
     "local_search": ("local_search.tables", "Local search"),
     "localisation": ("localisation", "Localisation"),
     "search": ("search.tables", "Search"),
     "search_filters": ("search.filters", "Some pictures only"),
 }
-PAGE_OF = {"search_filters": "search"}  # a second section of a page
+# Sections of a page that has several.
+PAGE_OF = {"learning_dir": "learning", "search_filters": "search"}
 # Of descriptors four digits were kept, and the page was written from all of them.
 ROUNDED = {"descriptors": 0.0011}
 

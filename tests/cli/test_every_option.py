@@ -35,6 +35,7 @@ BASES = {
     "remove": ["c.blcf", "00.png"],
     "annotate": ["c.blcf", "gt.json"],
     "compact": ["c.blcf"],
+    "train": ["frames", "--out", "new.h5"],
     "demo": [],
 }
 ODD = ["0", "-1", "1" + "0" * 22, "9" * 5000, "1e308", "nan", "inf", "", "1,nan", "a\0b"]
@@ -96,6 +97,7 @@ def quick(made, monkeypatch):
     monkeypatch.setattr(SearchEngine, "annotate", lambda *a, **how: 0)
     monkeypatch.setattr(SearchEngine, "compact", lambda *a, **how: (0, 0))
     monkeypatch.setattr("blcf.cli.demo.run_demo", stop)
+    monkeypatch.setattr("blcf.learning.train.train_network", lambda *a, **how: stop())
     monkeypatch.setattr("sys.stdin", open(os.devnull))
     return folder
 
@@ -123,7 +125,7 @@ def arguments_of(command, action, value):
         return [command, *base, action.option_strings[-1], value]
     places = {"collection": 0, "frames": 1, "image": 1, "truth": 1, "pictures": 1, "table": 1}
     places["folder"] = 1
-    place = 0 if command == "demo" else places[action.dest]
+    place = 0 if command in ("demo", "train") else places[action.dest]
     return [command, *base[:place], value, *base[place + 1 :]]
 
 

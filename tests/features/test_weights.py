@@ -16,8 +16,9 @@ import torchvision
 from torch import nn
 
 from blcf.errors import WeightsError
+from blcf.features.network_file import Preprocessing
 from blcf.features.networks import build_network, cut_network
-from blcf.features.weights import Preprocessing, Weights, digest_tensors, load_weights, put_weights
+from blcf.features.weights import Weights, digest_tensors, load_weights, put_weights
 
 NETWORK, LAYER = "squeezenet1_1", "fire2"
 # Caffe: the mean pixel (123, 117, 104) is subtracted, nothing is divided.

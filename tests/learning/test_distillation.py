@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from blcf.features import Whitening
-from blcf.learning.distillation import Batch, DistillationLoss, RunningWhitening
+from blcf.learning.distillation import Batch, DistillationLoss
+from blcf.learning.running_whitening import RunningWhitening
 from blcf.learning.student import Student
 from blcf.learning.teachers import Taught
 

@@ -1,0 +1,165 @@
+"""What `blcf train` brings to the bag of words: with labels of what is searched for, with labels
+of other things, and with none.
+
+    python -m benchmarks.learning.bag DATA --work FOLDER [--networks NAME ...] [--runs NAME ...]
+
+DATA holds grocery (train, images, queries, gt.json), logos and the weights (see
+`benchmarks.accuracy`). A class of grocery/train is the name of a file before its first "_"; names
+that begin with a brand of `CARTONS` are those of the products that are searched for. FOLDER keeps
+trainings and collections, so that a run that was stopped goes on. Writes
+benchmarks/results/learning_bag.json and a section of benchmarks/learning/README.md; rows that were
+not measured this time stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy import NETWORKS, SETS, weights_of
+from benchmarks.report import keep_results, made_by, read_results, signature, table, write_section
+from blcf import SearchEngine, SearchOptions
+from blcf.images import find_images
+from blcf.learning.bag_settings import BagSettings
+from blcf.learning.train import train_network
+from blcf.measuring.evaluator import evaluate
+from blcf.teaching import write_neighbours
+
+CARTONS = "Alpro Arla Bravo Garant God-Morgon Oatly Tropicana Valio Yoggi".split()
+RUNS = {
+    "none": "as it comes",
+    "all": "grocery, 81 labels",
+    "others": "grocery, 50 labels of fruit and vegetables",
+    "logos": "logos, no labels (neighbours)",
+}
+COLUMNS: dict[str, dict[str, Any]] = {"base": {"rerank": False}, "R": {}}
+SHOWN = (
+    ("grocery", "GS", "base"),
+    ("grocery", "GS", "R"),
+    ("logos", "LS", "base"),
+    ("logos", "LS", "R"),
+    ("logos", "GS", "base"),
+)
+
+
+def train(data: Path, work: Path, network: str, run: str, settings: BagSettings) -> dict[str, Any]:
+    """The weights of a run, trained now or earlier; gives where they are, and what they cost."""
+    out = work / f"{network}-{run}.h5"
+    begin = {"network": network, "weights": weights_of(data, network)}
+    began = time.monotonic()
+    if run == "logos":
+        source = find_images(data / "logos" / "images")
+        labels = write_neighbours(source, work / f"{network}-{run}", **begin)
+    else:
+        source = find_images(data / "grocery" / "train")
+        labels = work / f"{run}.csv"
+        with open(labels, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["name", "label"])
+            for name in source.names:
+                label = name.split("_")[0]
+                if run == "all" or not label.startswith(tuple(CARTONS)):
+                    writer.writerow([name, label])
+    report = train_network(source, out, labels, settings=settings, **begin)
+    return {
+        "pictures": report.n_pictures,
+        "labels": report.n_classes,
+        "first loss": round(report.record[0]["loss"], 4),
+        "last loss": round(report.record[-1]["loss"], 4),
+        "minutes of epochs": round(sum(entry["seconds"] for entry in report.record) / 60, 1),
+        "minutes": round((time.monotonic() - began) / 60, 1),
+    }
+
+
+def measure(
+    data: Path, work: Path, network: str, run: str, columns: Sequence[str]
+) -> dict[str, Any]:
+    """mAP on each set, with the engine's defaults."""
+    weights = weights_of(data, network) if run == "none" else work / f"{network}-{run}.h5"
+    found: dict[str, Any] = {}
+    for name, (folder, truth) in SETS.items():
+        if name == "shelves":
+            continue
+        path = work / f"{name}-{network}-{run}.blcf"
+        if path.exists():
+            engine = SearchEngine.open(path, weights=weights)
+        else:
+            engine = SearchEngine.create(path, network, weights=weights)
+        with engine:
+            engine.add(data / folder)
+            options = [SearchOptions(**COLUMNS[column]) for column in columns]
+            results = evaluate(engine.searcher, data / truth, options)
+        for column, modes in zip(columns, results):
+            for mode in modes:
+                found[f"{name} {mode.mode} {column}"] = round(mode.mean_average_precision, 4)
+                overlap = mode.to_dict().get("mean_iou")
+                if overlap and column == "R":
+                    found[f"{name} {mode.mode} IoU"] = round(overlap, 4)
+    return found
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """The section of the page."""
+    header = ["network", "learned from", "pictures", "minutes"]
+    header += [f"{name} {mode} {column}" for name, mode, column in SHOWN] + ["logos LS mean IoU"]
+    rows = []
+    for row in results["rows"]:
+        keys = [" ".join(shown) for shown in SHOWN] + ["logos LS IoU"]
+        figures = [f"{row[key]:.3f}".lstrip("0") if key in row else "" for key in keys]
+        cost = [f"{row['pictures']:,}", str(row["minutes of epochs"])] if "pictures" in row else []
+        rows.append([row["network"], RUNS[row["run"]], *(cost or ["", ""]), *figures])
+    return "\n\n".join(
+        [
+            "mAP: trapezoidal AP, junk dropped, whole ranking, the engine's defaults (side 384). "
+            "LS: the cells of the query's box; GS: the whole query picture; R: reranking. Minutes: "
+            "of the epochs alone, on the machine below.",
+            table(header, rows),
+            f"Settings: {results['settings']}.",
+            signature(results),
+        ]
+    )
+
+
+def main() -> None:
+    """Train and measure what is asked for, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, metavar="DATA")
+    parser.add_argument("--work", type=Path, required=True, help="for trainings and collections")
+    parser.add_argument("--networks", nargs="*", default=["blcf-lite"], choices=NETWORKS)
+    parser.add_argument("--runs", nargs="*", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--columns", nargs="*", default=list(COLUMNS), choices=COLUMNS)
+    parser.add_argument("--epochs", type=int, default=BagSettings.epochs)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    settings = BagSettings(epochs=options.epochs)
+    rows = {
+        (row["network"], row["run"]): row for row in read_results("learning_bag").get("rows", [])
+    }
+    for network in options.networks:
+        for run in options.runs:
+            row: dict[str, Any] = {"network": network, "run": run}
+            if run != "none":
+                row |= train(options.data, options.work, network, run, settings)
+            row |= measure(options.data, options.work, network, run, options.columns)
+            print(row, flush=True)
+            rows[network, run] = row
+            results = made_by("benchmarks.learning.bag DATA --work FOLDER")
+            results["machine"] += f", load average {os.getloadavg()[1]:.1f}"
+            results["settings"] = str(settings)
+            results["rows"] = [
+                rows[key]
+                for key in sorted(
+                    rows, key=lambda key: (list(NETWORKS).index(key[0]), list(RUNS).index(key[1]))
+                )
+            ]
+            keep_results("learning_bag", results)
+            write_section("learning", "The bag of words", markdown(results))
+
+
+if __name__ == "__main__":
+    main()
