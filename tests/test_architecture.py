@@ -27,7 +27,7 @@ FLOORS = [
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages",
     "adding searching measuring",
-    "engine",
+    "engine exporting",
     "demo teaching web distributed",
     "cli __main__",
 ]
@@ -62,7 +62,7 @@ HOMES = {
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
-    "av": ("blcf.images.video",),  # imported late
+    "av": ("blcf.images.video", "blcf.images.clips"),  # imported late
     "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
     "sqlite3": (
