@@ -70,7 +70,8 @@ HOMES = {
         "blcf.collection.facts_table",
         "blcf.collection.where",
     ),
-    "pandas": ("blcf.searching.hits", "blcf.searching.moments"),  # imported late
+    # imported late
+    "pandas": ("blcf.searching.hits", "blcf.searching.moments", "blcf.searching.table"),
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
 TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module

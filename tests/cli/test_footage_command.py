@@ -57,13 +57,17 @@ def test_pages_and_drawings_show_frames(indexed, film, call, tmp_path):
     status, _, err = call(
         *("search", indexed, f"{film}@00:00:01.0", "-k", 3),
         *("--html", tmp_path / "h.html", "--plot", tmp_path / "h.png"),
-        *("--explain", tmp_path / "e.png"),
+        *("--explain", tmp_path / "e.png", "--sheet", tmp_path / "s.png"),
     )
     assert status == 0, err
     page = (tmp_path / "h.html").read_text()
     assert f'href="{film.as_uri()}#t=1.0"' in page
     assert page.count("data:image/jpeg") >= 3 and "not at hand" not in page
     assert (tmp_path / "h.png").stat().st_size and (tmp_path / "e.png").stat().st_size
+    assert (tmp_path / "s.png").stat().st_size
+    how = ["-k", 3, "--group", "shot", "--sheet", tmp_path / "m.jpg"]
+    assert call("search", indexed, f"{film}@00:00:01.0", *how)[0] == 0
+    assert (tmp_path / "m.jpg").stat().st_size
 
 
 def test_a_film_is_never_written_over(indexed, film, call):
