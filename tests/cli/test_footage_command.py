@@ -131,6 +131,13 @@ def test_exports(indexed, film, call, tmp_path):
     assert len(json.loads((tmp_path / "c.json").read_text())["images"]) == 4
     assert "FROM CLIP NAME: films/film.mkv" in (tmp_path / "e.edl").read_text()
     assert len(list((tmp_path / "clips").iterdir())) == 1
+    exact = ["--clips", tmp_path / "exact", "--exact", "--margin", "0.5"]
+    status, _, err = call(*query, "--group", "video", *exact)
+    assert status == 0 and f"blcf: 1 clip in {tmp_path / 'exact'}" in err
+    assert [path.suffix for path in (tmp_path / "exact").iterdir()] == [".mp4"]
+    assert "--clips FOLDER --exact" in call(*query, "--group", "video", "--exact")[2]
+    assert call(*query, "--group", "video", "--margin", "1")[0] == 2
+    assert call(*query, "--group", "video", *exact[:-1], "-1")[0] == 2
     assert call(*query, "--clips", tmp_path / "clips")[0] == 2
     assert call(*query, "--group", "shot", "--stills", film)[0] == 2
     assert call(*query, "--group", "shot", "--stills", indexed / "x")[0] == 2
