@@ -90,6 +90,8 @@ def test_what_cannot_be_read_is_named(place, film, call, tmp_path):
 
 
 def test_sync_follows_a_film(indexed, film, place, call):
+    status, out, _ = call("sync", indexed, film.parent, "--quiet")
+    assert status == 0 and ": 0 new, 0 changed, 0 moved and 0 deleted were followed, 12 are" in out
     status, out, _ = call("sync", indexed, film.parent, "--every", "0.5", "--quiet")
     assert status == 0 and "12 are as they were" in out
     status, out, _ = call("sync", indexed, film.parent, "--every", "x")
