@@ -63,6 +63,7 @@ HOMES = {
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
     "av": ("blcf.images.video", "blcf.images.clips", "blcf.images.exact_clips"),  # imported late
+    "pillow_heif": ("blcf.images.heif",),  # imported late
     "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
     "sqlite3": (

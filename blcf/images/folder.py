@@ -36,6 +36,10 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".webp",
     ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".hif",
 )
 """Endings of the files that are taken for pictures, in lower case."""
 
