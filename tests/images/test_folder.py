@@ -165,12 +165,12 @@ def test_a_deep_tree(tmp_path: Path) -> None:
 
 
 def test_no_pictures(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"\.jpg, .*\.gif, and films; saw 0 other files"):
+    with pytest.raises(InvalidInput, match=r"\.jpg, .*\.hif, and films; saw 0 other files"):
         find_images(tmp_path)
     touch(tmp_path, "a.txt")
     with pytest.raises(InvalidInput, match="saw 1 other file. Give"):
         find_images(tmp_path)
-    touch(tmp_path, "sub/b.heic")
+    touch(tmp_path, "sub/b.psd")
     with pytest.raises(InvalidInput, match="saw 2 other files. Give") as caught:
         find_images(tmp_path)
     assert str(tmp_path) in str(caught.value)
