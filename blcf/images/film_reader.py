@@ -27,7 +27,7 @@ from blcf.images.video import FilmFrame, OpenFilm, Pixels, unreadable, upright_f
 
 __all__ = ["FilmReader", "Seen", "read_frame"]
 
-_KEPT = 8  # frames that were passed before they were asked for
+_KEPT = 8  # frames that were passed before they were asked for, beside those whose shot is open
 _DECODED_THROUGH = 64  # frames: for less, the decoder goes on rather than to a later key frame
 _OPEN = 2  # films at the same time: where one ends and the next begins, threads read both
 _LAST = 1  # s behind the begin of its last frame, a film is over
@@ -173,7 +173,7 @@ class FilmReader:
         before = self._shown
         if before is not None and not self._is_given and before.pts in self._wanted:
             self._kept[before.pts] = before
-            if len(self._kept) > _KEPT:
+            if len(self._kept) > _KEPT + (self._shots.delay if self._shots else 0):
                 self._kept.popitem(last=False)
         self._shown, self._is_given = self._ahead, False
         self._ahead = self._next()
