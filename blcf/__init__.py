@@ -20,6 +20,7 @@ The map of the house, from the ground up; imports go down only::
     searching                             query -> hits
     measuring                             ground truth -> figures
     engine                                `SearchEngine`: the door to these three
+    exporting                             hits for other programs
     teaching                              labels that a collection finds by itself
     demo                                  `blcf demo`: a small collection, and a page of results
     cli                                   `blcf ...`

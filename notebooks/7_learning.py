@@ -37,8 +37,7 @@ from blcf import SearchEngine
 from blcf.boxes import iou
 from blcf.demo import write_scenes
 from blcf.images import find_images, read_image
-from blcf.learning.bag_settings import BagSettings
-from blcf.learning.train import train_network
+from blcf.learning import BagSettings, train_network
 from blcf.visualization import draw_box
 
 FOUND, WRONG, QUERY = "#0072b2", "#d55e00", "#e69f00"

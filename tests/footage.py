@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -89,6 +90,47 @@ def write_film(
 def write_numbered(path: Path, n_frames: int, shot: Callable[[int], int] = int, **how) -> Path:
     """A film of numbered frames; `shot` gives that of each."""
     return write_film(path, [numbered(n, shot(n)) for n in range(n_frames)], **how)
+
+
+def cut_by_edit_list(path: Path, first: int) -> None:
+    """Let an mp4 of constant rate begin at a frame, by its edit list alone; all packets stay."""
+    import av
+
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        step = int(1 / (stream.average_rate * stream.time_base))
+    data = bytearray(path.read_bytes())
+    at = data.find(b"elst") + 4
+    version, n, length, begin, rate = struct.unpack(">IIIiI", data[at : at + 20])
+    assert (version, n) == (0, 1)
+    length -= 40 * first  # ms: the film's own time scale
+    data[at : at + 20] = struct.pack(">IIIiI", version, n, length, begin + first * step, rate)
+    path.write_bytes(data)
+
+
+def write_with_sound(path: Path, n_frames: int, late: int) -> Path:
+    """Numbered frames, the first of which comes `late` frames after the sound has begun."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        video, sound = container.add_stream("libx264", rate=25), container.add_stream("aac", 44_100)
+        video.width, video.height = SIZE
+        video.pix_fmt = "yuv420p"
+        for number in range(n_frames):
+            frame = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
+            frame.pts, frame.time_base = number + late, Fraction(1, 25)
+            for packet in video.encode(frame):
+                container.mux(packet)
+        for number in range((n_frames + late) * 44_100 // 25 // 1024):
+            silence = np.zeros((1, 1024), np.float32)
+            heard = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+            heard.sample_rate, heard.pts = 44_100, 1024 * number
+            for packet in sound.encode(heard):
+                container.mux(packet)
+        for stream in (video, sound):
+            for packet in stream.encode():
+                container.mux(packet)
+    return path
 
 
 def write_sound(path: Path) -> Path:

@@ -27,7 +27,7 @@ FLOORS = [
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages",
     "adding searching measuring",
-    "engine",
+    "engine exporting",
     "demo teaching web distributed",
     "cli __main__",
 ]
@@ -62,7 +62,7 @@ HOMES = {
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
-    "av": ("blcf.images.video",),  # imported late
+    "av": ("blcf.images.video", "blcf.images.clips"),  # imported late
     "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
     "sqlite3": (
@@ -357,14 +357,16 @@ def test_nothing_forbidden() -> None:
 
 
 def test_what_was_learned_is_set_by_its_own_class_alone() -> None:
-    # ``whitening.mean_ = ...`` from outside; `from_parts` makes what was learned elsewhere.
+    # ``whitening.mean_ = ...`` from outside; `from_parts` makes what was learned elsewhere. What a
+    # class method calls ``made`` is of its class.
     benchmarks = HOUSE.parent / "benchmarks"
     paths = [*MODULES.values(), *sorted(benchmarks.rglob("*.py"))]
     offenders = []
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-            if is_set and node.attr.endswith("_") and ast.unparse(node.value) != "self":
+            owner = ast.unparse(node.value) if is_set else ""
+            if is_set and node.attr.endswith("_") and owner not in ("self", "made"):
                 offenders.append(f"{path}:{node.lineno} sets {ast.unparse(node)}")
     assert len(paths) > len(MODULES) and not offenders
 

@@ -20,7 +20,7 @@ from blcf.collection.facts_given import check_given, facts_given
 from blcf.collection.model import Model, write_model
 from blcf.collection.opening import find_pictures, names_of, open_index
 from blcf.errors import StorageError, UnreadableImage
-from blcf.images import GivenPictures, ImageList, Large, Source
+from blcf.images import GivenPictures, ImageList, Large, Source, film_of
 from blcf.images.originals import FileOriginal
 
 __all__ = [
@@ -190,11 +190,24 @@ def _check_readable(images: Source, side: int, large: Large) -> None:
 def remove_images(model: Model, pictures: Iterable[str | os.PathLike[str]]) -> int:
     """Mark pictures as removed; see `SearchEngine.remove`."""
     with model.collection.writing():
+        given = [pictures] if isinstance(pictures, (str, os.PathLike)) else pictures
+        named = [name for one in given for name in _frames_of(model.collection, one)]
         n_removed = model.collection.remove(
-            names_of(model.collection, pictures, "Nothing was removed.")
+            names_of(model.collection, named, "Nothing was removed.")
         )
         keep_statistics(model)
     return n_removed
+
+
+def _frames_of(
+    collection: Collection, picture: str | os.PathLike[str]
+) -> list[str | os.PathLike[str]]:
+    """The frames of a film that is given by its name or path; else the picture itself."""
+    text, films = os.fspath(picture), set(collection.manifest["videos"])
+    names = {text, *(os.path.relpath(text, root) for root in filter(None, collection.roots))}
+    found = films.intersection(name.replace(os.sep, "/") for name in names)
+    frames = [name for name in collection.names() if film_of(name) in found] if found else []
+    return [*frames] or [picture]
 
 
 def compact_files(model: Model) -> tuple[int, int]:

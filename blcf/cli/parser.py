@@ -13,6 +13,7 @@ from blcf.cli.change_commands import add_changes, add_films, add_root, add_sync
 from blcf.cli.command import COLLECTION, EXIT, FRAMES, WEIGHTS, make_command
 from blcf.cli.demo import demo
 from blcf.cli.evaluation_options import add_data_set, add_measures
+from blcf.cli.exports import add_exports
 from blcf.cli.outputs import Changed, Read
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
 from blcf.cli.settings_options import add_settings
@@ -112,6 +113,7 @@ def _add_search(commands: Any) -> None:
     command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
     add_object(command)
     add_output(command)
+    add_exports(command)
     add_search_options(command)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from blcf.bounds import check_bounds
 from blcf.cli.commands import DONE, SKIPPED, given, open_engine
+from blcf.cli.exports import Exports
 from blcf.cli.outputs import Outputs
 from blcf.cli.queries import Asked, find_queries
 from blcf.cli.results import check_results, open_results
@@ -46,6 +47,7 @@ def search(options: argparse.Namespace) -> int:
         if hasattr(options, drawing):
             check_drawing(getattr(options, drawing))
     check_results(options)
+    exports = Exports(options)
     queries = find_queries(options)
     if not hasattr(options, "frame"):
         outputs.spare(one.picture for one in queries)
@@ -63,6 +65,8 @@ def search(options: argparse.Namespace) -> int:
             if hasattr(options, "explain"):
                 _explain(hits, rank, options.explain)
             results.add(asked, hits, moments)
+            exports.add(asked.label, hits, moments)
+    exports.finish()
     return SKIPPED if results.n_skipped else DONE
 
 

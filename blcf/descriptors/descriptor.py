@@ -11,11 +11,12 @@ from blcf.descriptors.learned import learn_whitening
 from blcf.descriptors.pooling import as_feature_map
 from blcf.errors import InvalidInput
 from blcf.estimator import Estimator
-from blcf.features.whitening import normalise_rows
+from blcf.features.whitening import Whitening, normalise_rows
 
 __all__ = ["Descriptor", "MapDescriptor", "as_sequence", "check_count"]
 
 Self = TypeVar("Self", bound="Descriptor")
+Made = TypeVar("Made", bound="MapDescriptor")
 
 
 class Descriptor(Estimator):
@@ -200,6 +201,34 @@ class MapDescriptor(Descriptor):
     """A descriptor whose items are feature maps, float32 (C, h, w) each, of any h and w."""
 
     item = "map"
+
+    @classmethod
+    def from_whitening(
+        cls: type[Made], whitening: Whitening, *, learned_on: str = "", **options: Any
+    ) -> Made:
+        """A descriptor whose whitening was learned elsewhere, with a network for instance.
+
+        Parameters
+        ----------
+        whitening : fitted, of the vectors of this kind
+        learned_on : see `fit`
+        options : of this kind, but for n_components
+
+        Raises
+        ------
+        InvalidInput
+            A whitening that has learned nothing; a kind that learns something else, too.
+        """
+        if not hasattr(whitening, "mean_"):
+            raise InvalidInput("This whitening has learned nothing yet: call fit first.")
+        if cls._prepare is not Descriptor._prepare:
+            raise InvalidInput(f"{cls.__name__} learns more than a whitening: call fit.")
+        made = cls(whitening.n_components_, **options)
+        made._check_options()
+        made.whitening_ = whitening
+        made.n_channels_, made.n_components_ = whitening.projection_.shape
+        made.learned_on_ = learned_on
+        return made
 
     def _check(self, given: Any, name: str) -> np.ndarray:
         return as_feature_map(given, name)

@@ -133,7 +133,7 @@ class Changes(Searches):
 
         Parameters
         ----------
-        pictures : names in the collection, or paths of the pictures
+        pictures : names in the collection, or paths, of pictures; of a film it is all its frames
 
         Raises
         ------

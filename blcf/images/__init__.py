@@ -7,7 +7,8 @@
   or a list (lists.py); `join_lists` (joining.py) makes one list of several;
 - of a film (films.py) frames are listed, called ``film.mp4@00:00:12.345`` (frame_names.py), and
   decoded one after the other or by seeking (film_reader.py); video.py is what knows FFmpeg;
-  film_lists.py puts the frames of films into lists;
+  shots.py finds cuts as they go by, film_lists.py puts the frames of films into lists, clips.py
+  copies parts of films;
 - `read_image` (reading.py) reads one, the right way up, or says why it cannot be read;
   modes.py turns every Pillow mode into RGB; `resize_image` scales the longer side, and
   `read_resized` does both in less memory;

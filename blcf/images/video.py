@@ -40,7 +40,7 @@ _ENCRYPTED = ("encv", "drmi")
 # Program streams have a time stamp now and then; FFmpeg counts on from it, and behind a seek from
 # the wrong frame until the next one comes (.7 s at most, by the standard).
 _GUESSING, _ASTRAY = ("mpeg", "mpegvideo"), Fraction(5)
-_SMALL = 256
+_SMALL = 192
 _ENDS_EARLY = 1  # s that are missing at the end before a film is said to be cut short
 
 
@@ -82,10 +82,10 @@ class OpenFilm:
             raise unreadable(path, NEEDS_AV) from error
         self._failures = av.FFmpegError, ValueError, EOFError
         self._open()
-        self.time_base: Fraction = self._stream.time_base
-        self.start: int = self._stream.start_time or 0
-        self.aspect = Fraction(self._stream.sample_aspect_ratio or 1)
-        self.rate: Fraction | None = self._stream.average_rate or self._stream.guessed_rate
+        self.time_base: Fraction = self.stream.time_base
+        self.start: int = self.stream.start_time or 0
+        self.aspect = Fraction(self.stream.sample_aspect_ratio or 1)
+        self.rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
 
     def _open(self) -> None:
         import av
@@ -102,33 +102,33 @@ class OpenFilm:
             # A list of files or addresses may be called film.mp4: none of them is opened.
             formats = ",".join(sorted(av.formats_available.difference(_LISTS)))
             safe = {"protocol_whitelist": "file", "format_whitelist": formats}
-            self._container = av.open(str(path), options=safe, metadata_errors="replace")
+            self.container = av.open(str(path), options=safe, metadata_errors="replace")
         self._is_used = False
         try:
-            self._stream = self._check()
+            self.stream = self._check()
         except UnreadableImage:
             self.close()
             raise
 
     def _check(self) -> Any:
-        names = self._container.format.name.split(",")
+        names = self.container.format.name.split(",")
         if any(one in _PICTURES or one.endswith("_pipe") for one in names):
             raise unreadable(self.path, f"it is a picture ({names[0]}), not a film; rename it")
         streams = [
             one
-            for one in self._container.streams.video
+            for one in self.container.streams.video
             if "attached_pic" not in (one.disposition.name or "")
         ]
         if not streams:
-            n_audio = len(self._container.streams.audio)
+            n_audio = len(self.container.streams.audio)
             raise unreadable(
                 self.path, "it has sound only, no pictures" if n_audio else "it has no video stream"
             )
-        best = self._container.streams.best("video")
+        best = self.container.streams.best("video")
         stream = best if best in streams else streams[0]
         context = stream.codec_context
         if context is None:
-            raise unreadable(self.path, "FFmpeg has no decoder for it")
+            raise unreadable(self.path, "it is encrypted, or FFmpeg has no decoder for it")
         if context.codec_tag in _ENCRYPTED:
             raise unreadable(self.path, "it is encrypted (DRM)")
         context.thread_type = "AUTO"
@@ -137,7 +137,7 @@ class OpenFilm:
     def close(self) -> None:
         """Give the file and the decoder back."""
         with suppress(*self._failures):
-            self._container.close()
+            self.container.close()
 
     def __enter__(self) -> OpenFilm:
         return self
@@ -160,10 +160,10 @@ class OpenFilm:
     def timeline(self) -> Timeline:
         """When its frames come, from its packets."""
         self._rewind()
-        stream, is_vp8 = self._stream, self._stream.codec_context.name.startswith("vp8")
+        stream, is_vp8 = self.stream, self.stream.codec_context.name.startswith("vp8")
         pts, keys, ends, trouble = [], [], [], ""
         try:
-            for packet in self._container.demux(stream):
+            for packet in self.container.demux(stream):
                 stamp = packet.dts if packet.pts is None else packet.pts
                 if packet.is_corrupt:
                     trouble = trouble or "it is damaged or cut short"
@@ -186,11 +186,11 @@ class OpenFilm:
 
     def _ends_early(self, end: Fraction) -> str:
         length = None
-        if self._stream.duration is not None:
-            length = self._stream.duration * self.time_base
-        elif "DURATION" in self._stream.metadata:  # Matroska's
+        if self.stream.duration is not None:
+            length = self.stream.duration * self.time_base
+        elif "DURATION" in self.stream.metadata:  # Matroska's
             with suppress(ValueError):
-                hours, minutes, seconds = self._stream.metadata["DURATION"].split(":")
+                hours, minutes, seconds = self.stream.metadata["DURATION"].split(":")
                 length = 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
                 length -= self.start * self.time_base
         if length is None or end > length - _ENDS_EARLY:
@@ -203,11 +203,11 @@ class OpenFilm:
         What cannot be decoded is passed over: a frame that is missing is seen by its time stamp.
         """
         # A container may seek by decoding time, to a key frame that is shown later than `pts`.
-        back = _ASTRAY if self._container.format.name in _GUESSING else Fraction(0)
+        back = _ASTRAY if self.container.format.name in _GUESSING else Fraction(0)
         while pts is not None and (sought := pts - math.ceil(back / self.time_base)) > self.start:
             self._is_used = True
             try:
-                self._container.seek(sought, stream=self._stream)
+                self.container.seek(sought, stream=self.stream)
             except (*self._failures, OSError):  # some containers cannot
                 break
             frames = self._decoded()
@@ -230,7 +230,7 @@ class OpenFilm:
     def _decoded(self, is_first: bool = False) -> Iterator[FilmFrame]:
         """Frames from where the file stands, those before its first key frame left out."""
         key: int | None = self.start if is_first else None
-        packets = self._container.demux(self._stream)
+        packets = self.container.demux(self.stream)
         while True:
             try:
                 packet = next(packets, None)
@@ -280,12 +280,12 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
 
 
 class SmallFrames:
-    """Frames for comparing, their longer side 256 pixels at most; of one thread at a time."""
+    """Frames for comparing, their longer side 192 pixels at most; of one thread at a time."""
 
     def __init__(self) -> None:
         from av.video.reformatter import VideoReformatter
 
-        # Made once: a new one a frame takes 1.7 ms in place of .3.
+        # Made once: a new one for each frame takes 1.7 ms in place of .3.
         self._reformatter = VideoReformatter()
 
     def small(self, shown: FilmFrame) -> Pixels:

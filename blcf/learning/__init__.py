@@ -12,3 +12,9 @@ A network learns to rank by `losses`, `batch_losses` and `tuple_losses`, of what
 `descriptor_file` keeps network and head. `cleaning` finds false labels, by `keypoints`;
 `proposals` are regions in place of R-MAC's grid, which `proposal_training` teaches.
 """
+
+from blcf.learning.bag_settings import BagSettings
+from blcf.learning.labels import Labelled, label_pictures
+from blcf.learning.train import TrainReport, train_network
+
+__all__ = ["BagSettings", "Labelled", "TrainReport", "label_pictures", "train_network"]

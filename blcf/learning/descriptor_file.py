@@ -50,12 +50,12 @@ def to_descriptor(head: Head, *, learned_on: str = "") -> MapDescriptor:
     if layer is None:
         raise InvalidInput("Expected a head with a whitening: a descriptor learns one of its own.")
     weight = layer.linear.weight.detach().cpu().float().numpy()
-    descriptor = kind(len(weight), **{name: _plain(getattr(head, name)) for name in options})
     shift = layer.shift.detach().cpu().float().numpy()
-    descriptor.whitening_ = Whitening.from_parts(-shift, weight.T)
-    descriptor.n_components_, descriptor.n_channels_ = weight.shape
-    descriptor.learned_on_ = learned_on
-    return descriptor
+    return kind.from_whitening(
+        Whitening.from_parts(-shift, weight.T),
+        learned_on=learned_on,
+        **{name: _plain(getattr(head, name)) for name in options},
+    )
 
 
 def head_of(descriptor: MapDescriptor) -> Head:

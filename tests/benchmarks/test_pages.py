@@ -28,6 +28,7 @@ SECTIONS = {
     "dense_search": ("dense_search", "Dense search"),
     "descriptors": ("descriptors", "Global descriptors"),
     "extraction": ("extraction", "Extraction"),
+    "footage": ("footage.__main__", "Footage"),
     "generic_vocabulary": ("generic_vocabulary", "Generic vocabulary"),
     "indexing": ("indexing", "Indexing"),
     "kmeans": ("kmeans", "k-means"),

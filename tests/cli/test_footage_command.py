@@ -114,3 +114,19 @@ def test_moments(indexed, film, call, tmp_path):
     assert call(*query, "--similarity", "0.5")[0] == 2
     status, out, _ = call(*query, "--run", run, "-k", 2)
     assert status == 0 and len(run.read_text().splitlines()) == 2
+
+
+def test_exports(indexed, film, call, tmp_path):
+    query = ["search", indexed, f"{film}@00:00:01.0", "--query-scales", "1", "-k", 4]
+    status, _, err = call(
+        *(*query, "--group", "video", "--coco", tmp_path / "c.json", "--edl", tmp_path / "e.edl"),
+        *("--clips", tmp_path / "clips", "--stills", tmp_path / "stills"),
+    )
+    assert status == 0, err
+    assert f"blcf: 1 clip in {tmp_path / 'clips'}" in err and "4 stills in" in err
+    assert len(json.loads((tmp_path / "c.json").read_text())["images"]) == 4
+    assert "FROM CLIP NAME: films/film.mkv" in (tmp_path / "e.edl").read_text()
+    assert len(list((tmp_path / "clips").iterdir())) == 1
+    assert call(*query, "--clips", tmp_path / "clips")[0] == 2
+    assert call(*query, "--group", "shot", "--stills", film)[0] == 2
+    assert call(*query, "--group", "shot", "--stills", indexed / "x")[0] == 2

@@ -228,3 +228,11 @@ def test_a_list_of_a_film_and_a_picture(folder, tmp_path):
     engine.add(images, progress=False)
     assert list(engine.names) == images.names
     assert isinstance(engine, SearchEngine)
+
+
+def test_a_film_is_removed_as_a_whole(engine, folder):
+    assert engine.remove(["a.mkv"]) == 5
+    assert engine.remove([folder / "day" / "b.mkv", "5.png"]) == 6
+    assert list(engine.names) == ["6.png"]
+    with pytest.raises(InvalidInput, match="it holds no 'a.mkv'"):
+        engine.remove(["a.mkv"])

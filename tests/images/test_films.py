@@ -136,6 +136,26 @@ def test_any_time_shows_what_is_on_the_screen(films):
         as_image(f"{path}@00:01:00")
 
 
+def test_what_an_edit_list_leaves_out_is_not_shown(tmp_path):
+    path = footage.write_numbered(tmp_path / "cut.mp4", 90, keys=12)
+    footage.cut_by_edit_list(path, 29)
+    images = find_images(path, choice=EACH)
+    assert len(images) == 61 and not images.problems
+    for number, name in enumerate(images.names):
+        one = images.original(name).resized(96)
+        assert footage.number_in(one.content) == 29 + number
+        assert one.facts.time == number / 25
+        assert footage.number_in(as_image(images.path(name))) == 29 + number
+
+
+def test_time_is_that_of_the_pictures(tmp_path):
+    """Sound that begins before them moves none of their times."""
+    images = find_images(footage.write_with_sound(tmp_path / "f.mp4", 60, 10), choice=EACH)
+    loaded = [images.original(name).resized(96) for name in images.names]
+    assert [footage.number_in(one.content) for one in loaded] == list(range(60))
+    assert [one.facts.time for one in loaded] == [n / 25 for n in range(60)]
+
+
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_a_film_is_turned(tmp_path, degrees):
     frames = [footage.numbered(n) for n in range(3)]

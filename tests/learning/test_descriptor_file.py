@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from blcf import ConvFeatures, Whitening
-from blcf.descriptors import MAC, RMAC, CroW, GeM, SPoC
+from blcf.descriptors import MAC, RMAC, VLAD, CroW, GeM, SPoC
 from blcf.errors import FormatError, InvalidInput
 from blcf.features.lite import LITE, LiteNetwork
 from blcf.features.network_file import NetworkFile, write_network_file
@@ -77,6 +77,10 @@ def test_a_head_begins_as_a_descriptor(descriptor):
 
 
 def test_what_does_not_fit_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match="call fit first"):
+        MAC.from_whitening(Whitening(6))
+    with pytest.raises(InvalidInput, match="VLAD learns more than a whitening"):
+        VLAD.from_whitening(WHITENING)
     with pytest.raises(InvalidInput, match="MAC, SPoC, GeM, RMAC, got CroW"):
         head_of(CroW())
     with pytest.raises(InvalidInput, match="call fit"):

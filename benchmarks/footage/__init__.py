@@ -1,0 +1,1 @@
+"""Films: shots, exact times, memory, speed, and objects found in them."""
