@@ -20,6 +20,7 @@ from benchmarks.learning.judging import cleaning_figures, figures, gains, region
 from benchmarks.learning.networks import (
     ClassifierSettings,
     Network,
+    export,
     learn_classes,
     off_the_shelf,
 )
@@ -49,6 +50,14 @@ CLASSIFIED = {
     "true": "classification, full, true labels",
     "full": "classification, full",
     "clean": "classification, clean",
+}
+
+
+# Files of descriptors in the work folder, by the names that benchmarks/reproduce knows them by.
+EXPORTED = {
+    "dir-classification-full": CLASSIFIED["full"],
+    "dir-classification-clean": CLASSIFIED["clean"],
+    "dir-ranking-clean": "ranking, clean",
 }
 
 
@@ -158,6 +167,9 @@ class Laboratory:
         ranked = networks["ranking, clean"]
         proposals, overlaps = self.proposed(ranked, clean, boxes)
         networks["ranking, clean, + proposals"] = _with_head(ranked, proposals)
+        for stage, name in EXPORTED.items():
+            facts = {"trained on": f"grocery/train ({name})"}
+            export(networks[name], self.folder.parent / f"{stage}.h5", self.plan.side, facts)
         vectors = {name: self._vectors(name, network) for name, network in networks.items()}
         counts = self.plan.n_expand, self.plan.n_augment
         return {
