@@ -58,14 +58,14 @@ def add_train(commands: Any) -> None:
     add("--layer", help="as of blcf index")
     add("--weights", type=Read, metavar="FILE", help="to begin with, as of blcf index")
     for dest, kind, meaning, default in (
-        ("epochs", integer, "how often each photograph is looked at", "6"),
+        ("epochs", integer, "how often each photograph is looked at", "9"),
         ("side", integer, "of what is cut out of the photographs, pixels", "256"),
         ("rate", number, "of learning", "0.0001"),
         (
             *("blend", number),
-            "share of what was learned in the weights, beside those it began with; 1 is best where "
-            "only things like the labelled ones are searched for",
-            "0.6",
+            "share of what was learned in the weights that are written, beside those it began with: "
+            "less forgets less of other things",
+            "1",
         ),
         (
             *("held_out", number),
