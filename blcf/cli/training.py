@@ -63,8 +63,8 @@ def add_train(commands: Any) -> None:
         ("rate", number, "of learning", "0.0001"),
         (
             *("blend", number),
-            "share of what was learned in the weights that are written, beside those it began with: "
-            "less forgets less of other things",
+            "share of what was learned in the weights that are written, beside those it began "
+            "with: less forgets less of other things",
             "1",
         ),
         (
