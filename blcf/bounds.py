@@ -114,6 +114,7 @@ BOUNDS = {
     # Of the frames of a film: seconds from one to the next, and where a shot begins.
     "every": Bounds(0.001, 86_400, whole=False),
     "shot_threshold": Bounds(1, 100, whole=False),
+    "margin": Bounds(0, 3600, whole=False),  # s before and behind a moment
     # Of an evaluation.
     "keep": Bounds(0, 1_000_000_000),
     "year": Bounds(2013, 2015),  # of TRECVID's topics that are read

@@ -62,7 +62,8 @@ HOMES = {
     ),
     "matplotlib": ("blcf.visualization", "blcf.cli"),  # the command line asks if it is there
     "cv2": ("blcf.rerank.transforms",),  # imported late
-    "av": ("blcf.images.video", "blcf.images.clips"),  # imported late
+    "av": ("blcf.images.video", "blcf.images.clips", "blcf.images.exact_clips"),  # imported late
+    "pillow_heif": ("blcf.images.heif",),  # imported late
     "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
     "sqlite3": (
@@ -70,7 +71,8 @@ HOMES = {
         "blcf.collection.facts_table",
         "blcf.collection.where",
     ),
-    "pandas": ("blcf.searching.hits", "blcf.searching.moments"),  # imported late
+    # imported late
+    "pandas": ("blcf.searching.hits", "blcf.searching.moments", "blcf.searching.table"),
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
 TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module

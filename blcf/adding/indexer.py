@@ -18,7 +18,7 @@ from blcf.collection import Batch
 from blcf.collection.facts import Fact
 from blcf.collection.model import Model
 from blcf.errors import UniformFrame, UnreadableImage
-from blcf.images import Large, Source, film_of
+from blcf.images import ImageList, Large, Source, film_of
 
 if TYPE_CHECKING:
     from blcf.features.pipeline import Extracted
@@ -91,6 +91,7 @@ def index_images(
     settled = collection.skipped_and_gone(root, prefix)
     settled += {film_of(name) for name in images.names} - {""}  # what is wrong with them is told
     left_out = collection.dropped().intersection(images.names).difference(names)
+    choices = images.choices if isinstance(images, ImageList) else {}
     n_before, n_indexed, last_commit = collection.n_images, 0, time.monotonic()
 
     def commit() -> None:
@@ -119,6 +120,8 @@ def index_images(
         others = {} if channel is None else channel.on_cells(picture.beside, words.shape)
         norms = quantise_channel(norms)
         batch.append(name, picture.size, words, norms, picture.facts, said, others)
+        if film_of(name) in choices:
+            batch.choices[film_of(name)] = choices[film_of(name)]
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
             commit()
 

@@ -85,7 +85,7 @@ def add_sync(commands: Any) -> None:
     )
     command.add_argument("--json", action="store_true", help="what was done as JSON")
     _add_name(command)
-    add_films(command)
+    add_films(command, "as those of the film that are held were taken")
     command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
     add_device(command)
 
@@ -100,28 +100,28 @@ def _add_name(command: Any) -> None:
     )
 
 
-def add_films(command: Any) -> None:
-    """Which frames of films are taken."""
+def add_films(command: Any, default: str = "") -> None:
+    """Which frames of films are taken; `default` is what is done without, in words."""
     command.add_argument(
         "--every",
         type=seconds,
         metavar="SECONDS",
         help="of a film a frame is taken each so many seconds, by its time stamps, "
-        f"{BOUNDS['every'].span} (default: 1)",
+        f"{BOUNDS['every'].span} (default: {default or 1})",
     )
     command.add_argument(
         "--frames",
         dest="choose",
         choices=CHOICES,
         help="which frames of a film: every, one each --every SECONDS; shots, the middle of each "
-        "shot and one each --every SECONDS from there (default: every)",
+        f"shot and one each --every SECONDS from there (default: {default or 'every'})",
     )
     command.add_argument(
         "--shot-threshold",
         type=number,
         metavar="N",
         help="how much a frame differs from the one before, relative to those around it, where a "
-        f"shot begins, {BOUNDS['shot_threshold'].span} (default: 3)",
+        f"shot begins, {BOUNDS['shot_threshold'].span} (default: {default or 3})",
     )
 
 

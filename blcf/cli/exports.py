@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from blcf.bounds import BOUNDS, check_bounds
+from blcf.cli.commands import given
 from blcf.cli.outputs import Changed, Written, check_new_folder
 from blcf.cli.units import count
+from blcf.cli.values import number
 from blcf.errors import InvalidInput
 from blcf.exporting import coco_of, edl_of, write_clips, write_stills
 from blcf.images import display_name
@@ -30,13 +34,26 @@ def add_exports(command: Any) -> None:
         type=Written,
         metavar="FILE",
         help="write the moments as an edit decision list (CMX 3600, 25 frames a second), with a "
-        "second before and behind each; needs --group",
+        "second before and behind each (--margin); needs --group",
     )
     add(
         "--clips",
         type=Changed,
         metavar="FOLDER",
-        help="copy a clip around each moment there, without loss; needs --group",
+        help="copy a clip around each moment there, without loss, from the key frame before it "
+        "(or see --exact); needs --group",
+    )
+    add(
+        "--exact",
+        action="store_true",
+        help="clips that begin and end with their moments, to a frame: they are encoded anew",
+    )
+    add(
+        "--margin",
+        type=number,
+        metavar="SECONDS",
+        help=f"of --clips and --edl: before and behind each moment, {BOUNDS['margin'].span} "
+        "(default: 1; of exact clips 0)",
     )
     add(
         "--stills",
@@ -62,6 +79,12 @@ class Exports:
         for name in _OF_MOMENTS:
             if hasattr(options, name) and not hasattr(options, "group"):
                 raise InvalidInput(f"Expected moments with --{name}: --group shot, or video.")
+        if hasattr(options, "exact") and not hasattr(options, "clips"):
+            raise InvalidInput("Expected the folder of the clips as well: --clips FOLDER --exact.")
+        if hasattr(options, "margin"):
+            check_bounds("margin", options.margin, "--margin")
+            if not (hasattr(options, "clips") or hasattr(options, "edl")):
+                raise InvalidInput("Expected --clips FOLDER or --edl FILE with --margin.")
         for name in ("clips", "stills"):
             if hasattr(options, name):
                 check_new_folder(getattr(options, name))
@@ -78,13 +101,16 @@ class Exports:
     def finish(self) -> None:
         """Write everything."""
         options = self._options
+        margin = given(options, ["margin"])
         if hasattr(options, "coco"):
             self._write(options.coco, json.dumps(coco_of(self._hits), indent=1) + "\n")
         if hasattr(options, "edl"):
-            self._write(options.edl, edl_of(self._moments, Path(options.edl).stem))
-        for name, write in (("clips", write_clips), ("stills", write_stills)):
+            self._write(options.edl, edl_of(self._moments, Path(options.edl).stem, **margin))
+        how = {"clips": {**margin, "exact": hasattr(options, "exact")}, "stills": {}}
+        writers: dict[str, Callable[..., Any]] = {"clips": write_clips, "stills": write_stills}
+        for name, write in writers.items():
             if hasattr(options, name):
-                written, skipped = write(self._moments, getattr(options, name))
+                written, skipped = write(self._moments, getattr(options, name), **how[name])
                 for one, reason in skipped.items():
                     print(f"blcf: none of {display_name(one)}: {reason}", file=sys.stderr)
                 written_as = count(len(written), name.removesuffix("s"))

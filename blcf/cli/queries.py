@@ -19,7 +19,7 @@ __all__ = ["Asked", "find_queries", "read_queries"]
 
 COLUMNS = ("picture", "x1", "y1", "x2", "y2")
 _NAMED = 5  # lines of one message
-_ONE_PICTURE = ("box", "polygon", "mask", "examples", "negatives", "plot", "explain")
+_ONE_PICTURE = ("box", "polygon", "mask", "examples", "negatives", "plot", "sheet", "explain")
 _FLAGS = {"examples": "--example", "negatives": "--not"}
 
 
@@ -79,7 +79,7 @@ def find_queries(options: argparse.Namespace) -> list[Asked]:
         flag = _FLAGS.get(single[0], f"--{single[0]}")
         instead = (
             "--html FILE shows the hits of all, and why they were found"
-            if single[0] in ("plot", "explain")
+            if single[0] in ("plot", "sheet", "explain")
             else "a box of each is written IMAGE@X1,Y1,X2,Y2, or stands in the file of --queries"
         )
         raise InvalidInput(f"Expected one picture with {flag}, got {len(asked)}: {instead}.")

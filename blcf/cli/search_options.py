@@ -115,6 +115,13 @@ def add_output(command: Any) -> None:
         help=f"draw the query and the hits, {MOST_SHOWN} at most (.png, .pdf, .svg)",
     )
     add(
+        "--sheet",
+        type=Written,
+        metavar="FILE",
+        help=f"draw a contact sheet: the hits, or moments, {MOST_SHOWN} at most, in the order of "
+        "film and time (.png, .pdf, .svg)",
+    )
+    add(
         "--explain",
         type=Written,
         metavar="FILE",

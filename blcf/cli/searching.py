@@ -43,7 +43,7 @@ def search(options: argparse.Namespace) -> int:
         raise InvalidInput("Expected --group near with --similarity.")
     rank = _rank(options)
     outputs = Outputs(options)
-    for drawing in ("plot", "explain"):
+    for drawing in ("plot", "sheet", "explain"):
         if hasattr(options, drawing):
             check_drawing(getattr(options, drawing))
     check_results(options)
@@ -62,6 +62,8 @@ def search(options: argparse.Namespace) -> int:
             hits = hits if moments is None else moments.best
             if hasattr(options, "plot"):
                 hits.plot(options.plot, MOST_SHOWN)
+            if hasattr(options, "sheet"):
+                (hits if moments is None else moments).sheet(options.sheet, MOST_SHOWN)
             if hasattr(options, "explain"):
                 _explain(hits, rank, options.explain)
             results.add(asked, hits, moments)

@@ -6,21 +6,39 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from blcf.cli.outputs import why_unreadable
 from blcf.collection import Collection
 from blcf.collection.manifest import BACKUP, MANIFEST
 from blcf.errors import CollectionExists, InvalidInput
-from blcf.images import FrameChoice, ImageList, display_name, find_images, find_listed, join_lists
+from blcf.images import (
+    Choices,
+    FrameChoice,
+    ImageList,
+    display_name,
+    find_images,
+    find_listed,
+    join_lists,
+)
 from blcf.images.film_lists import check_some
 
-__all__ = ["check_order", "find_frames"]
+__all__ = ["check_order", "find_frames", "given_choice"]
 
 _PIPE = "-"
 
 
-def find_frames(options: argparse.Namespace) -> ImageList:
-    """The pictures of all FRAMES, with the names that they have in a collection."""
+def given_choice(options: argparse.Namespace) -> dict[str, Any]:
+    """What was said of the frames of films: fields of `FrameChoice`."""
+    given = {"every": "every", "choose": "frames", "shot_threshold": "shot_threshold"}
+    return {name: getattr(options, dest) for dest, name in given.items() if hasattr(options, dest)}
+
+
+def find_frames(options: argparse.Namespace, choice: Choices | None = None) -> ImageList:
+    """The pictures of all FRAMES, with the names that they have in a collection.
+
+    `choice` says which frames of each film are taken; None: the options alone do.
+    """
     if options.frames.count(_PIPE) > 1:
         raise InvalidInput(f"Expected {_PIPE}, a list on standard input, once among FRAMES.")
     for one in options.frames:
@@ -28,10 +46,8 @@ def find_frames(options: argparse.Namespace) -> ImageList:
         if reason:
             raise InvalidInput(f"{reason[0].upper()}{reason[1:]}.")
     root = getattr(options, "root", None)
-    given = {"every": "every", "choose": "frames", "shot_threshold": "shot_threshold"}
-    choice = FrameChoice(
-        **{name: getattr(options, dest) for dest, name in given.items() if hasattr(options, dest)}
-    )
+    if choice is None:
+        choice = FrameChoice(**given_choice(options))
     joined = join_lists(
         [
             (

@@ -6,9 +6,10 @@ import argparse
 import json
 from dataclasses import asdict
 
+from blcf.adding.known_choices import KnownChoices
 from blcf.adding.syncing import SyncReport
 from blcf.cli.commands import DONE, SKIPPED, open_engine, say_skipped
-from blcf.cli.sources import find_frames
+from blcf.cli.sources import find_frames, given_choice
 from blcf.cli.units import count
 from blcf.images import display_name
 
@@ -19,7 +20,10 @@ def sync(options: argparse.Namespace) -> int:
     """`blcf sync`: open, then follow a folder; or say what that would do."""
     engine = open_engine(options)
     options.frames = [options.folder]
-    images = find_frames(options)
+    prefix = getattr(options, "name", None)
+    images = find_frames(
+        options, KnownChoices(engine.collection, given_choice(options), prefix)
+    )
     dry_run = getattr(options, "dry_run", False)
     report = engine.sync(images, dry_run=dry_run, progress=not options.quiet)
     if getattr(options, "json", False):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from blcf.bags.weighting import CHANNELS, dequantise_channel
-from blcf.images import PictureFacts
+from blcf.images import FrameChoice, PictureFacts
 
 __all__ = ["Batch"]
 
@@ -28,6 +28,7 @@ class Batch:
         features as "norm", and others
     facts : list of `blcf.images.PictureFacts`
     given : list of {column: value}, the caller's own facts, checked (`blcf.collection.facts`)
+    choices : {film: by what its frames were taken}, of films some frames of which are here
     """
 
     names: list[str] = field(default_factory=list)
@@ -36,6 +37,7 @@ class Batch:
     channels: dict[str, list[np.ndarray]] = field(default_factory=lambda: {"norm": []})
     facts: list[PictureFacts] = field(default_factory=list)
     given: list[Mapping[str, Any]] = field(default_factory=list)
+    choices: dict[str, FrameChoice] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -31,6 +31,7 @@ from blcf.collection import facts_changes
 from blcf.collection.batch import Batch
 from blcf.collection.columns import make_columns, with_videos
 from blcf.collection.facts_table import rows_of
+from blcf.collection.film_choices import with_choices
 from blcf.collection.leftovers import find_leftovers
 from blcf.collection.lock import writer_lock
 from blcf.collection.manifest import (
@@ -179,6 +180,7 @@ class Collection(SideFiles):
             roots=roots,
             prefixes=with_prefix(self.manifest, root, prefix),
             videos=videos,
+            choices=with_choices(self.manifest, batch.choices),
             next_segment=number + 1,
             next_id=first_id + len(batch),
         )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from blcf.collection.film_choices import is_choice
 from blcf.index.postings import BUFFER
 
 __all__ = ["MODEL", "is_segment_file", "wrong_values"]
@@ -76,6 +77,15 @@ def _prefixes(value: Any) -> bool:
     )
 
 
+def _choices(value: Any) -> bool:
+    return value is _MISSING or (
+        isinstance(value, dict)
+        and all(map(_text, value))
+        and all(value)
+        and all(map(is_choice, value.values()))
+    )
+
+
 def _model(value: Any) -> bool:
     return value is None or (
         _plain(value)
@@ -123,6 +133,7 @@ _FORM: dict[str, Callable[[Any], bool]] = {
     "model": _model,
     "roots": _roots,
     "prefixes": _prefixes,
+    "choices": _choices,
     "next_segment": _integer(1, 99_999_999),
     "segments": _segments,
     "digest": _digest,

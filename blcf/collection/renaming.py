@@ -15,6 +15,7 @@ import numpy as np
 
 from blcf.collection.facts_changes import check_held
 from blcf.collection.facts_table import Row, rows_of
+from blcf.collection.film_choices import moved_choices
 from blcf.collection.rewriting import check_source
 from blcf.collection.segment import Segment
 from blcf.collection.snapshot import Snapshot
@@ -77,6 +78,7 @@ def plan_renaming(
         plan.new_of_old.update(zip(joined.columns["ids"].tolist(), ids.tolist()))
         number, next_id = number + 1, next_id + ids.size
     plan.changes.update(roots=roots, videos=videos, next_segment=number, next_id=next_id)
+    plan.changes.update(choices=moved_choices(snapshot.manifest, moves))
     return plan
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from blcf.adding.indexer import AddReport
+from blcf.adding.known_choices import KnownChoices
 from blcf.adding.syncing import SyncReport, sync_folder
 from blcf.adding.writer import add_sources, annotate_images, compact_files, remove_images
 from blcf.engine.searches import Searches
@@ -74,9 +75,9 @@ class Changes(Searches):
         folder: str | os.PathLike[str] | ImageList,
         *,
         name: str | None = None,
-        every: Any = 1,
-        frames: str = "every",
-        shot_threshold: float = 3.0,
+        every: Any = None,
+        frames: str | None = None,
+        shot_threshold: float | None = None,
         dry_run: bool = False,
         progress: bool = True,
     ) -> SyncReport:
@@ -92,8 +93,10 @@ class Changes(Searches):
         folder : that was indexed, or one that holds some of its pictures, or is above them; an
             empty one is an error, as a disk that is not mounted looks the same
         name : that stands before the names, see `add`
-        every, frames, shot_threshold : which frames are taken of new and changed films, see `add`;
-            a film that is as it was keeps those that it has, and gets those of these that it lacks
+        every, frames, shot_threshold : which frames of films are taken, see `add`; None: as those
+            that the collection has of the film were, and of a new film as of all others, where
+            these agree. A film that is as it was keeps the frames that it has, and gets those of
+            these that it lacks
         dry_run : whether only to say what would be done
         progress : whether to draw progress bars on stderr
 
@@ -105,7 +108,10 @@ class Changes(Searches):
         ------
         InvalidInput, CollectionLocked, StorageError
         """
-        (images,) = as_sources(folder, None, name, FrameChoice(every, frames, shot_threshold))
+        said = {"every": every, "frames": frames, "shot_threshold": shot_threshold}
+        given = {key: value for key, value in said.items() if value is not None}
+        choices = KnownChoices(self.collection, given, name)
+        (images,) = as_sources(folder, None, name, choices)
         if not isinstance(images, ImageList):
             raise InvalidInput(f"Expected a folder to follow, got {type(folder).__name__}.")
         return sync_folder(self.model, images, dry_run=dry_run, progress=progress)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 
+from blcf.bounds import check_bounds
 from blcf.images import display_name
 from blcf.searching import Moment
 
@@ -26,6 +27,7 @@ def edl_of(moments: Iterable[Moment], title: str, margin: float = 1.0, rate: int
     margin : s before and behind each moment
     rate : frames a second of the time codes
     """
+    check_bounds("margin", margin)
     lines = [f"TITLE: {display_name(title)}", "FCM: NON-DROP FRAME", ""]
     record, number = 0, 0
     for one in moments:

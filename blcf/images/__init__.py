@@ -23,7 +23,7 @@ Files go in and arrays come out; nothing here knows a network or a collection.
 """
 
 from blcf.images.film_reader import read_frame
-from blcf.images.films import Film, FrameChoice
+from blcf.images.films import Choice, Choices, Film, FrameChoice
 from blcf.images.folder import IMAGE_SUFFIXES, find_images, find_listed
 from blcf.images.frame_names import canonical_frame, file_of, film_of, frame_place
 from blcf.images.image_list import ImageList
@@ -45,6 +45,8 @@ from blcf.images.resizing import resize_image, resized_size
 from blcf.images.sources import GivenPictures, Source, as_sources
 
 __all__ = [
+    "Choice",
+    "Choices",
     "IMAGE_SUFFIXES",
     "Film",
     "FrameChoice",

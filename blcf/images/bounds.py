@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 __all__ = [
+    "BOXED",
     "FORMATS",
     "LARGE_BYTES",
     "MAX_BYTES",
@@ -29,6 +30,7 @@ __all__ = [
 
 # JPEG includes the multi-picture files of telephones, whose first picture is read.
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
+BOXED = ("AVIF", "HEIF")  # of which not every installation reads both
 
 MAX_PIXELS = 178_956_970  # where Pillow, as it comes, refuses
 MAX_BYTES = 8 * MAX_PIXELS  # of a file: four channels of 16 bits, plain
@@ -59,7 +61,7 @@ class Declared:
 
     Attributes
     ----------
-    format : one of `FORMATS`
+    format : one of `FORMATS`, or of `BOXED`
     data : the file, without what no picture needs (thumbnails, animations, other directories): the
         decoder neither works on that nor warns of it
     width, height : as the pixels are stored, pixels
@@ -106,7 +108,7 @@ def not_a_picture() -> Refused:
     """The reason where no header can be read."""
     return Refused(
         "it is not a picture in one of the formats that are read "
-        f"({', '.join(FORMATS)}), or its header is damaged or cut short"
+        f"({', '.join(FORMATS)}, AVIF, HEIC), or its header is damaged or cut short"
     )
 
 

@@ -21,8 +21,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from blcf.images.bounds import Declared, Refused, not_a_picture
+from blcf.images.bounds import BOXED, Declared, Refused, not_a_picture
 from blcf.images.complaints import without_complaints
+from blcf.images.heif import open_boxed
 from blcf.images.orientation import ORIENTATION, exif_orientation, xmp_orientation
 
 __all__ = ["decode", "open_declared", "orientation_of"]
@@ -51,7 +52,10 @@ def open_declared(declared: Declared) -> ImageFile.ImageFile:
     """A picture whose header is read and whose pixels are not, until `decode`."""
     # In memory: Pillow would map a file, and the process would end if the file shrank meanwhile.
     try:
-        image = _READERS[declared.format](io.BytesIO(declared.data))
+        if declared.format in BOXED:
+            image = open_boxed(declared)
+        else:
+            image = _READERS[declared.format](io.BytesIO(declared.data))
     except (SyntaxError, IndexError, TypeError, struct.error) as error:
         raise not_a_picture() from error
     if image.size != (declared.width, declared.height):

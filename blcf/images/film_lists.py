@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images.films import Film, FrameChoice, list_film
+from blcf.images.films import Choices, Film, list_film
 from blcf.images.frame_names import has_film_suffix
 from blcf.images.image_list import ImageList
 from blcf.images.names import display_name
@@ -41,7 +41,7 @@ def check_some(images: ImageList) -> ImageList:
     return images
 
 
-def with_frames(images: ImageList, choice: FrameChoice, is_sorted: bool = False) -> ImageList:
+def with_frames(images: ImageList, choice: Choices, is_sorted: bool = False) -> ImageList:
     """The same list with the frames of each film in its place.
 
     A film that cannot be read, or not to its end, is among the problems.
@@ -61,7 +61,7 @@ def with_frames(images: ImageList, choice: FrameChoice, is_sorted: bool = False)
             continue
         path = images.path(name)
         try:
-            film, trouble = list_film(path, choice)
+            film, trouble = list_film(path, choice.of(path))
         except UnreadableImage as error:
             problems.append((name, error.reason))
             continue

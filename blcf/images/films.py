@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ from blcf.images.video import OpenFilm, unreadable
 
 __all__ = [
     "CHOICES",
+    "Choice",
+    "Choices",
     "Film",
     "FrameChoice",
     "FrameOriginal",
@@ -55,6 +57,23 @@ CHOICES = ("every", "shots")
 # All but one pixel of a hundred within so many of 256 levels of luma: black, white, one colour, the
 # end of a fade. A title, or a ball in the sky, is no such frame.
 _ALIKE_LEVELS, _OTHERS = 16, 0.005
+
+
+class Choice(Protocol):
+    """What says which frames of one film are taken."""
+
+    def shots(self, film: OpenFilm, timeline: Timeline) -> ShotFinder | None:
+        """What finds the shots of a film."""
+
+    def rows(self, timeline: Timeline, shots: ShotFinder | None) -> list[int]:
+        """The frames that are taken, rows of the timeline."""
+
+
+class Choices(Protocol):
+    """What says it of every film."""
+
+    def of(self, path: Path) -> Choice:
+        """What says it of the film of a path."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,10 @@ class FrameChoice:
         check_bounds("every", value)  # of 1e999999999 the Fraction would have a billion digits
         return Fraction(self.every if isinstance(self.every, Fraction) else str(self.every))
 
+    def of(self, path: Path) -> FrameChoice:
+        """Itself, of every film."""
+        return self
+
     def shots(self, film: OpenFilm, timeline: Timeline) -> ShotFinder | None:
         """What finds the shots of a film; it has, where the choice of frames depends on them."""
         if self.frames != "shots":
@@ -122,6 +145,7 @@ class Film:
     rows : the frames that are taken, rows of the timeline
     timeline : when frames come
     reader : decodes frames
+    choice : by which they were taken, where that is a `FrameChoice`
     """
 
     def __init__(
@@ -130,7 +154,9 @@ class Film:
         timeline: Timeline | None = None,
         rows: list[int] | None = None,
         shots: ShotFinder | None = None,
+        choice: FrameChoice | None = None,
     ):
+        self.choice = choice
         self.path, self.timeline, self.rows = path, timeline, rows or []
         self.state = file_state(path)
         self._wanted = [] if timeline is None else timeline.pts[self.rows].tolist()
@@ -208,7 +234,7 @@ class FrameOriginal:
         return self.through(lambda pixels: resize_image(pixels, side))
 
 
-def list_film(path: Path, choice: FrameChoice) -> tuple[Film, str]:
+def list_film(path: Path, choice: Choice) -> tuple[Film, str]:
     """A film with the frames that are taken of it, and what is wrong with it nevertheless, or "".
 
     Nothing is decoded, but for its shots: when frames come, the packets say.
@@ -223,7 +249,8 @@ def list_film(path: Path, choice: FrameChoice) -> tuple[Film, str]:
         if not len(timeline):
             raise unreadable(path, timeline.trouble or "there is no frame in it")
         shots = choice.shots(opened, timeline)
-    return Film(path, timeline, choice.rows(timeline, shots), shots), timeline.trouble
+    by = choice if isinstance(choice, FrameChoice) else None
+    return Film(path, timeline, choice.rows(timeline, shots), shots, by), timeline.trouble
 
 
 def original_at(

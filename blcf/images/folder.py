@@ -17,7 +17,7 @@ from pathlib import Path
 
 from blcf.errors import InvalidInput
 from blcf.images.film_lists import check_some, is_film_file, with_frames
-from blcf.images.films import FrameChoice
+from blcf.images.films import Choices, FrameChoice
 from blcf.images.frame_names import canonical_frame, frame_place, has_film_suffix
 from blcf.images.image_list import ImageList
 from blcf.images.lists import parse_list, read_list, why
@@ -36,6 +36,10 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".webp",
     ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".hif",
 )
 """Endings of the files that are taken for pictures, in lower case."""
 
@@ -48,7 +52,7 @@ _EXPECTED = (
 def find_images(
     source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     root: str | os.PathLike[str] | None = None,
-    choice: FrameChoice | None = None,
+    choice: Choices | None = None,
     is_alone: bool = True,
 ) -> ImageList:
     """List the pictures of a folder, a list file, one picture or film, or a series of paths.
@@ -104,7 +108,7 @@ def find_images(
 def _find(
     source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     root: str | os.PathLike[str] | None,
-    choice: FrameChoice,
+    choice: Choices,
 ) -> ImageList:
     root_folder = None if root is None else _root_folder(root)
     if isinstance(source, (bytes, bytearray)) or not isinstance(
@@ -142,7 +146,7 @@ def _find(
 def find_listed(
     data: bytes,
     root: str | os.PathLike[str] | None = None,
-    choice: FrameChoice | None = None,
+    choice: Choices | None = None,
 ) -> ImageList:
     """The pictures of a list that comes through a pipe, as of a list file in the current folder.
 
@@ -237,7 +241,7 @@ def _series(
     root: str | None,
     default_root: str | None,
     origin: str,
-    choice: FrameChoice | None = None,
+    choice: Choices | None = None,
 ) -> ImageList:
     """Name the given paths: relative ones lie in `base`; `origin` is what a message calls them."""
     found = (absolute_path(_as_text(path), base) for path in paths)

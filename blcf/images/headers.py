@@ -1,6 +1,6 @@
 """What a picture declares, whatever its format, which its first bytes tell.
 
-PNG, GIF, WebP and BMP are short enough to stand here; jpeg.py and tiff.py have the others.
+PNG, GIF, WebP and BMP are short enough to stand here; jpeg.py, tiff.py and heif.py have the others.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from blcf.images.bounds import (
     check_parts,
     not_a_picture,
 )
+from blcf.images.heif import declare_boxed
 from blcf.images.jpeg import declare_jpeg
 from blcf.images.tiff import declare_tiff
 
@@ -36,6 +37,8 @@ def declare(data: bytes) -> Declared:
                 return reader(data)
             except (struct.error, IndexError) as error:  # cut short
                 raise not_a_picture() from error
+    if data[4:8] == b"ftyp":
+        return declare_boxed(data)
     raise not_a_picture()
 
 

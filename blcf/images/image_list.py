@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from blcf.errors import InvalidInput
-from blcf.images.films import Film, FrameOriginal, original_at
+from blcf.images.films import Film, FrameChoice, FrameOriginal, original_at
+from blcf.images.frame_names import film_of
 from blcf.images.names import display_name
 from blcf.images.originals import FileOriginal
 
@@ -70,6 +71,16 @@ class ImageList:
     def original(self, name: str) -> FileOriginal | FrameOriginal:
         """The picture of a name, to be read."""
         return original_at(name, self.path(name), self.films)
+
+    @property
+    def choices(self) -> dict[str, FrameChoice]:
+        """By what the frames of films were taken, by the films' names, where it is known."""
+        found = {}
+        for name in self.names:
+            film = film_of(name)
+            if film and film not in found and (listed := self.films.get(self.path(film))):
+                found[film] = listed.choice
+        return {film: choice for film, choice in found.items() if choice is not None}
 
     def without_shots(self) -> ImageList:
         """The same pictures; of the frames of films the shots are not known, nor looked for."""

@@ -54,11 +54,12 @@ _ROOM = Room()
 
 
 def read_image(path: Name, *, min_side: int = 16, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Read a picture: JPEG, PNG, BMP, TIFF, WebP or GIF, of any mode, as RGB.
+    """Read a picture: JPEG, PNG, BMP, TIFF, WebP, GIF, AVIF or HEIC, of any mode, as RGB.
 
-    The format is told from the content, not from the file's ending. Of an animation or of several
-    pages the first is read. The EXIF orientation is applied (all eight); transparent pixels are
-    composited over white; `blcf.images.modes` says how each mode becomes RGB.
+    AVIF needs Pillow 11.3, HEIC pillow-heif (extra ``heic``). The format is told from the content,
+    not from the file's ending. Of an animation or of several pages the first is read. The EXIF
+    orientation is applied (all eight); transparent pixels are composited over white;
+    `blcf.images.modes` says how each mode becomes RGB.
 
     Nothing is decoded before the file's structure was held to the bounds of `blcf.images.bounds`:
     pixels, bytes, scans of a JPEG, chunks, frames, strips and tiles. Pictures that threads decode

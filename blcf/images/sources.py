@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from blcf.errors import InvalidInput
-from blcf.images.films import FrameChoice, original_at
+from blcf.images.films import Choices, original_at
 from blcf.images.folder import find_images
 from blcf.images.image_list import ImageList
 from blcf.images.names import display_name
@@ -119,7 +119,7 @@ def as_sources(
     pictures: Added,
     root: str | os.PathLike[str] | None = None,
     name: str | None = None,
-    choice: FrameChoice | None = None,
+    choice: Choices | None = None,
 ) -> Iterator[Source]:
     """Whatever is added, as sources: one, or of an iterator of pictures one after the other.
 

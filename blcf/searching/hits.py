@@ -21,8 +21,11 @@ from blcf.searching.grouping import SIMILARITY
 from blcf.searching.moments import Moments, group_hits
 from blcf.searching.notebook import MOST, hits_html
 from blcf.searching.options import SearchOptions
+from blcf.searching.pictures import Pictures
 from blcf.searching.queries import Asked, Shown, shown_pixels
 from blcf.searching.searcher import Answer, Searcher
+from blcf.searching.sheet import SHEET, draw_sheet
+from blcf.searching.table import hits_table
 
 if TYPE_CHECKING:
     import pandas
@@ -141,9 +144,12 @@ class Hits(Ranking):
         InvalidInput
             Hits that were pickled, or whose engine is closed.
         """
+        return group_hits(self, self._in_films(), by, similarity)
+
+    def _in_films(self) -> Pictures:
         if self.answer is None:
             raise InvalidInput("Expected hits of SearchEngine.search: others know no films.")
-        return group_hits(self, self.answer.pictures, by, similarity)
+        return self.answer.pictures
 
     @property
     def shown(self) -> Sequence[Shown]:
@@ -195,6 +201,16 @@ class Hits(Ranking):
         pictures = [one.picture for one in small]
         box = query.scaled(self.query_box)
         return plot_ranking(query.picture, box, hits, pictures, path=path)
+
+    def sheet(
+        self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET
+    ) -> ShownFigure:
+        """Draw the first `n_hits` hits as a contact sheet: in the order of film and time.
+
+        Each with its boxes, film, time and score; pictures that are no frames come last. Raises
+        and gives what `plot` does, and `InvalidInput` where hits do not know their films: `group`.
+        """
+        return draw_sheet(self, self._in_films().in_films(self.ids), path, n_hits)
 
     def picture_evidence(self, row: int = 0) -> Evidence:
         """`Hit.evidence` with the query's pictures for examples, whatever sizes they came in."""
@@ -272,19 +288,7 @@ class Hits(Ranking):
         InvalidInput
             pandas is not installed.
         """
-        with needs("pandas", "A table of hits"):
-            import pandas
-        boxes = np.full((len(self), 4), np.nan) if self.boxes is None else self.boxes
-        edges = boxes.astype(np.float64).T
-        return pandas.DataFrame(
-            {
-                "rank": np.arange(1, len(self) + 1),
-                "name": pandas.Series(self.names, dtype=object),  # not all are valid Unicode
-                "score": self.scores.astype(np.float64),
-                **dict(zip(("x1", "y1", "x2", "y2"), edges)),
-                "path": pandas.Series([path and str(path) for path in self.paths], dtype=object),
-            }
-        )
+        return hits_table(self)
 
 
 def _edges(box: np.ndarray | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -16,6 +16,7 @@ from blcf.images import display_name
 from blcf.records import Hit, Ranking
 from blcf.searching.grouping import GROUPS, film_keys, group_rows, near_keys
 from blcf.searching.pictures import InFilm, Pictures
+from blcf.searching.sheet import SHEET, clock, draw_sheet
 
 if TYPE_CHECKING:
     import pandas
@@ -63,7 +64,7 @@ class Moment:
         """The time in which it was seen, ``00:11.0-00:13.5``; "-" where there is none."""
         if self.first is None or self.last is None:
             return "-"
-        return f"{_clock(self.first)}-{_clock(self.last)}"
+        return f"{clock(self.first)}-{clock(self.last)}"
 
     def __repr__(self) -> str:
         return f"{display_name(self.name)}  {self.span}  {self.score:.4f}"
@@ -132,6 +133,22 @@ class Moments(Sequence[Moment]):
         """Draw the query and the best of the first moments, see `Hits.plot`."""
         return self.best.plot(path, n_hits)
 
+    def sheet(
+        self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET
+    ) -> ShownFigure:
+        """Draw the first moments in the order of film and time, each by its best; see `Hits.sheet`.
+
+        A moment comes where it begins, and shows the time in which it was seen.
+        """
+        places, times = [], []
+        for rows, moment in zip(self.rows, self):
+            place = self._places[rows[0]]
+            if moment.first is not None:
+                place = replace(place, time=moment.first)
+            places.append(place)
+            times.append("" if moment.first is None else moment.span)
+        return draw_sheet(self.best, places, path, n_hits, times)
+
     def ranking(self) -> Ranking:
         """The moments as a ranking of names that no other has, for a run file of TREC.
 
@@ -198,11 +215,3 @@ def group_hits(hits: Any, pictures: Pictures, by: str, similarity: float) -> Mom
 
 def _number(time: float) -> float | None:
     return time if math.isfinite(time) else None
-
-
-def _clock(time: float) -> str:
-    """MM:SS.d, with hours where there are any."""
-    tenths = round(10 * time)
-    minutes, tenths = divmod(tenths, 600)
-    text = f"{minutes % 60:02d}:{tenths / 10:04.1f}"
-    return text if minutes < 60 else f"{minutes // 60}:{text}"

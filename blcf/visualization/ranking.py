@@ -17,7 +17,7 @@ from blcf.visualization.figures import ShownFigure, save_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_box", "draw_picture", "plot_ranking", "shorten"]
+__all__ = ["draw_box", "draw_picture", "grid_of_cells", "plot_ranking", "shorten"]
 
 _COLUMNS, _MORE_COLUMNS = 5, 10  # of a few hits, of more than three rows of them
 # Inches: a cell with its title and the gaps, the title, a gap.
@@ -61,17 +61,7 @@ def plot_ranking(
     """
     if len(pictures) != len(hits):
         raise InvalidInput(f"Expected a picture per hit, got {len(pictures)} for {len(hits)}.")
-    n_cells = len(hits) + 1
-    n_columns = min(_COLUMNS if n_cells <= 3 * _COLUMNS else _MORE_COLUMNS, n_cells)
-    n_rows = -(-n_cells // n_columns)
-    width, height = _WIDTH * n_columns, _HEIGHT * n_rows
-    figure = ShownFigure(figsize=(width, height))
-    cells = []
-    for number in range(n_cells):  # by hand: a layout engine takes 12 s for 50 pictures
-        row, column = divmod(number, n_columns)
-        left, bottom = column * _WIDTH + _GAP, height - (row + 1) * _HEIGHT + _GAP
-        sides = (_WIDTH - 2 * _GAP) / width, (_HEIGHT - _TITLE - 2 * _GAP) / height
-        cells.append(figure.add_axes((left / width, bottom / height, *sides)))
+    figure, cells = grid_of_cells(len(hits) + 1)
     draw_picture(cells[0], query, query_box, "query", QUERY_COLOUR)
     for rank, (axes, hit, picture) in enumerate(zip(cells[1:], hits, pictures), start=1):
         title = f"{rank}.  {hit.score:.3f}  {shorten(hit.name)}"
@@ -79,6 +69,22 @@ def plot_ranking(
     if path is not None:
         save_figure(figure, path)
     return figure
+
+
+def grid_of_cells(n_cells: int, title: float = _TITLE) -> tuple[ShownFigure, list[Axes]]:
+    """A figure with a cell for each of some pictures, `title` inches of it for its title."""
+    n_columns = min(_COLUMNS if n_cells <= 3 * _COLUMNS else _MORE_COLUMNS, n_cells)
+    n_rows = -(-n_cells // n_columns)
+    each = _HEIGHT - _TITLE + title
+    width, height = _WIDTH * n_columns, each * n_rows
+    figure = ShownFigure(figsize=(width, height))
+    cells = []
+    for number in range(n_cells):  # by hand: a layout engine takes 12 s for 50 pictures
+        row, column = divmod(number, n_columns)
+        left, bottom = column * _WIDTH + _GAP, height - (row + 1) * each + _GAP
+        sides = (_WIDTH - 2 * _GAP) / width, (each - title - 2 * _GAP) / height
+        cells.append(figure.add_axes((left / width, bottom / height, *sides)))
+    return figure, cells
 
 
 def draw_picture(

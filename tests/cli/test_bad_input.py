@@ -87,6 +87,8 @@ MISTAKES = {
     "k of words": (["search", "C", "Q", "-k", "many"], "expected an integer, got 'many'"),
     "shares of words": (["search", "C", "Q", "--shares", "a,b"], "expected integers"),
     "shares of nothing": (["search", "C", "Q", "--shares", "0"], "Expected shares"),
+    "sheet into nowhere": (["search", "C", "Q", "--sheet", "no/where.png"], "no folder that can"),
+    "sheet of no format": (["search", "C", "Q", "--sheet", "hits.xyz"], "xyz"),
     "plot of no format": (["search", "C", "Q", "--plot", "hits.xyz"], "xyz"),
     "no collection": (["search", "nowhere", "Q"], "No collection at"),
     "no collection, info": (["info", "frames"], "no manifest.json"),

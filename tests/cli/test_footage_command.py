@@ -57,13 +57,17 @@ def test_pages_and_drawings_show_frames(indexed, film, call, tmp_path):
     status, _, err = call(
         *("search", indexed, f"{film}@00:00:01.0", "-k", 3),
         *("--html", tmp_path / "h.html", "--plot", tmp_path / "h.png"),
-        *("--explain", tmp_path / "e.png"),
+        *("--explain", tmp_path / "e.png", "--sheet", tmp_path / "s.png"),
     )
     assert status == 0, err
     page = (tmp_path / "h.html").read_text()
     assert f'href="{film.as_uri()}#t=1.0"' in page
     assert page.count("data:image/jpeg") >= 3 and "not at hand" not in page
     assert (tmp_path / "h.png").stat().st_size and (tmp_path / "e.png").stat().st_size
+    assert (tmp_path / "s.png").stat().st_size
+    how = ["-k", 3, "--group", "shot", "--sheet", tmp_path / "m.jpg"]
+    assert call("search", indexed, f"{film}@00:00:01.0", *how)[0] == 0
+    assert (tmp_path / "m.jpg").stat().st_size
 
 
 def test_a_film_is_never_written_over(indexed, film, call):
@@ -86,6 +90,8 @@ def test_what_cannot_be_read_is_named(place, film, call, tmp_path):
 
 
 def test_sync_follows_a_film(indexed, film, place, call):
+    status, out, _ = call("sync", indexed, film.parent, "--quiet")
+    assert status == 0 and ": 0 new, 0 changed, 0 moved and 0 deleted were followed, 12 are" in out
     status, out, _ = call("sync", indexed, film.parent, "--every", "0.5", "--quiet")
     assert status == 0 and "12 are as they were" in out
     status, out, _ = call("sync", indexed, film.parent, "--every", "x")
@@ -127,6 +133,13 @@ def test_exports(indexed, film, call, tmp_path):
     assert len(json.loads((tmp_path / "c.json").read_text())["images"]) == 4
     assert "FROM CLIP NAME: films/film.mkv" in (tmp_path / "e.edl").read_text()
     assert len(list((tmp_path / "clips").iterdir())) == 1
+    exact = ["--clips", tmp_path / "exact", "--exact", "--margin", "0.5"]
+    status, _, err = call(*query, "--group", "video", *exact)
+    assert status == 0 and f"blcf: 1 clip in {tmp_path / 'exact'}" in err
+    assert [path.suffix for path in (tmp_path / "exact").iterdir()] == [".mp4"]
+    assert "--clips FOLDER --exact" in call(*query, "--group", "video", "--exact")[2]
+    assert call(*query, "--group", "video", "--margin", "1")[0] == 2
+    assert call(*query, "--group", "video", *exact[:-1], "-1")[0] == 2
     assert call(*query, "--clips", tmp_path / "clips")[0] == 2
     assert call(*query, "--group", "shot", "--stills", film)[0] == 2
     assert call(*query, "--group", "shot", "--stills", indexed / "x")[0] == 2

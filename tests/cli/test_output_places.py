@@ -63,7 +63,7 @@ def refused(made, call, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("option", ["--plot", "--explain", "--html", "--csv"])
+@pytest.mark.parametrize("option", ["--plot", "--sheet", "--explain", "--html", "--csv"])
 def test_the_query_stays(refused, option):
     assert refused("search", "c.blcf", "q.png", option, "q.png") == (
         "blcf: Could not write q.png: this call reads it. Name another place.\n"

@@ -112,6 +112,7 @@ def test_arguments(tmp_path, monkeypatch):
         (["a", "b", "--example", "c"], "one picture with --example, got 2"),
         (["a", "b", "--mask", "m.png"], "one picture with --mask, got 2"),
         (["a", "b", "--plot", "p.png"], "one picture with --plot, got 2: --html FILE shows"),
+        (["a", "b", "--sheet", "p.png"], "one picture with --sheet, got 2: --html FILE shows"),
         (["a", "b", "--explain", "p.png"], "one picture with --explain, got 2: --html"),
         (["a@1,2,3,4", "--box", "1,2,3,4"], "got --box and the box of a@1,2,3,4"),
         (["a@1,2,3,4", "--mask", "m.png"], "got --mask and the box of a@1,2,3,4"),

@@ -10,6 +10,7 @@ import pytest
 import tiles
 from PIL import Image
 
+from blcf.errors import InvalidInput
 from blcf.exporting import coco_of, edl_of, write_clips, write_stills
 from blcf.images import FrameChoice, find_images
 
@@ -88,6 +89,33 @@ def test_clips_hold_their_moments(moments, tmp_path):
         best = one.hits.paths[0]
         again = find_images(best).original(best.name).resized(64).content.tobytes()
         assert film.exists() and again in seen  # the very pixels
+
+
+def test_exact_clips_hold_their_moments_alone(moments, tmp_path):
+    """Key frames each ten of 25 frames a second, moments at multiples of half a second."""
+    written, skipped = write_clips(moments, tmp_path / "clips", exact=True)
+    in_films = [one for one in moments if one.first is not None]
+    assert len(written) == len(in_films) == 6 and len(skipped) == 6
+    assert {path.suffix for path in written} == {".mp4"}
+    for path, one in zip(written, in_films):
+        images = find_images(path, choice=FrameChoice("0.04"))
+        assert not images.problems
+        assert len(images) == round(25 * (one.last - one.first)) + 1
+    wider, _ = write_clips(moments, tmp_path / "wider", margin=0.2, exact=True)
+    for path, one in zip(wider, in_films):
+        length = min(5.96, one.last + 0.2) - max(0, one.first - 0.2)
+        assert len(find_images(path, choice=FrameChoice("0.04"))) == round(25 * length) + 1
+
+
+def test_bad_margins(moments, tmp_path):
+    for margin in (-1, float("nan"), "1", 1e9):
+        with pytest.raises(InvalidInput, match="Expected margin to be a number from 0 to 3600"):
+            write_clips(moments, tmp_path / "clips", margin=margin)
+        with pytest.raises(InvalidInput, match="Expected margin to be a number from 0 to 3600"):
+            edl_of(moments, "found", margin=margin)
+    with pytest.raises(InvalidInput, match="Expected exact to be True or False, got 'yes'"):
+        write_clips(moments, tmp_path / "clips", exact="yes")
+    assert not (tmp_path / "clips").exists()
 
 
 def test_stills(moments, tmp_path):

@@ -70,7 +70,7 @@ def test_not_a_picture(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     assert refusal(tmp_path / "a.jpg") == (
         "it is not a picture in one of the formats that are read "
-        "(JPEG, PNG, BMP, TIFF, WEBP, GIF), or its header is damaged or cut short"
+        "(JPEG, PNG, BMP, TIFF, WEBP, GIF, AVIF, HEIC), or its header is damaged or cut short"
     )
 
 
