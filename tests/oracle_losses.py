@@ -187,3 +187,15 @@ def contrastive_softmax(similarities, classes, temperature):
             chances = [math.exp(row[j] / temperature) / total for j in matches]
             losses.append(-sum(map(math.log, chances)) / len(matches))
     return sum(losses) / len(losses)
+
+
+def kept_features(features, norms, before, norms_before):
+    """How far features have gone from what they were."""
+    cells = [
+        (f, n, g, m)
+        for rows in zip(features, norms, before, norms_before)
+        for f, n, g, m in zip(*rows)
+    ]
+    mean = sum(m for *_, m in cells) / len(cells)
+    terms = [m / mean * (1 - dot(f, g)) + ((n - m) / mean) ** 2 for f, n, g, m in cells]
+    return sum(terms) / len(terms)

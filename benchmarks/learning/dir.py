@@ -11,8 +11,6 @@ benchmarks/results/learning_dir.json and a section of benchmarks/learning/README
 from __future__ import annotations
 
 import argparse
-import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +38,6 @@ def main() -> None:
     )
     options = parser.parse_args()
     plan = replace(QUICK if options.quick else Plan(), seed=options.seed)
-    began = time.monotonic()
 
     def bar(items):
         return tqdm(items, leave=False, mininterval=5)
@@ -51,9 +48,6 @@ def main() -> None:
     check_sameness(labelled, plan)
     laboratory = Laboratory(labelled, data, plan, options.work, bar)
     results = made_by(COMMAND) | laboratory.run()
-    results["machine"] += f", {os.environ.get('OMP_NUM_THREADS', 'all')} threads"
-    results["machine"] += f", load average {os.getloadavg()[1]:.1f}"
-    results["minutes"] = round((time.monotonic() - began) / 60, 1)
     text = markdown(results)
     print(text)
     if not options.quick:

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.report import signature, table
 
-__all__ = ["markdown"]
+__all__ = ["ORDER", "markdown"]
 
 # Table 1 of Gordo et al., ECCV 2016 (mAP), and its last row: Oxford 5k, Paris 6k.
 PUBLISHED = {
@@ -52,23 +52,25 @@ def markdown(results: dict[str, Any]) -> str:
                 for row in results["rows"]
             ],
         ),
-        _order(results["rows"]),
+        _order(results["steps"]),
         "**Regions**: mean IoU of the box that cleaning gave a picture with the best region, over "
         f"{overlaps['pictures']} pictures whose boxes were not learned: rigid grid "
         f"{overlaps['grid']:.3f}, 32 proposals {overlaps['proposals']:.3f}, the first proposal "
         f"alone {overlaps['first proposal']:.3f}.",
-        "Seconds: " + ", ".join(f"{k} {v:,}" for k, v in results["seconds"].items()) + ".",
+        "Seconds of the stages, on one thread beside other work: "
+        + ", ".join(f"{name} {value:,}" for name, value in results["seconds"].items())
+        + f"; {sum(results['seconds'].values()) / 60:.0f} minutes in all.",
         signature(results),
     ]
     return "\n\n".join(parts)
 
 
-def _order(rows: list[dict[str, Any]]) -> str:
+def _order(steps: list[dict[str, Any]]) -> str:
     """Whether the published order appears, in words."""
-    figures = {row["row"]: row["mAP"] for row in rows}
-    steps = [
-        f"{other} {figures[other] - figures[one]:+.3f}" for one, other in zip(ORDER, ORDER[1:])
-    ]
-    broken = [other for one, other in zip(ORDER, ORDER[1:]) if figures[other] <= figures[one]]
-    said = "appears" if not broken else f"does not appear whole ({'; '.join(broken)} gains nothing)"
-    return f"The published order (each row above the one before) {said}: {', '.join(steps)}."
+    said = ", ".join(f"{one['row']} {one['difference']:+.3f} (p {one['p']:.2g})" for one in steps)
+    n_up = sum(one["difference"] > 0 and one["p"] < 0.05 for one in steps)
+    n_down = sum(one["difference"] < 0 and one["p"] < 0.05 for one in steps)
+    return (
+        f"**The published order** (each row above the one before): {n_up} of {len(steps)} steps go "
+        f"up and {n_down} go down by more than chance (paired randomisation test, p < .05): {said}."
+    )

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from benchmarks.learning.photographs import Labelled, Searched
-from benchmarks.learning.searching import Vectors, augmented, expanded, mean_ap
+from benchmarks.learning.searching import Vectors, augmented, expanded, mean_ap, precisions
 from blcf.boxes import iou
 from blcf.descriptors.regions import rmac_regions
+from blcf.evaluation import paired_test
 from blcf.learning.proposals import RegionProposals
 
-__all__ = ["cleaning_figures", "figures", "region_overlaps"]
+__all__ = ["cleaning_figures", "figures", "gains", "region_overlaps"]
 
 
 def cleaning_figures(labelled: Labelled, kept: np.ndarray) -> list[dict[str, Any]]:
@@ -66,3 +67,13 @@ def figures(vectors: Vectors, data: Searched, n_expand: int, n_augment: int) -> 
         "DBA": mean_ap(more, data),
         "QE + DBA": mean_ap(expanded(more, n_expand), data),
     }
+
+
+def gains(vectors: dict[str, Vectors], data: Searched) -> list[dict[str, Any]]:
+    """What each row gains over the one before: mAP, and p of a paired randomisation test."""
+    found = {name: precisions(one, data) for name, one in vectors.items()}
+    steps = []
+    for before, name in zip(list(found), list(found)[1:]):
+        test = paired_test(found[name], found[before])
+        steps.append({"row": name, "difference": test.difference, "p": test.p_value})
+    return steps

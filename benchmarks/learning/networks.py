@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,22 @@ from torch.nn import functional
 
 from benchmarks.learning.photographs import as_pixels
 from blcf.errors import Diverged
-from blcf.features.lite import LiteNetwork, read_lite
+from blcf.features.lite import LITE, LiteNetwork, read_lite
+from blcf.features.network_file import NetworkFile
+from blcf.features.networks import default_layer
 from blcf.features.part import choose_dtype
 from blcf.features.whitening import Whitening
+from blcf.learning.descriptor_file import write_descriptor
 from blcf.learning.heads import Head, RMACHead
 
-__all__ = ["ClassifierSettings", "Network", "learn_classes", "off_the_shelf", "region_vectors"]
+__all__ = [
+    "ClassifierSettings",
+    "Network",
+    "export",
+    "learn_classes",
+    "off_the_shelf",
+    "region_vectors",
+]
 
 
 class Network(nn.Module):
@@ -57,6 +68,13 @@ def off_the_shelf(pictures: Sequence[np.ndarray], n_components: int) -> Network:
     """R-MAC of blcf-lite as it comes, with the PCA whitening of some pictures' regions."""
     sample = region_vectors(Network(RMACHead()), pictures)
     return Network(RMACHead(Whitening(n_components).fit(sample)))
+
+
+def export(network: Network, path: Path, side: int, facts: dict[str, str]) -> None:
+    """Write a network as a file of a descriptor, which `benchmarks.reproduce` takes."""
+    state = network.convolutions.state_dict()
+    content = NetworkFile(LITE, state, default_layer(LITE), facts={**facts, "side": str(side)})
+    write_descriptor(path, content, network.head)
 
 
 @dataclass(frozen=True)

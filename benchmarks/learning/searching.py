@@ -14,7 +14,7 @@ from blcf.evaluation import average_precision
 from blcf.expansion.average import average_descriptor
 from blcf.learning.embedding import embed
 
-__all__ = ["Vectors", "augmented", "embed_all", "expanded", "mean_ap"]
+__all__ = ["Vectors", "augmented", "embed_all", "expanded", "mean_ap", "precisions"]
 
 Vectors = tuple[np.ndarray, np.ndarray]  # of queries and of images, float32 (n, d), of length 1
 
@@ -28,15 +28,20 @@ def embed_all(network: nn.Module, data: Searched, bar: Callable[[Any], Any] = it
     return queries, images
 
 
-def mean_ap(vectors: Vectors, data: Searched) -> float:
-    """Mean of the (trapezoidal) average precisions of whole rankings."""
+def precisions(vectors: Vectors, data: Searched) -> list[float]:
+    """The (trapezoidal) average precision of the whole ranking of each query."""
     queries, images = vectors
     found = []
     for query, truth in zip(queries, data.truth.queries):
         order = np.argsort(-(images @ query), kind="stable")
         ranked = [data.names[row] for row in order]
         found.append(average_precision(ranked, truth.positives, truth.junk))
-    return float(np.mean(found))
+    return found
+
+
+def mean_ap(vectors: Vectors, data: Searched) -> float:
+    """Mean of the average precisions."""
+    return float(np.mean(precisions(vectors, data)))
 
 
 def expanded(vectors: Vectors, n: int) -> Vectors:

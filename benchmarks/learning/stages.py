@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.learning.judging import cleaning_figures, figures, region_overlaps
+from benchmarks.learning.dir_tables import ORDER
+from benchmarks.learning.judging import cleaning_figures, figures, gains, region_overlaps
 from benchmarks.learning.networks import (
     ClassifierSettings,
     Network,
+    export,
     learn_classes,
     off_the_shelf,
 )
 from benchmarks.learning.photographs import Labelled, Pixels, Searched, as_pixels
-from benchmarks.learning.searching import embed_all
+from benchmarks.learning.searching import Vectors, embed_all
 from blcf.descriptors import RMAC
 from blcf.features.whitening import Whitening
 from blcf.learning.cleaning import clean_classes
@@ -44,6 +46,19 @@ from blcf.storage import array_digest, replace_file, write_json
 __all__ = ["Laboratory", "Plan", "check_sameness"]
 
 CPU = torch.device("cpu")
+CLASSIFIED = {
+    "true": "classification, full, true labels",
+    "full": "classification, full",
+    "clean": "classification, clean",
+}
+
+
+# Files of descriptors in the work folder, by the names that benchmarks/reproduce knows them by.
+EXPORTED = {
+    "dir-classification-full": CLASSIFIED["full"],
+    "dir-classification-clean": CLASSIFIED["clean"],
+    "dir-ranking-clean": "ranking, clean",
+}
 
 
 @dataclass(frozen=True)
@@ -135,9 +150,14 @@ class Laboratory:
         clean, everything = np.flatnonzero(kept), np.arange(len(kept))
         networks = {"off the shelf": self._stage("plain", self._plain)}
         plain = networks["off the shelf"]
-        for name, rows in (("full", everything), ("clean", clean)):
-            made = self._stage(name, lambda rows=rows: self._classified(plain, rows))
-            networks[f"classification, {name}"] = made
+        labels, truth = self.labelled.labels, self.labelled.truth
+        for name, rows, said in (
+            ("true", everything, truth),
+            ("full", everything, labels),
+            ("clean", clean, labels),
+        ):
+            made = self._stage(name, lambda: self._classified(name, plain, rows, said[rows]))
+            networks[CLASSIFIED[name]] = made
         networks["ranking, clean"] = self._stage(
             "ranked", lambda: self._ranked("ranked", made, clean, self.plan.rate)
         )
@@ -147,11 +167,18 @@ class Laboratory:
         ranked = networks["ranking, clean"]
         proposals, overlaps = self.proposed(ranked, clean, boxes)
         networks["ranking, clean, + proposals"] = _with_head(ranked, proposals)
-        rows = [{"row": name} | self._measured(name, network) for name, network in networks.items()]
+        for stage, name in EXPORTED.items():
+            facts = {"trained on": f"grocery/train ({name})"}
+            export(networks[name], self.folder.parent / f"{stage}.h5", self.plan.side, facts)
+        vectors = {name: self._vectors(name, network) for name, network in networks.items()}
+        counts = self.plan.n_expand, self.plan.n_augment
         return {
             "plan": asdict(self.plan),
             "cleaning": cleaning_figures(self.labelled, kept),
-            "rows": rows,
+            "rows": [
+                {"row": name} | figures(ones, self.data, *counts) for name, ones in vectors.items()
+            ],
+            "steps": gains({name: vectors[name] for name in ORDER}, self.data),
             "overlaps": overlaps,
             "seconds": self.seconds,
         }
@@ -207,15 +234,16 @@ class Laboratory:
     def _plain(self) -> Network:
         return off_the_shelf(self.labelled.pictures, self.plan.n_components)
 
-    def _classified(self, plain: Network, rows: np.ndarray) -> Network:
+    def _classified(
+        self, name: str, plain: Network, rows: np.ndarray, labels: np.ndarray
+    ) -> Network:
         """Fine-tuned by classification of some pictures, from the plain network."""
         network = copy.deepcopy(plain)
         pictures = [self.labelled.pictures[row] for row in rows]
         vectors = embed(network, Pixels(pictures), self.bar(range(len(rows))), device=CPU)
         settings = ClassifierSettings(steps=self.plan.steps, seed=self.plan.seed)
-        labels = self.labelled.labels[rows]
         losses = learn_classes(network, pictures, labels, vectors, settings, self.bar)
-        (self.folder / f"losses-{len(rows)}.json").write_text(json.dumps(losses))
+        write_json(self.folder / f"losses-{name}.json", losses)
         return network
 
     def _ranked(self, name: str, start: Network, rows: np.ndarray, rate: float) -> Network:
@@ -251,8 +279,8 @@ class Laboratory:
         network.load_state_dict(state)
         return network.eval()
 
-    def _measured(self, name: str, network: Network) -> dict[str, float]:
-        """See `figures`."""
+    def _vectors(self, name: str, network: Network) -> Vectors:
+        """The descriptors of a network, of queries and images."""
         path = self.folder / f"vectors-{name}.npz"
         if not path.exists():
             with self._timed("embedding"):
@@ -260,8 +288,7 @@ class Laboratory:
             with replace_file(path) as new, open(new, "wb") as file:
                 np.savez(file, queries=queries, images=images)
         found = np.load(path)
-        vectors = found["queries"], found["images"]
-        return figures(vectors, self.data, self.plan.n_expand, self.plan.n_augment)
+        return found["queries"], found["images"]
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

@@ -6,8 +6,9 @@ Data sets are given by name and folder, in the layout in which they are publishe
 `blcf.datasets.read_dataset`); `--distractors FOLDER` makes Oxford105k and Paris106k of the first
 two. A folder of pictures without a ground truth (or several of one name) can be learned on. A name
 that no table has (your own set, with a gt.json) runs through every row too. `--weights vgg16=FILE`
-takes weights from a file; `--network squeezenet1_1` puts another network in the place of the
-published one.
+takes weights from a file, `--trained NAME=FILE` a trained network with its descriptor (NAME as in
+conditions.toml) for a row that needs one; `--network squeezenet1_1` puts another network in the
+place of the published one.
 
 Before anything runs it measures on some pictures what each system needs, and says so: pictures to
 go through the network, time, disk and memory. `--plan` tells from the tables alone what a run would
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from benchmarks.reproduce.conditions import Conditions, Row, read_conditions
+from benchmarks.reproduce.conditions import TRAINED, Conditions, Row, read_conditions
 from benchmarks.reproduce.data import KNOWN, WITH_DISTRACTORS, DataSet, Needs, Task, open_set
 from benchmarks.reproduce.plan import say_plan
 from benchmarks.reproduce.report import Cell, keep_tables, run_row, show, write_page
@@ -39,15 +40,22 @@ if TYPE_CHECKING:
 
 
 def tasks_of(
-    conditions: Conditions, row: Row, columns: list[str], network: str | None
+    conditions: Conditions,
+    row: Row,
+    columns: list[str],
+    network: str | None,
+    trained: dict[str, Path],
 ) -> dict[str, Task]:
     """{data set: task} of a row."""
     tasks = {}
-    for name in columns if row.system else []:
-        system = conditions.systems[row.system].on_set(name, conditions.sets)
+    is_trained = row.trained in trained
+    for name in columns if row.system or is_trained else []:
+        system = conditions.systems[row.system or TRAINED].on_set(name, conditions.sets)
+        if is_trained:
+            system = system.with_file(row.trained, trained[row.trained])
         if row.learned_on:
             system = replace(system, learned_on=row.learned_on)
-        if network is not None:
+        if network is not None and not is_trained:
             system = system.with_network(network, conditions.networks[network])
         tasks[name] = Task(system, name, row.queries, row.search)
     return tasks
@@ -152,6 +160,16 @@ def weights_of(options: argparse.Namespace, conditions: Conditions) -> dict[str,
     return found
 
 
+def trained_of(options: argparse.Namespace, conditions: Conditions) -> dict[str, Path]:
+    """{name in the tables: file of a trained network}."""
+    given = pairs_of(options.trained, "--trained")
+    known = {row.trained for row in conditions.rows if row.trained}
+    if not given.keys() <= known:
+        other = min(given.keys() - known)
+        raise InvalidInput(f"Expected --trained of {', '.join(sorted(known))}, got {other!r}.")
+    return {name: Path(paths[-1]) for name, paths in given.items()}
+
+
 def check(options: argparse.Namespace, conditions: Conditions, folders: dict) -> None:
     """Refuse names that nothing has."""
     if options.network is not None and options.network not in conditions.networks:
@@ -172,6 +190,13 @@ def parse() -> argparse.Namespace:
     add("--data", nargs="+", required=True, metavar="NAME=PATH", help="data sets")
     add("--distractors", metavar="FOLDER", help="the 100,000 pictures of Oxford105k, Paris106k")
     add("--weights", nargs="*", default=[], metavar="NETWORK=FILE", help="weights of networks")
+    add(
+        "--trained",
+        nargs="*",
+        default=[],
+        metavar="NAME=FILE",
+        help="trained networks with their descriptor, as benchmarks.learning.dir writes them",
+    )
     add("--work", type=Path, required=True, help="folder for features, collections, figures")
     add("--network", help="in the place of the published ones")
     add("--learn-on", default="", metavar="NAME", help="set for the whitening of sets of your own")
@@ -214,9 +239,11 @@ def plan(
     """Say what a run would do."""
     learned = {options.learn_on, *(row.learned_on for row in conditions.rows)}
     others = [name for name in folders if name not in conditions.sets | learned]
-    rows = chosen_rows(options, conditions)
+    rows, trained = chosen_rows(options, conditions), trained_of(options, conditions)
     columns = columns_of(conditions, rows, others)
-    tasks = [tasks_of(conditions, row, columns[row.table], options.network) for row in rows]
+    tasks = [
+        tasks_of(conditions, row, columns[row.table], options.network, trained) for row in rows
+    ]
     given = {name: [Path(path) for path in paths] for name, paths in folders.items()}
     for name in WITH_DISTRACTORS.values() & given.keys() if options.distractors else ():
         given[name].append(Path(options.distractors))
@@ -238,9 +265,11 @@ def reproduce(
     sets = open_sets(options, folders)
     laboratory = Laboratory(options.work, sets, weights, options.learn_on)
     others = [name for name, one in sets.items() if one.truth and name not in conditions.sets]
-    chosen = chosen_rows(options, conditions)
+    chosen, trained = chosen_rows(options, conditions), trained_of(options, conditions)
     columns = columns_of(conditions, chosen, others)
-    tasks = [tasks_of(conditions, row, columns[row.table], options.network) for row in chosen]
+    tasks = [
+        tasks_of(conditions, row, columns[row.table], options.network, trained) for row in chosen
+    ]
     groups = groups_of(tasks)
     blocked = say_needs(laboratory, groups)
     outcomes: dict[str, Cell] = {key: {"status": reason} for key, reason in blocked.items()}

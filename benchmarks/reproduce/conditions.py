@@ -3,7 +3,8 @@
 ``[tables.NAME]``: `title`, `sets` (columns), `tolerance`. ``[systems.NAME]``: `kind` ("blcf",
 "descriptor", "codes" or "crops"), `network`, `layer`, `side`, and what the kind needs; ``on.SET``
 changes some of it for a data set, ``on.others`` for sets that no table names. ``[[rows]]``:
-`table`, `row`, `system` (or `because`, where no run of ours makes it), `queries` ("GS", "LS" or
+`table`, `row`, `system` (or `because`, where no run of ours makes it; with `trained`, but that of
+a file of this name), `queries` ("GS", "LS" or
 "crop"), `search`, `published` figures by data set, and `tolerance` or `learned_on` where they are
 not those of the table or the system.
 ``[networks.NAME]``: `layers` of a network that stands in for the published one.
@@ -23,10 +24,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Conditions", "Row", "System", "Table", "read_conditions"]
+__all__ = ["TRAINED", "Conditions", "Row", "System", "Table", "read_conditions"]
 
 HERE = Path(__file__).resolve().parent
 QUERIES = ("GS", "LS", "crop")  # whole, cells of the box, the picture cut along the box
+TRAINED = "trained"  # the system of rows that a trained network makes
 KINDS = ("blcf", "descriptor", "codes", "crops")
 
 
@@ -61,6 +63,35 @@ class System:
     learned_on: str = "itself"
     on: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def file(self) -> str:
+        """The file of a trained network, "" where it is none."""
+        return self.options.get("file", "")
+
+    def with_file(self, name: str, path: Path) -> System:
+        """The system of a trained network: what its file says.
+
+        Raises
+        ------
+        FormatError
+            The file is none of a network with a head.
+        """
+        from blcf.features.network_file import read_network_file  # late: a plan needs no torch
+        from blcf.features.networks import default_layer
+
+        content = read_network_file(path)
+        if "head" not in content.facts:
+            raise FormatError(f"Expected {path} to hold a network with a head, it has none.")
+        side = content.facts.get("side", "")
+        return replace(
+            self,
+            name=name,
+            network=content.network,
+            layer=content.layer or default_layer(content.network),
+            side=int(side) if side.isdecimal() else self.side,
+            options={"file": str(path)},
+        )
+
     def with_network(self, network: str, layers: dict[str, str]) -> System:
         """The system with another network, at the layer that stands for its own."""
         return replace(self, network=network, layer=layers.get(self.layer, layers["others"]))
@@ -77,7 +108,11 @@ class System:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: who makes it, and what was published."""
+    """A row of a table: who makes it, and what was published.
+
+    `trained` names the file of a trained network with its descriptor that makes a row in place of
+    a system, where it is given.
+    """
 
     table: str
     row: str
@@ -89,6 +124,7 @@ class Row:
     tolerance: float | None = None
     learned_on: str = ""
     note: str = ""
+    trained: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,6 +198,8 @@ def _check_row(conditions: Conditions, row: Row, where: str) -> None:
         raise FormatError(f"{where}: expected a system, or because, one of the two.")
     if row.system and row.system not in conditions.systems:
         raise FormatError(f"{where}: there is no system {row.system!r}.")
+    if row.trained and (row.system or TRAINED not in conditions.systems):
+        raise FormatError(f"{where}: a trained row has no system, and needs systems.{TRAINED}.")
     if row.queries not in QUERIES:
         raise FormatError(
             f"{where}: expected queries of {', '.join(QUERIES)}, got {row.queries!r}."

@@ -48,12 +48,12 @@ class Features:
         WeightsError
             They are not at hand.
         """
-        key = (system.kind, system.network, system.layer, system.side)
+        key = (system.kind, system.network, system.layer, system.side, system.file)
         if key not in self._extractors:
             self._extractors.clear()  # one network in memory at a time
             self._cut.clear()
             common: dict[str, Any] = {"layer": system.layer}
-            common["weights"] = self.weights.get(system.network)
+            common["weights"] = system.file or self.weights.get(system.network)
             if system.kind in ("codes", "crops"):
                 made: Any = CodeFeatures(system.network, input_size=system.side, **common)
                 if system.kind == "crops":
@@ -65,7 +65,7 @@ class Features:
 
     def store(self, system: System, name: str) -> FeatureStore:
         """Where the features of a set are kept."""
-        key = (name, system.kind, system.network, system.layer, system.side)
+        key = (name, system.kind, system.network, system.layer, system.side, system.file)
         if key not in self._stores:
             features = feature_key(self.extractor(system))
             self._stores[key] = FeatureStore(self.folder / name, features)

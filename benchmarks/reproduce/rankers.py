@@ -11,12 +11,15 @@ import blcf.descriptors as descriptors
 from benchmarks.reproduce.conditions import System
 from blcf.descriptors import DescriptorSearch, NeuralCodes, RmacReranker, spatial_search_scores
 from blcf.features import FeatureStore
+from blcf.learning.descriptor_file import read_descriptor
 
 __all__ = ["CropRanker", "Ranker", "StoredMaps", "fit_descriptor"]
 
 
 def fit_descriptor(system: System, learned: FeatureStore, names: list[str], label: str) -> Any:
     """The estimator of a system, learned on the pictures of a store."""
+    if system.file:
+        return read_descriptor(system.file)
     if system.kind == "crops":
         n_components = system.options.get("n_components", 500)
         # Of all crops: of whole pictures only, mAP is .28 in place of .42 (logos, MobileNetV2).

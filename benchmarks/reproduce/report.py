@@ -58,7 +58,7 @@ def run_row(
     for name in columns:
         published = row.published.get(name)
         cell: Cell = {} if published is None else {"published": published}
-        if row.because:
+        if not tasks:
             cells[name] = {**cell, "status": f"[{row.because}]"} if cell else {}
             continue
         outcome = outcomes[tasks[name].key]

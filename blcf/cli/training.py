@@ -11,6 +11,7 @@ from typing import Any
 
 from blcf.bounds import BOUNDS
 from blcf.checks import needs
+from blcf.cli.change_commands import add_films
 from blcf.cli.command import make_command
 from blcf.cli.commands import DONE, SKIPPED, given
 from blcf.cli.outputs import Changed, Outputs, Read, Written
@@ -38,7 +39,7 @@ def add_train(commands: Any) -> None:
         {},
         (
             *("frames", "+", "PHOTOGRAPHS"),
-            "folders of pictures, list files (one path per line), pictures",
+            "folders of pictures, list files (one path per line), pictures, films",
         ),
     )
     command.usage = "blcf train PHOTOGRAPHS ... --out FILE [options]"
@@ -52,18 +53,19 @@ def add_train(commands: Any) -> None:
         "in is its label; neighbours: none are needed, pictures whose keypoints agree get one "
         "(needs OpenCV; they are written to labels.csv in the folder of the run; default: folders)",
     )
+    add_films(command)
     add("--network", help=f"to begin with, as of blcf index (default: {Settings.network})")
     add("--layer", help="as of blcf index")
     add("--weights", type=Read, metavar="FILE", help="to begin with, as of blcf index")
     for dest, kind, meaning, default in (
-        ("epochs", integer, "how often each photograph is looked at", "6"),
+        ("epochs", integer, "how often each photograph is looked at", "9"),
         ("side", integer, "of what is cut out of the photographs, pixels", "256"),
         ("rate", number, "of learning", "0.0001"),
         (
             *("blend", number),
-            "share of what was learned in the weights, beside those it began with; 1 is best where "
-            "only things like the labelled ones are searched for",
-            "0.6",
+            "share of what was learned in the weights that are written, beside those it began "
+            "with: less forgets less of other things",
+            "1",
         ),
         (
             *("held_out", number),

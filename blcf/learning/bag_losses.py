@@ -8,7 +8,7 @@ from blcf.bounds import is_number
 from blcf.errors import InvalidInput
 from blcf.learning.losses import check_vectors
 
-__all__ = ["contrastive_softmax_loss", "soft_bag_similarities"]
+__all__ = ["contrastive_softmax_loss", "kept_features_loss", "soft_bag_similarities"]
 
 
 def soft_bag_similarities(
@@ -101,6 +101,38 @@ def contrastive_softmax_loss(
     chances = (similarities / temperature).masked_fill(itself, -torch.inf).log_softmax(1)
     losses = -chances.masked_fill(~matches, 0).sum(1) / n_matches.clamp_min(1)
     return losses[n_matches > 0].mean()
+
+
+def kept_features_loss(
+    features: torch.Tensor, norms: torch.Tensor, before: torch.Tensor, norms_before: torch.Tensor
+) -> torch.Tensor:
+    """How far features have gone from what they were: the mean over cells.
+
+    ``w (1 - f . f0) + (n - n0)^2 / m^2`` with m the mean of n0, and ``w = n0 / m``.
+
+    Parameters
+    ----------
+    features, before : float (n, m, d), of length 1, of the same cells
+    norms, norms_before : float (n, m), 0 or more
+
+    Returns
+    -------
+    scalar of the features' dtype
+
+    Raises
+    ------
+    InvalidInput
+        Shapes that do not fit.
+    """
+    if not features.shape == before.shape or not norms.shape == norms_before.shape:
+        raise InvalidInput(
+            "Expected features and norms of the same cells, got shapes "
+            f"{tuple(features.shape)}, {tuple(before.shape)}, {tuple(norms.shape)} and "
+            f"{tuple(norms_before.shape)}."
+        )
+    mean = norms_before.mean().clamp_min(torch.finfo(norms.dtype).tiny)
+    turned = norms_before / mean * (1 - (features * before).sum(2))
+    return (turned + ((norms - norms_before) / mean).square()).mean()
 
 
 def _check_scale(name: str, value: float) -> None:

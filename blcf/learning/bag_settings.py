@@ -28,6 +28,9 @@ class BagSettings:
     temperature : of the loss, see there
     rate : of AdamW, after a warm-up of `warm_up` steps; it falls to 3 % as a cosine
     weight_decay, warm_up : see above
+    keep, n_canvases : weight of a second loss, and pictures of a batch that it is of: canvases put
+        together of parts of photographs, in any colours, of which the network shall say what it
+        said before
     blend : share of what was learned in the weights that are written, beside those it began with:
         most of what was gained stays, and so does what the network knew of other things
         (Wortsman et al., CVPR 2022; figures in benchmarks/learning). 1: only what was learned
@@ -36,7 +39,7 @@ class BagSettings:
     seed : of every choice
     """
 
-    epochs: int = 6
+    epochs: int = 9
     side: int = 256
     n_groups: int = 10
     n_each: int = 4
@@ -47,18 +50,20 @@ class BagSettings:
     rate: float = 1e-4
     weight_decay: float = 1e-4
     warm_up: int = 50
-    blend: float = 0.6
+    keep: float = 1.0
+    n_canvases: int = 8
+    blend: float = 1.0
     held_out: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "side", "rate", "blend", "held_out", "seed"):
             check_bounds(name, getattr(self, name))
-        least = {"n_groups": 2, "n_each": 2, "warm_up": 0}
+        least = {"n_groups": 2, "n_each": 2, "warm_up": 0, "n_canvases": 0}
         for name in ("n_cells", "n_components", *least):
             check_integer(name, getattr(self, name), least.get(name, 1))
-        for name in ("width", "temperature", "weight_decay"):
-            value, may_be_0 = getattr(self, name), name == "weight_decay"
+        for name in ("width", "temperature", "weight_decay", "keep"):
+            value, may_be_0 = getattr(self, name), name in ("weight_decay", "keep")
             if not is_number(value) or not 0 <= value < math.inf or not (value or may_be_0):
                 wanted = "0 or more" if may_be_0 else "above 0"
                 raise InvalidInput(f"Expected {name} to be a number {wanted}, got {value!r}.")

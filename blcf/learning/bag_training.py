@@ -14,6 +14,7 @@ every 5, .45 every step: what it follows it undoes, making little of what has be
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
@@ -28,12 +29,16 @@ from torch import nn
 
 from blcf.errors import Diverged, InvalidInput
 from blcf.features.whitening import Whitening
-from blcf.learning.bag_losses import contrastive_softmax_loss, soft_bag_similarities
+from blcf.learning.bag_losses import (
+    contrastive_softmax_loss,
+    kept_features_loss,
+    soft_bag_similarities,
+)
 from blcf.learning.bag_settings import BagSettings
 from blcf.learning.heads import WhiteningLayer
 from blcf.learning.held_out import MOST_MEASURED, cell_norms, measure_held_out
 from blcf.learning.local_network import LocalNetwork
-from blcf.learning.photographs import Photographs
+from blcf.learning.photographs import Batch, Photographs
 from blcf.learning.run_folder import STATE, RunState, no_state, read_state, run_epochs, write_state
 from blcf.learning.sampling import sample_batches
 from blcf.learning.vectors import as_classes
@@ -68,6 +73,7 @@ class BagTraining:
     def __init__(self, network: LocalNetwork, settings: BagSettings, *, device: str = "cpu"):
         self.network, self.settings, self.device = network, settings, torch.device(device)
         network.to(self.device)
+        self._before = copy.deepcopy(network).eval().requires_grad_(False)
         self.whitening: WhiteningLayer | None = None
         self.epoch = self.step = 0
         self.record: list[dict[str, Any]] = []
@@ -139,9 +145,9 @@ class BagTraining:
         rows = []
         self.network.eval()
         with torch.inference_mode():
-            for _, views in photographs.batches(parts, None):
-                if len(views):
-                    maps = self.network(torch.from_numpy(views).to(self.device))
+            for batch in photographs.batches(parts, None):
+                if len(batch.views):
+                    maps = self.network(torch.from_numpy(batch.views).to(self.device))
                     rows.append(maps.permute(0, 2, 3, 1).flatten(0, 2).cpu().numpy())
         if not rows:
             raise InvalidInput(_UNREADABLE)
@@ -187,9 +193,9 @@ class BagTraining:
         losses = []
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.epoch)
         self.network.train()
-        made = photographs.batches(batches, seeds)
-        for _, (positions, views) in zip(bar(range(len(batches))), made):
-            loss = self._descend(views, classes[positions], self._rate(n_steps), generator)
+        made = photographs.batches(batches, seeds, settings.n_canvases if settings.keep else 0)
+        for _, batch in zip(bar(range(len(batches))), made):
+            loss = self._descend(batch, classes[batch.positions], self._rate(n_steps), generator)
             if loss is not None:
                 losses.append(loss)
             self.step += 1
@@ -201,7 +207,7 @@ class BagTraining:
         return mean
 
     def _descend(
-        self, views: np.ndarray, classes: np.ndarray, rate: float, generator: torch.Generator
+        self, batch: Batch, classes: np.ndarray, rate: float, generator: torch.Generator
     ) -> float | None:
         """A step; gives its loss, None where the batch teaches nothing."""
         _, counts = np.unique(classes, return_counts=True)
@@ -210,16 +216,22 @@ class BagTraining:
         if self.whitening is None:
             raise InvalidInput("Expected a whitening, got none yet: call `run`.")
         settings = self.settings
-        maps = self.network(torch.from_numpy(views).to(self.device))
-        cells = maps.flatten(2).transpose(1, 2)  # (n, h * w, C)
-        features = self.whitening(cells)
-        chosen = _drawn_cells(len(cells), cells.shape[1], settings.n_cells, generator)
-        similarities = self._similarities(features, cell_norms(cells), chosen.to(self.device))
+        pixels = torch.from_numpy(np.concatenate([batch.views, batch.canvases])).to(self.device)
+        cells = self.network(pixels).flatten(2).transpose(1, 2)  # (n, h * w, C)
+        features, norms = self.whitening(cells), cell_norms(cells)
+        n = len(batch.views)
+        chosen = _drawn_cells(n, cells.shape[1], settings.n_cells, generator).to(self.device)
         loss = contrastive_softmax_loss(
-            similarities,
+            self._similarities(features[:n], norms[:n], chosen),
             torch.from_numpy(classes).to(self.device),
             temperature=settings.temperature,
         )
+        if len(pixels) > n:
+            with torch.no_grad():
+                cells = self._before(pixels[n:]).flatten(2).transpose(1, 2)
+                before, norms_before = self.whitening(cells), cell_norms(cells)
+            kept = kept_features_loss(features[n:], norms[n:], before, norms_before)
+            loss = loss + settings.keep * kept
         value = float(loss.detach())
         if not math.isfinite(value):
             raise Diverged(f"Expected a finite loss, got {value} in epoch {self.epoch}.")

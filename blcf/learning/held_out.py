@@ -48,12 +48,12 @@ def measure_held_out(
     kept, rows, norms = [], [], []
     network.eval()
     with torch.inference_mode():
-        for positions, views in photographs.batches(parts, None):
-            if not len(positions):
+        for batch in photographs.batches(parts, None):
+            if not len(batch.positions):
                 continue
-            cells = network(torch.from_numpy(views).to(device)).flatten(2).transpose(1, 2)
+            cells = network(torch.from_numpy(batch.views).to(device)).flatten(2).transpose(1, 2)
             cells = cells[:, :: max(1, cells.shape[1] // settings.n_cells)]
-            kept.append(positions)
+            kept.append(batch.positions)
             rows.append(whitening(cells))
             norms.append(cell_norms(cells))
         if not kept:

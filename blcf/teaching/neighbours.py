@@ -18,6 +18,7 @@ from blcf.learning.keypoints import Keypoints, agree, find_keypoints
 __all__ = ["Neighbours", "group_pairs", "neighbour_labels"]
 
 _SIDE = 480  # longer side of a picture in which keypoints are looked for, pixels
+_OF_A_SHOT = 1 << 20  # in place of a number of inliers
 _KEPT = 2_000  # pictures whose keypoints are in memory: 256 kB each
 
 
@@ -52,7 +53,7 @@ def neighbour_labels(
     """Labels of the pictures of a collection.
 
     Each picture is searched whole; of its first hits those count whose SIFT keypoints follow one
-    affine transform.
+    affine transform. Frames of one shot that follow one another show the same in any case.
 
     Parameters
     ----------
@@ -78,8 +79,8 @@ def neighbour_labels(
     names = [name for name in source.names if name in engine]
     places = {name: place for place, name in enumerate(names)}
     keypoints = _KeypointsOf(source)
-    found: dict[tuple[int, int], int] = {}
-    seen = set()
+    found = _of_one_shot(engine, names)
+    seen = set(found)
     for place, name in enumerate(bar(names)):
         for hit in engine.search(frame=name, k=n_hits + 1, rerank=False):
             other = places.get(hit.name, place)
@@ -98,6 +99,20 @@ def neighbour_labels(
     return Neighbours(
         names, pairs, n_inliers, {name: str(group) for name, group in zip(names, groups.tolist())}
     )
+
+
+def _of_one_shot(engine: SearchEngine, names: Sequence[str]) -> dict[tuple[int, int], int]:
+    """Pairs of frames that follow one another in a shot, as if they agreed more than any others."""
+    found: dict[tuple[int, int], int] = {}
+    before: dict[tuple[str, int], int] = {}
+    for place, name in enumerate(names):
+        facts = engine.facts(name)
+        if facts["video"] and facts["shot"] is not None:
+            shot = facts["video"], facts["shot"]
+            if shot in before:
+                found[before[shot], place] = _OF_A_SHOT
+            before[shot] = place
+    return found
 
 
 def group_pairs(pairs: np.ndarray, n_inliers: np.ndarray, n: int, largest: int) -> np.ndarray:

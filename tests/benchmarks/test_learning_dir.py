@@ -67,7 +67,7 @@ def test_all_stages_run_and_go_on(grocery, tmp_path, monkeypatch, capsys):
     assert "| all | 30 | 6 |" in said and "| cartons |" in said
     for row in ("off the shelf", "classification, full", "ranking, clean, + proposals"):
         assert f"| {row} | 0." in said or f"| {row} | 1." in said
-    assert "The published order" in said and "the first proposal alone" in said
+    assert "of 4 steps go up" in said and "the first proposal alone" in said
     assert _run(grocery, tmp_path, monkeypatch, capsys).split("\n\n`")[0] == said.split("\n\n`")[0]
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tiles
 import torch
@@ -18,6 +19,11 @@ from benchmarks import report
 from benchmarks.reproduce import __main__ as reproduce
 from benchmarks.reproduce.conditions import HERE, read_conditions
 from benchmarks.reproduce.report import status
+from blcf import Whitening
+from blcf.features.lite import LITE, LiteNetwork
+from blcf.features.network_file import NetworkFile, write_network_file
+from blcf.learning.descriptor_file import write_descriptor
+from blcf.learning.heads import RMACHead
 
 CONDITIONS = read_conditions()
 
@@ -188,6 +194,23 @@ def test_what_cannot_run_is_said_and_the_rest_runs(run, folder):
     assert "[needs a trained network]" in by_row["learned R-MAC, ranking, clean set"]
     for row in ("R-MAC + R + QE", "CroW + QE", "VLAD of conv features", "off-the-shelf crops"):
         assert "tiles 0." in by_row[row] or "tiles 1." in by_row[row], err
+
+
+def test_a_trained_network_makes_its_row(run, folder, tmp_path):
+    whitening = Whitening(8).fit(np.random.default_rng(0).random((600, 512), dtype=np.float32))
+    content = NetworkFile(LITE, LiteNetwork().state_dict(), "conv5", facts={"side": "96"})
+    write_descriptor(tmp_path / "trained.h5", content, RMACHead(whitening))
+    arguments = ("--data", f"tiles={folder / 'set'}", "--tables", "dir-1")
+    name = f"dir-ranking-clean={tmp_path / 'trained.h5'}"
+    _, out, _ = run(*arguments, "--trained", name, work="trained")
+    rows = {line[10:50].strip(): line for line in out.splitlines()}
+    assert re.search(r"tiles 0\.\d{3}", rows["learned R-MAC, ranking, clean set"])
+    assert "[needs a trained network]" in rows["learned R-MAC, classification, clean set"]
+    write_network_file(tmp_path / "alone.h5", content)
+    code, _, err = run(*arguments, "--trained", f"dir-ranking-clean={tmp_path / 'alone.h5'}")
+    assert code == 2 and "a network with a head, it has none" in err
+    code, _, err = run(*arguments, "--trained", f"rmac={tmp_path / 'alone.h5'}")
+    assert code == 2 and "Expected --trained of dir-classification-clean, " in err
 
 
 def test_status():

@@ -8,7 +8,11 @@ import torch
 from torch.nn.functional import normalize
 
 from blcf.errors import InvalidInput
-from blcf.learning.bag_losses import contrastive_softmax_loss, soft_bag_similarities
+from blcf.learning.bag_losses import (
+    contrastive_softmax_loss,
+    kept_features_loss,
+    soft_bag_similarities,
+)
 
 CLASSES = torch.tensor([0, 1, 0, 2, 1])
 
@@ -56,6 +60,20 @@ def test_contrastive_softmax(temperature):
         lambda one: contrastive_softmax_loss(one, CLASSES, temperature=temperature),
         similarities.requires_grad_(),
     )
+
+
+def test_kept_features():
+    (features, norms), (before, norms_before) = _cells(2), _cells(3)
+    found = kept_features_loss(features, norms, before, norms_before)
+    lists = [each.tolist() for each in (features, norms, before, norms_before)]
+    assert float(found) == pytest.approx(oracle.kept_features(*lists), rel=1e-10)
+    assert float(kept_features_loss(before, norms_before, before, norms_before)) < 1e-12
+    assert torch.autograd.gradcheck(
+        lambda *two: kept_features_loss(*two, before, norms_before),
+        (features.requires_grad_(), norms.requires_grad_()),
+    )
+    with pytest.raises(InvalidInput, match="of the same cells"):
+        kept_features_loss(features, norms, before[:, 1:], norms_before)
 
 
 @pytest.mark.parametrize(

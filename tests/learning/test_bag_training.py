@@ -14,11 +14,11 @@ from blcf.errors import Diverged, FormatError, InvalidInput
 from blcf.features.network_file import read_network_file
 from blcf.images import GivenPictures
 from blcf.learning import bag_training
-from blcf.learning.bag_losses import soft_bag_similarities
+from blcf.learning.bag_losses import kept_features_loss, soft_bag_similarities
 from blcf.learning.bag_settings import BagSettings
 from blcf.learning.bag_training import BagTraining
 from blcf.learning.embedding import mean_average_precision_of
-from blcf.learning.held_out import _all_similarities, measure_held_out
+from blcf.learning.held_out import _all_similarities, cell_norms, measure_held_out
 from blcf.learning.local_network import LocalNetwork
 from blcf.learning.photographs import Photographs
 
@@ -177,12 +177,33 @@ def test_pictures_that_cannot_be_read_are_left_out(tmp_path):
 
 def test_views_depend_on_their_seeds_alone():
     batches = [np.array([3, 1]), np.array([0]), np.array([7, 8, 9])]
-    first, second = (list(_photographs().batches(batches, [1, 2])) for _ in range(2))
-    for (positions, views), (again, same), batch in zip(first, second, batches):
-        assert positions.tolist() == again.tolist() == batch.tolist()
-        assert np.array_equal(views, same) and views.shape == (len(batch), 3, 64, 64)
-    ((_, other),) = _photographs().batches(batches[:1], [1, 3])
-    assert not np.array_equal(first[0][1], other)
+    first, second = (list(_photographs().batches(batches, [1, 2], 5)) for _ in range(2))
+    for one, again, positions in zip(first, second, batches):
+        assert one.positions.tolist() == again.positions.tolist() == positions.tolist()
+        assert np.array_equal(one.views, again.views)
+        assert np.array_equal(one.canvases, again.canvases)
+        assert one.views.shape == (len(positions), 3, 64, 64)
+        assert one.canvases.shape == (5, 3, 64, 64)
+    (other,) = _photographs().batches(batches[:1], [1, 3])
+    assert not np.array_equal(first[0].views, other.views) and not len(other.canvases)
+
+
+def test_what_is_kept_changes_less(tmp_path):
+    """Of canvases the network says more nearly what it said, the more that weighs."""
+    gone = []
+    for keep in (0.0, 4.0):
+        training = _training(keep=keep, n_canvases=6)
+        training.run(_photographs(), CLASSES, tmp_path / str(keep))
+        (batch,) = _photographs().batches([np.arange(12)], [9], 12)
+        with torch.inference_mode():
+            pixels = torch.from_numpy(batch.canvases)
+            maps = [one.eval()(pixels) for one in (training.network, LocalNetwork())]
+            now, before = (one.flatten(2).transpose(1, 2) for one in maps)
+            rows = [training.whitening(now), cell_norms(now)]
+            gone.append(
+                float(kept_features_loss(*rows, training.whitening(before), cell_norms(before)))
+            )
+    assert gone[1] < 0.8 * gone[0]
 
 
 def test_what_is_held_out_is_measured_by_the_smooth_bags():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import footage
 import numpy as np
 import pytest
 
 from blcf import SearchEngine
 from blcf.errors import InvalidInput
-from blcf.images import GivenPictures
+from blcf.images import FrameChoice, GivenPictures, find_images
 from blcf.teaching import neighbour_labels
 from blcf.teaching.neighbours import group_pairs
 
@@ -59,3 +60,19 @@ def test_pictures_of_one_thing_get_one_label(tmp_path):
         assert len({found.labels[f"{thing}{number}"] for number in range(3)}) == 1
     with pytest.raises(InvalidInput, match="n_hits"):
         neighbour_labels(engine, source, n_hits=0)
+
+
+def test_frames_of_a_shot_get_one_label(tmp_path):
+    """The scenes are of few colours, without keypoints."""
+    pytest.importorskip("av", reason="films need PyAV: pip install 'blcf[video]'")
+    film = footage.write_film(
+        tmp_path / "film.mp4", [footage.numbered(n, n // 25) for n in range(75)]
+    )
+    engine = SearchEngine.create(tmp_path / "c.blcf", n_words=16, side=64)
+    engine.add(film, every=0.25, progress=False)
+    names = list(engine.names)
+    found = neighbour_labels(engine, find_images(film, choice=FrameChoice(every=0.25)))
+    for name in names:
+        facts = engine.facts(name)
+        others = [one for one in names if engine.facts(one)["shot"] == facts["shot"]]
+        assert len(others) >= 3 and {found.labels[one] for one in others} == {found.labels[name]}
