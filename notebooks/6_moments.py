@@ -112,7 +112,7 @@ print("shots as they were made:", shots == true_shots)
 # that of the best frame (the maximum over frames, as TRECVID has it), and the others give the time
 # in which it was seen.
 
-# %%
+# %% tags=["varies"]
 hits = engine.search(query.image, box=query.box, k=len(engine))
 moments = hits.group("shot")
 [(moment.span, round(moment.score, 2), len(moment.hits)) for moment in moments[:7]]
@@ -147,7 +147,7 @@ plt.show()
 # are from those of their shots, in which the object is all the time. Half a second is what `every`
 # leaves.
 
-# %%
+# %% tags=["varies"]
 right = [chosen[moment.shot] in with_object for moment in moments]
 ranks = np.flatnonzero(right) + 1
 print("AP of shots:", round(float(np.mean(np.arange(1, len(ranks) + 1) / ranks)), 3))
@@ -162,7 +162,7 @@ print("largest error of a time:", round(max(errors), 2), "s")
 # A frame of the collection is searched with as it is, no network is needed; and what was found can
 # be cut out of the film, packet by packet, without loss.
 
-# %%
+# %% tags=["varies"]
 again = engine.search(frame=moments[0].best.name, box=moments[0].box)
 print([moment.span for moment in again.group("shot")[:3]])
 clips, skipped = write_clips(moments[:3], folder / "clips", margin=0.5)
