@@ -1,7 +1,7 @@
 """What `blcf train` brings to the bag of words: with labels of what is searched for, with labels
 of other things, and with none.
 
-    python -m benchmarks.learning.bag DATA --work FOLDER [--networks NAME ...] [--runs NAME ...]
+    python -m benchmarks.learning.bag DATA --work FOLDER [--runs NAME ...] [--epochs N] [--keep N]
 
 DATA holds grocery (train, images, queries, gt.json), logos and the weights (see
 `benchmarks.accuracy`). A class of grocery/train is the name of a file before its first "_"; names
@@ -15,14 +15,20 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import NETWORKS, SETS, weights_of
-from benchmarks.report import keep_results, made_by, read_results, signature, table, write_section
+from benchmarks.report import (
+    keep_results,
+    made_by,
+    read_results,
+    signature,
+    table,
+    write_section,
+)
 from blcf import SearchEngine, SearchOptions
 from blcf.images import find_images
 from blcf.learning.bag_settings import BagSettings
@@ -45,6 +51,9 @@ SHOWN = (
     ("logos", "LS", "R"),
     ("logos", "GS", "base"),
 )
+
+
+SETTINGS = ("epochs", "keep", "blend")  # that are varied
 
 
 def train(data: Path, work: Path, network: str, run: str, settings: BagSettings) -> dict[str, Any]:
@@ -105,21 +114,29 @@ def measure(
 
 def markdown(results: dict[str, Any]) -> str:
     """The section of the page."""
-    header = ["network", "learned from", "pictures", "minutes"]
+    header = ["network", "learned from", *SETTINGS, "minutes"]
     header += [f"{name} {mode} {column}" for name, mode, column in SHOWN] + ["logos LS mean IoU"]
     rows = []
     for row in results["rows"]:
         keys = [" ".join(shown) for shown in SHOWN] + ["logos LS IoU"]
         figures = [f"{row[key]:.3f}".lstrip("0") if key in row else "" for key in keys]
-        cost = [f"{row['pictures']:,}", str(row["minutes of epochs"])] if "pictures" in row else []
-        rows.append([row["network"], RUNS[row["run"]], *(cost or ["", ""]), *figures])
+        how = [f"{row[name]:g}" if name in row else "" for name in SETTINGS]
+        rows.append(
+            [
+                row["network"],
+                RUNS[row["run"]],
+                *how,
+                str(row.get("minutes of epochs", "")),
+                *figures,
+            ]
+        )
     return "\n\n".join(
         [
             "mAP: trapezoidal AP, junk dropped, whole ranking, the engine's defaults (side 384). "
             "LS: the cells of the query's box; GS: the whole query picture; R: reranking. Minutes: "
-            "of the epochs alone, on the machine below.",
+            "of the epochs alone, beside other work. What is varied: epochs, the weight of what is "
+            "kept, and the share of what was learned in the weights that are written.",
             table(header, rows),
-            f"Settings: {results['settings']}.",
             signature(results),
         ]
     )
@@ -133,32 +150,32 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", default=["blcf-lite"], choices=NETWORKS)
     parser.add_argument("--runs", nargs="*", default=list(RUNS), choices=RUNS)
     parser.add_argument("--columns", nargs="*", default=list(COLUMNS), choices=COLUMNS)
-    parser.add_argument("--epochs", type=int, default=BagSettings.epochs)
+    for name in SETTINGS:
+        default = getattr(BagSettings, name)
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    settings = BagSettings(epochs=options.epochs)
-    rows = {
-        (row["network"], row["run"]): row for row in read_results("learning_bag").get("rows", [])
-    }
+    varied = {name: getattr(options, name) for name in SETTINGS}
+    rows = {_key(row): row for row in read_results("learning_bag").get("rows", [])}
     for network in options.networks:
         for run in options.runs:
             row: dict[str, Any] = {"network": network, "run": run}
             if run != "none":
-                row |= train(options.data, options.work, network, run, settings)
+                row |= varied
+                row |= train(options.data, options.work, network, run, BagSettings(**varied))
             row |= measure(options.data, options.work, network, run, options.columns)
             print(row, flush=True)
-            rows[network, run] = row
+            rows[_key(row)] = row
             results = made_by("benchmarks.learning.bag DATA --work FOLDER")
-            results["machine"] += f", load average {os.getloadavg()[1]:.1f}"
-            results["settings"] = str(settings)
-            results["rows"] = [
-                rows[key]
-                for key in sorted(
-                    rows, key=lambda key: (list(NETWORKS).index(key[0]), list(RUNS).index(key[1]))
-                )
-            ]
+            results["rows"] = [rows[key] for key in sorted(rows)]
             keep_results("learning_bag", results)
             write_section("learning", "The bag of words", markdown(results))
+
+
+def _key(row: dict[str, Any]) -> tuple:
+    """What tells rows apart, in their order."""
+    place = list(NETWORKS).index(row["network"]), list(RUNS).index(row["run"])
+    return (*place, *(row.get(name, 0) for name in SETTINGS))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def add_train(commands: Any) -> None:
     add("--layer", help="as of blcf index")
     add("--weights", type=Read, metavar="FILE", help="to begin with, as of blcf index")
     for dest, kind, meaning, default in (
-        ("epochs", integer, "how often each photograph is looked at", "9"),
+        ("epochs", integer, "how often each photograph is looked at", "6"),
         ("side", integer, "of what is cut out of the photographs, pixels", "256"),
         ("rate", number, "of learning", "0.0001"),
         (

@@ -14,7 +14,7 @@ from torch import nn
 
 from blcf.errors import InvalidInput, OutOfMemory
 from blcf.features.fusing import fuse_network, largest_activation
-from blcf.features.network_file import Preprocessing
+from blcf.features.network_file import Preprocessing, is_network_file
 from blcf.features.networks import build_network, cut_network
 from blcf.features.weights import digest_tensors, load_weights, put_weights
 from blcf.forking import use_threads
@@ -93,10 +93,14 @@ class NetworkPart:
 
     def _load(self, network: str) -> None:
         module = build_network(network)
-        weights = load_weights(network, self.weights)
-        self.network_ = network
-        self.layer_ = self.layer or weights.layer or self._default_layer(network)
-        self._cut(module)
+        weights = None
+        if self.weights is not None and is_network_file(self.weights):
+            weights = load_weights(network, self.weights)
+        layer = self.layer or (weights.layer if weights is not None else None)
+        self.network_, self.layer_ = network, layer or self._default_layer(network)
+        self._cut(module)  # before a download: a layer that is none is said at once
+        if weights is None:
+            weights = load_weights(network, self.weights)
         put_weights(self._part, weights)
         self.weights_, self.preprocessing_ = weights.source, weights.preprocessing
 

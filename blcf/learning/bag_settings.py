@@ -39,7 +39,7 @@ class BagSettings:
     seed : of every choice
     """
 
-    epochs: int = 9
+    epochs: int = 6
     side: int = 256
     n_groups: int = 10
     n_each: int = 4
@@ -50,7 +50,7 @@ class BagSettings:
     rate: float = 1e-4
     weight_decay: float = 1e-4
     warm_up: int = 50
-    keep: float = 1.0
+    keep: float = 2.0
     n_canvases: int = 8
     blend: float = 1.0
     held_out: float = 0.0

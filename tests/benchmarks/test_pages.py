@@ -34,6 +34,7 @@ SECTIONS = {
     "kmeans": ("kmeans", "k-means"),
     "large_vocabulary": ("large_vocabulary.tables", "Large vocabularies"),
     "latency": ("latency", "Latency"),
+    "learning_bag": ("learning.bag", "The bag of words"),
     "learning_dir": ("learning.dir_tables", "Deep Image Retrieval"),
     "local_search": ("local_search.tables", "Local search"),
     "localisation": ("localisation", "Localisation"),
@@ -41,7 +42,7 @@ SECTIONS = {
     "search_filters": ("search.filters", "Some pictures only"),
 }
 # Sections of a page that has several.
-PAGE_OF = {"learning_dir": "learning", "search_filters": "search"}
+PAGE_OF = {"learning_bag": "learning", "learning_dir": "learning", "search_filters": "search"}
 # Of descriptors four digits were kept, and the page was written from all of them.
 ROUNDED = {"descriptors": 0.0011}
 
