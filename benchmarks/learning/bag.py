@@ -56,14 +56,22 @@ SHOWN = (
 SETTINGS = ("epochs", "keep", "blend")  # that are varied
 
 
-def train(data: Path, work: Path, network: str, run: str, settings: BagSettings) -> dict[str, Any]:
-    """The weights of a run, trained now or earlier; gives where they are, and what they cost."""
-    out = work / f"{network}-{run}.h5"
+def label_of(row: dict[str, Any]) -> str:
+    """What the files of a row are called."""
+    return "-".join(
+        [row["network"], row["run"], *(f"{row[name]:g}" for name in SETTINGS if name in row)]
+    )
+
+
+def train(data: Path, work: Path, row: dict[str, Any], settings: BagSettings) -> dict[str, Any]:
+    """The weights of a row, trained now or earlier; gives what they cost."""
+    network, run, label = row["network"], row["run"], label_of(row)
+    out = work / f"{label}.h5"
     begin = {"network": network, "weights": weights_of(data, network)}
     began = time.monotonic()
     if run == "logos":
         source = find_images(data / "logos" / "images")
-        labels = write_neighbours(source, work / f"{network}-{run}", **begin)
+        labels = write_neighbours(source, work / f"{network}-neighbours", **begin)
     else:
         source = find_images(data / "grocery" / "train")
         labels = work / f"{run}.csv"
@@ -85,16 +93,15 @@ def train(data: Path, work: Path, network: str, run: str, settings: BagSettings)
     }
 
 
-def measure(
-    data: Path, work: Path, network: str, run: str, columns: Sequence[str]
-) -> dict[str, Any]:
+def measure(data: Path, work: Path, row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     """mAP on each set, with the engine's defaults."""
-    weights = weights_of(data, network) if run == "none" else work / f"{network}-{run}.h5"
+    network, label = row["network"], label_of(row)
+    weights = weights_of(data, network) if row["run"] == "none" else work / f"{label}.h5"
     found: dict[str, Any] = {}
     for name, (folder, truth) in SETS.items():
         if name == "shelves":
             continue
-        path = work / f"{name}-{network}-{run}.blcf"
+        path = work / f"{name}-{label}.blcf"
         if path.exists():
             engine = SearchEngine.open(path, weights=weights)
         else:
@@ -162,8 +169,8 @@ def main() -> None:
             row: dict[str, Any] = {"network": network, "run": run}
             if run != "none":
                 row |= varied
-                row |= train(options.data, options.work, network, run, BagSettings(**varied))
-            row |= measure(options.data, options.work, network, run, options.columns)
+                row |= train(options.data, options.work, row, BagSettings(**varied))
+            row |= measure(options.data, options.work, row, options.columns)
             print(row, flush=True)
             rows[_key(row)] = row
             results = made_by("benchmarks.learning.bag DATA --work FOLDER")
