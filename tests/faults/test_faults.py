@@ -51,7 +51,7 @@ def run(code_or_file, *arguments, n_seconds=300):
     )
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_kills_at_random_instants(tmp_path, seed):
     """Twice 110 writers; see kills.py."""
     done = run(FAULTS / "kills.py", tmp_path / "some.blcf", 110, seed)
@@ -60,7 +60,7 @@ def test_kills_at_random_instants(tmp_path, seed):
     assert sum(counts.values()) == 110 and counts["append"] > 10 and counts["compact"] > 3
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_kills_of_writers_of_facts(tmp_path, seed):
     """At every step of 16 changes, and 40 at random instants; see facts_kills.py."""
     done = run(FAULTS / "facts_kills.py", tmp_path / "some.blcf", 40, seed)
