@@ -5,7 +5,7 @@ of other things, and with none.
 
 DATA holds grocery (train, images, queries, gt.json), logos and the weights (see
 `benchmarks.accuracy`). A class of grocery/train is the name of a file before its first "_"; names
-that begin with a brand of `CARTONS` are those of the products that are searched for. FOLDER keeps
+that begin with one of `CARTONS` are those of the products that are searched for. FOLDER keeps
 trainings and collections, so that a run that was stopped goes on. Writes
 benchmarks/results/learning_bag.json and a section of benchmarks/learning/README.md; rows that were
 not measured this time stay.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import NETWORKS, SETS, weights_of
+from benchmarks.learning.photographs import CARTONS
 from benchmarks.report import (
     keep_results,
     made_by,
@@ -36,7 +37,6 @@ from blcf.learning.train import train_network
 from blcf.measuring.evaluator import evaluate
 from blcf.teaching import write_neighbours
 
-CARTONS = "Alpro Arla Bravo Garant God-Morgon Oatly Tropicana Valio Yoggi".split()
 RUNS = {
     "none": "as it comes",
     "all": "grocery, 81 labels",
@@ -80,7 +80,7 @@ def train(data: Path, work: Path, row: dict[str, Any], settings: BagSettings) ->
             writer.writerow(["name", "label"])
             for name in source.names:
                 label = name.split("_")[0]
-                if run == "all" or not label.startswith(tuple(CARTONS)):
+                if run == "all" or not label.startswith(CARTONS):
                     writer.writerow([name, label])
     report = train_network(source, out, labels, settings=settings, **begin)
     return {

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from blcf.datasets import GroundTruth, read_ground_truth
-from blcf.features.weights import Preprocessing
+from blcf.features.network_file import Preprocessing
 from blcf.images import find_images, read_image, resize_image
 
 __all__ = ["Labelled", "Pixels", "Searched", "as_pixels", "falsified", "read_labelled", "searched"]

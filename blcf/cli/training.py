@@ -106,15 +106,14 @@ def train(options: argparse.Namespace) -> int:
             from blcf.visualization import check_picture_path, plot_training
         check_picture_path(options.plot)
     images, begin = find_frames(options), given(options, ["network", "layer", "weights", "device"])
-    how = given(options, ["labels", "folder"])
+    how, progress = given(options, ["labels", "folder"]), not options.quiet
     if how.get("labels") == _NEIGHBOURS:
         from blcf.teaching import write_neighbours
 
         folder = how.get("folder", run_folder(options.out))
-        progress = not options.quiet
         how["labels"] = write_neighbours(images, folder, **begin, progress=progress)
     report = train_network(
-        images, options.out, settings=settings, progress=not options.quiet, **how, **begin
+        images, options.out, settings=settings, progress=progress, **how, **begin
     )
     if hasattr(options, "plot"):
         plot_training(report.record, path=options.plot)

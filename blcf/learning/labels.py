@@ -18,7 +18,6 @@ __all__ = ["FOLDERS", "LABEL", "Labelled", "label_pictures"]
 
 FOLDERS = "folders"
 LABEL = "label"
-_NAMED = 3  # names in one message
 
 Labels = Union[str, "os.PathLike[str]", Mapping[str, Any]]
 

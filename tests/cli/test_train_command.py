@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from blcf.cli import main
 from blcf.errors import Diverged
+from blcf.learning import BagSettings
 from blcf.learning.bag_training import BagTraining
 
 QUICK = ["--epochs", "1", "--side", "64"]
@@ -130,6 +132,17 @@ def test_a_loss_that_diverges_stops_and_says_so(photographs, tmp_path, capsys, m
     assert main(["train", str(photographs), "--out", out, *QUICK, "--quiet"]) == 2
     assert "has the state after 0 epochs: go on with a rate less than" in capsys.readouterr().err
     assert (tmp_path / "w.h5.training" / "state.pt").exists()
+
+
+@pytest.mark.parametrize("name", ["epochs", "side", "rate", "blend", "held_out", "seed"])
+def test_the_help_says_the_defaults_of_the_library(capsys, name):
+    """They are written out: the settings bring torch, which `blcf --help` shall not wait for."""
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    flag, default = name.replace("_", "-"), getattr(BagSettings, name)
+    (shown,) = re.findall(rf"--{flag} N .*?\(default: ([\d.]+)\)", said)[:1]
+    assert float(shown) == default
 
 
 def test_an_interrupted_run_says_that_it_goes_on(photographs, tmp_path, capsys, monkeypatch):
