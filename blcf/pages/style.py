@@ -25,9 +25,7 @@ def colour(name: str) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(digits), dtype=np.uint8)
 
 
-STYLE = (
-    SHARED
-    + """\
+STYLE = SHARED + """\
 main { max-width: 1240px; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 header p, ul { max-width: 75ch; }
 section { margin-top: 2.25rem; }
@@ -74,4 +72,3 @@ pre { margin: .25rem 0 1rem; padding: .7rem 1rem; background: var(--card); overf
   li:has(details[open]) details { grid-column: 1; grid-row: auto; } }
 @media print { .row { grid-template-columns: 200px 1fr; } li { break-inside: avoid; } }
 """
-)
