@@ -50,7 +50,9 @@ def test_keys_alone_from_the_first_to_an_opened_hit(page: Any) -> None:
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowDown")
     moved = box_shown(page)
-    assert moved[0] < first[0] and moved[1] > first[1] and moved[2] - moved[0] == first[2] - first[0]
+    assert (
+        moved[0] < first[0] and moved[1] > first[1] and moved[2] - moved[0] == first[2] - first[0]
+    )
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Alt+Shift+ArrowUp")
     resized = box_shown(page)
@@ -86,7 +88,8 @@ def test_screen_readers_hear_how_many(page: Any) -> None:
     assert count.get_attribute("aria-live") == "polite"
     take(page, PICTURE)
     search(page)
-    until(page, "() => /^67 hits among 67 pictures, in /.test(document.getElementById('count').textContent)")
+    heard = "67 hits among 67 pictures, in "
+    until(page, "(n) => document.getElementById('count').textContent.startsWith(n)", heard)
     names = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, a, svg[role], [tabindex]")]
           .filter((one) => one.checkVisibility() && !one.matches("#pictures"))
@@ -110,12 +113,17 @@ def test_no_width_scrolls_sideways(browse: Any, width: int) -> None:
     until(page, fits)
     names = search(page)
     until(page, fits)
-    until(page, "() => document.getElementById('pictures').getBoundingClientRect().top < innerHeight")
+    until(
+        page, "() => document.getElementById('pictures').getBoundingClientRect().top < innerHeight"
+    )
     open_picture(page, names[0], "#hit-list")
     page.locator("#opened-why").click()
     page.locator("#why svg").wait_for()
-    until(page, "() => { const one = document.getElementById('opened');"
-          " return one.scrollWidth <= one.clientWidth && one.clientWidth <= innerWidth; }")
+    until(
+        page,
+        "() => { const one = document.getElementById('opened');"
+        " return one.scrollWidth <= one.clientWidth && one.clientWidth <= innerWidth; }",
+    )
 
 
 def test_a_finger_draws(browse: Any) -> None:
@@ -140,21 +148,21 @@ def test_light_and_dark(browse: Any, scheme: str, is_dark: bool) -> None:
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     shades = [int(part) for part in ground[4:-1].split(",")]
     assert (max(shades) < 60) == is_dark
-    assert page.evaluate(
-        "getComputedStyle(document.getElementById('listed')).transitionDuration"
-    ) == "0s", "who wants no motion gets none"
+    assert (
+        page.evaluate("getComputedStyle(document.getElementById('listed')).transitionDuration")
+        == "0s"
+    ), "who wants no motion gets none"
 
 
 def test_nothing_jumps(browse: Any) -> None:
     page = browse()
-    page.evaluate(
-        """() => {
+    page.evaluate("""() => {
           window.jumped = 0;
           new PerformanceObserver((list) => {
-            for (const one of list.getEntries()) if (!one.hadRecentInput) window.jumped += one.value;
+            const jumps = list.getEntries().filter((one) => !one.hadRecentInput);
+            for (const one of jumps) window.jumped += one.value;
           }).observe({ type: "layout-shift", buffered: true });
-        }"""
-    )
+        }""")
     take(page, PICTURE)
     search(page)
     page.locator("#hit-list li").nth(20).scroll_into_view_if_needed()

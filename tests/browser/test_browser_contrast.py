@@ -38,7 +38,9 @@ def colours(scheme: str) -> dict[str, str]:
     own = (Path(blcf.__file__).parent / "web" / "page" / "style.css").read_text("utf-8")
     found: dict[str, str] = {}
     for text in (SHARED, own):
-        dark = re.findall(r"@media \(prefers-color-scheme: dark\) { :root {(.*?)} }", text, re.DOTALL)
+        dark = re.findall(
+            r"@media \(prefers-color-scheme: dark\) { :root {(.*?)} }", text, re.DOTALL
+        )
         plain = re.findall(r"^:root {(.*?)}", text, re.DOTALL | re.MULTILINE)
         assert len(dark) == 1 and len(plain) == 1
         for block in plain + (dark if scheme == "dark" else []):
@@ -50,7 +52,9 @@ def colours(scheme: str) -> dict[str, str]:
 def luminance(digits: str) -> float:
     """Relative luminance of a colour of sRGB (WCAG 2.2)."""
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 

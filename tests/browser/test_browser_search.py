@@ -83,7 +83,9 @@ def test_search_with_a_hit_and_back(found: Any) -> None:
     open_picture(found, names[1], "#hit-list")
     found.locator("#search-with").click()
     until(found, "() => !document.getElementById('opened').open")
-    until(found, "(name) => document.querySelector('#hit-list .name')?.textContent === name", names[1])
+    until(
+        found, "(name) => document.querySelector('#hit-list .name')?.textContent === name", names[1]
+    )
     found.go_back()
     found.locator("#opened[open]").wait_for()
     found.keyboard.press("Escape")
@@ -117,7 +119,11 @@ def test_not_like_this_and_more_like_this(found: Any) -> None:
     open_picture(found, names[2], "#hit-list")
     found.locator("#not-like").click()
     found.locator("#examples .negatives").wait_for()
-    until(found, "(name) => document.querySelectorAll('#hit-list .name')[2]?.textContent !== name", names[2])
+    until(
+        found,
+        "(name) => document.querySelectorAll('#hit-list .name')[2]?.textContent !== name",
+        names[2],
+    )
     assert "not=" in found.url
     after = hit_names(found)
     open_picture(found, after[1], "#hit-list")

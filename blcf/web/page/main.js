@@ -12,7 +12,10 @@ import { read, written } from "./state.js";
 
 const ASKS_AGAIN = 300; // ms between two questions how far the engine is
 
-const app = { state: read(location.hash), fields: [], collections: [], go, open, problem, solved, arrived, order, wantsHits: false };
+const app = { state: read(location.hash), fields: [], collections: [], go, open, problem, solved, arrived, order };
+app.wantsHits = false; // the next hits are to come into sight
+app.ready = null; // a promise: the engine is loaded
+app.start = start;
 let isBuilt = false;
 let retry = null;
 
@@ -78,25 +81,27 @@ function solved() {
   retry = null;
 }
 
-/** Ask until the engine is loaded, and show how far it is. */
+/** Ask until the engine is loaded, and show how far it is. One may browse meanwhile. */
 async function untilReady() {
   for (;;) {
     const { status, stage, done, collections = [] } = await api.health();
-    byId("loading").hidden = status !== "loading";
-    byId("loading-says").textContent = stage ? `${stage} …` : "The engine is loading …";
+    const reasons = collections.map(({ collection, reason }) => (reason ? `${collection}: ${reason}` : ""));
+    const why = reasons.filter(Boolean).join(" ");
+    const isLoading = status === "loading";
+    byId("loading").hidden = !isLoading && !why;
+    byId("loading-bar").hidden = !isLoading;
+    byId("loading-says").textContent = isLoading ? `The engine is loading: ${stage} …` : why;
     if (Number.isFinite(done)) byId("loading-bar").value = done;
-    if (status === "failed") {
-      const why = collections.map(({ reason }) => reason).filter(Boolean).join(" ");
-      throw new Error(`The engine could not be loaded. ${why || stage || ""}`);
-    }
-    if (status === "ready") return;
+    if (status === "failed") throw new Error(`The engine could not be loaded. ${why || stage}`);
+    if (!isLoading) return;
     await new Promise((wait) => setTimeout(wait, ASKS_AGAIN));
   }
 }
 
 async function start() {
   try {
-    await untilReady();
+    app.ready = untilReady();
+    app.ready.catch((error) => problem(error, start));
     [app.fields, app.collections] = await Promise.all([api.options(), api.collections()]);
     if (!isBuilt) build();
     isBuilt = true;

@@ -143,7 +143,8 @@ export function makeQuery(app) {
 
   function remove(list, at) {
     app.go({ [list]: app.state[list].filter((_, n) => n !== at) });
-    (byId("examples").querySelector("button") ?? byId("file")).focus();
+    const next = ["#examples .card", "#region"].map((one) => document.querySelector(one));
+    (next.find((one) => one?.checkVisibility()) ?? byId("file")).focus();
   }
 
   function turn(list, at) {
@@ -171,6 +172,7 @@ export function makeQuery(app) {
       app.problem(new Error("Expected the file of a picture, what came was none: save it first, then drop or choose it."));
       return;
     }
+    byId("place").classList.add("busy");
     const given = as === "query" ? [...files].slice(0, 1) : [...files];
     try {
       const added = [];
@@ -185,6 +187,7 @@ export function makeQuery(app) {
       app.problem(error, () => take(files, as));
     } finally {
       says.textContent = INVITES;
+      byId("place").classList.remove("busy");
     }
   }
 

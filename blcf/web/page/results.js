@@ -43,6 +43,11 @@ export function makeResults(app) {
     byId("count").textContent = "Searching …";
     try {
       if (!answers.has(wanted)) {
+        // Where it failed to load, to try again is to ask for that first.
+        await app.ready.catch((error) => {
+          throw Object.assign(error, { again: app.start });
+        });
+        mine.signal.throwIfAborted();
         const { collection } = app.state;
         const body = searchBody(app.state, app.fields);
         answers.set(wanted, JSON.parse(await api.searchText(collection, body, "json", mine.signal)));
@@ -58,7 +63,7 @@ export function makeResults(app) {
       showMore(false);
       byId("hits-further").hidden = true;
       byId("count").textContent = "";
-      app.problem(error, () => render(app.state));
+      app.problem(error, error.again ?? (() => render(app.state)));
     } finally {
       if (asking === mine) {
         asking = null;
