@@ -15,8 +15,10 @@ from starlette.routing import Route
 from blcf.web.assets import Assets
 from blcf.web.bodies import Bodies
 from blcf.web.collections import Collections
+from blcf.web.films import Films
 from blcf.web.guard import Guard
 from blcf.web.hosting import Hosting
+from blcf.web.openapi import describe
 from blcf.web.option_table import option_texts
 from blcf.web.refusals import Refusal, refusal_of
 from blcf.web.replies import json_reply, refuse
@@ -62,6 +64,11 @@ def routes(hosting: Hosting) -> list[Route]:
     uploads = Uploads(hosting, bodies)
     searching = Searching(hosting, bodies, uploads)
 
+    films, described = Films(hosting), describe(hosting.limits)
+
+    async def about(request: Request) -> Response:
+        return json_reply(described)
+
     async def health(request: Request) -> Response:
         return json_reply(hosting.health)
 
@@ -71,6 +78,7 @@ def routes(hosting: Hosting) -> list[Route]:
     addresses = [
         Route("/", assets.index),
         Route("/page/{name}", assets.asset),
+        Route("/api", about),
         Route("/api/health", health),
         Route("/api/options", options),
         Route("/api/uploads", uploads.take, methods=["POST"]),
@@ -80,6 +88,7 @@ def routes(hosting: Hosting) -> list[Route]:
         Route(_PICTURE, collections.picture),
         Route(_PICTURE + "/thumbnail", collections.thumbnail),
         Route(_PICTURE + "/image", collections.image),
+        Route(_PICTURE + "/film", films.film),
         Route(_COLLECTION + "/search", searching.search, methods=["POST"]),
         Route(_COLLECTION + "/evidence", searching.evidence, methods=["POST"]),
     ]

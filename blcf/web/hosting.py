@@ -84,7 +84,8 @@ class Hosting:
     def is_idle_within(self, seconds: float) -> bool:
         """Whether nothing is computed any more, some seconds from now."""
         each = (self.searches, self.drawings, self.looks)
-        return all([workers.is_idle_within(seconds / len(each)) for workers in each])
+        is_idle = all([workers.is_idle_within(seconds / len(each)) for workers in each])
+        return is_idle and not self._loading.locked()
 
 
 def _free_name(folder: str, taken: dict[str, Hosted]) -> str:

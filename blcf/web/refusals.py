@@ -11,6 +11,7 @@ from blcf.errors import (
     InvalidInput,
     OutOfMemory,
     StorageError,
+    UnreadableImage,
     VocabularyMismatch,
     WeightsError,
 )
@@ -49,6 +50,8 @@ def refusal_of(error: Exception) -> Refusal:
         return error
     if isinstance(error, (OutOfMemory, MemoryError)):
         return busy("There is not enough memory for this now. Ask for less, or later.", 5)
+    if isinstance(error, UnreadableImage):
+        return Refusal(422, f"Expected a picture that can be read. {str(error).rstrip('.')}.")
     if isinstance(error, (InvalidInput, VocabularyMismatch, WeightsError)):
         return Refusal(422, str(error))
     if isinstance(error, (FormatError, StorageError)):

@@ -95,6 +95,7 @@ def serve(
         config = uvicorn.Config(
             app,
             log_config=None,
+            log_level="critical",  # what a client does wrong is no matter of the server
             access_log=False,
             server_header=False,
             date_header=False,
@@ -103,7 +104,6 @@ def serve(
             backlog=_BACKLOG,
             limit_concurrency=_CONNECTIONS,
         )
-        bound.listen(_BACKLOG)
         say(address)
         _Server(config).run(sockets=[bound])
         return hosting.is_idle_within(_GRACE / 2)
@@ -148,6 +148,7 @@ def _bind(host: str, port: int) -> socket.socket:
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(place)
+            bound.listen(_BACKLOG)
         except BaseException:
             bound.close()
             raise

@@ -14,6 +14,7 @@ pytest.importorskip("httpx", reason="Starlette's TestClient needs httpx")
 
 from starlette.testclient import TestClient  # noqa: E402
 
+from blcf.cli import main  # noqa: E402
 from blcf.web import Hosting, Limits, create_app  # noqa: E402
 
 TOKEN = "a token of the tests"
@@ -92,3 +93,18 @@ def served(scenes_collection):
     app = create_app(hosting, TOKEN, port=8765, load=False)
     with client_of(app) as client:
         yield Served(scenes_collection, hosting, client)
+
+
+@pytest.fixture
+def call(capsys):
+    """A command in this process: call(*arguments) gives status, stdout, stderr."""
+
+    def run_here(*arguments):
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as exit:
+            status = exit.code
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run_here
