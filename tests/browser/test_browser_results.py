@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,18 @@ def test_folders_and_films_are_entered(page: Any) -> None:
     until(page, "() => document.getElementById('count').textContent.startsWith('16 ')")
     page.locator("#path").get_by_text("All").click()
     until(page, "(n) => document.getElementById('count').textContent.startsWith(n)", total)
+
+
+def test_another_collection_is_chosen(found: Any, scenes: Path) -> None:
+    found.locator("#file-more").set_input_files(scenes / "queries" / "flower.jpg")
+    until(found, "() => document.querySelectorAll('#examples .examples').length === 2")
+    found.locator("#collection").select_option("again")
+    until(found, "() => document.querySelectorAll('#examples .examples').length === 1")
+    assert "c=again" in found.url and "q=upload:" in found.url, "what was handed over is kept"
+    assert hit_names(found)
+    found.go_back()
+    until(found, "() => document.querySelectorAll('#examples .examples').length === 2")
+    assert found.locator("#collection").input_value() == "frames"
 
 
 def test_more_comes_as_one_scrolls(page: Any) -> None:

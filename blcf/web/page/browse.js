@@ -118,7 +118,10 @@ export function makeBrowse(app) {
     byId("pictures").focus();
   }
 
-  byId("view-browse").addEventListener("click", () => app.go({ searched: false }));
+  byId("view-browse").addEventListener("click", () => {
+    if (!app.state.searched) key = ""; // asked for anew: the collection may have grown
+    app.go({ searched: false });
+  });
 
   /** Pictures that are listed, in their order: for the one before and the next one. */
   const order = () => [...list.children].map((item) => item.dataset.id);

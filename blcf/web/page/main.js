@@ -21,6 +21,7 @@ let retry = null;
 
 /** Go to another state: "push" for a finished action, which one can go back from; "replace". */
 function go(change, how = "push") {
+  solved(); // what went wrong before is of what was before
   const before = app.state;
   app.state = { ...before, ...change };
   if (!app.state.examples.length) app.state.searched = false;
@@ -152,6 +153,7 @@ byId("skip").addEventListener("click", (event) => {
   byId("pictures").focus();
 });
 window.addEventListener("popstate", () => {
+  solved();
   app.state = { ...read(location.hash), collection: read(location.hash).collection || app.state.collection };
   render();
 });

@@ -4,6 +4,9 @@
 import { reason, thumbnailAddress } from "./api.js";
 import { clock, drawn, element, rectangles } from "./elements.js";
 
+/** What a card that is dragged carries: the id of its picture. */
+export const DRAGGED = "application/x-blcf-picture";
+
 /** A picture from an address, with boxes: [kind, box] in pixels of the original. */
 export function framed(address, { width, height }, boxes = [], text = "", lazy = true) {
   const loading = lazy ? "lazy" : "eager";
@@ -30,9 +33,11 @@ export function framed(address, { width, height }, boxes = [], text = "", lazy =
 export function card(collection, one, says, { boxes = [], open, extra = null }) {
   const picture = framed(thumbnailAddress(collection, one.id), one, boxes);
   const caption = element("span", { class: "caption" }, ...says);
+  // Dropped on the query it is the picture itself, and not its small version.
+  const ondragstart = (event) => event.dataTransfer.setData(DRAGGED, one.id);
   return element(
     "li",
-    { "data-id": one.id },
+    { "data-id": one.id, draggable: "true", ondragstart },
     element("button", { type: "button", class: "card", onclick: () => open(one.id) }, picture, caption),
     extra,
   );

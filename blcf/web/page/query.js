@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { button, byId, element } from "./elements.js";
-import { framed } from "./pictures.js";
+import { DRAGGED, framed } from "./pictures.js";
 import { makeRegion } from "./region.js";
 
 const INVITES = byId("place-says").textContent;
@@ -191,6 +191,14 @@ export function makeQuery(app) {
     }
   }
 
+  function dropped(event, as) {
+    event.preventDefault();
+    event.stopPropagation();
+    const id = event.dataTransfer.getData(DRAGGED);
+    if (id) use([{ kind: "id", id, box: null, polygon: null }], as);
+    else take(event.dataTransfer.files, as);
+  }
+
   for (const [id, as] of [["file", "query"], ["file-more", "examples"], ["file-not", "negatives"]]) {
     const input = byId(id);
     input.addEventListener("change", async () => {
@@ -199,18 +207,11 @@ export function makeQuery(app) {
       input.value = ""; // the same file may be chosen again
     });
     const label = input.parentElement;
-    label.addEventListener("drop", (event) => {
-      event.preventDefault();
-      event.stopPropagation();
-      take(event.dataTransfer.files, as);
-    });
+    label.addEventListener("drop", (event) => dropped(event, as));
   }
   // Anywhere on the page: a picture that misses its place would otherwise replace the page.
   document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    take(event.dataTransfer.files, "query");
-  });
+  document.addEventListener("drop", (event) => dropped(event, "query"));
   document.addEventListener("paste", (event) => {
     const { files } = event.clipboardData;
     if (files.length) {

@@ -16,6 +16,7 @@ export function makeResults(app) {
   let key = "";
   let items = []; // { hit, moment } in order
   let asking = null;
+  let askedFor = "";
   let waiting = 0;
 
   function render(state, isNudged = false) {
@@ -31,7 +32,8 @@ export function makeResults(app) {
     }
     byId("pictures").textContent = "What was found";
     const wanted = searchKey(state);
-    if (wanted === key && !asking) return say(answers.get(key));
+    if (app.wantsHits) answers.delete(wanted); // asked for anew: the collection may have grown
+    else if (asking ? wanted === askedFor : wanted === key) return say(answers.get(wanted));
     if (isNudged) waiting = setTimeout(() => search(wanted), SETTLES);
     else search(wanted);
   }
@@ -39,6 +41,7 @@ export function makeResults(app) {
   async function search(wanted) {
     asking?.abort();
     const mine = (asking = new AbortController());
+    askedFor = wanted;
     list.setAttribute("aria-busy", "true");
     byId("count").textContent = "Searching …";
     try {
@@ -127,10 +130,11 @@ export function makeResults(app) {
   function further(answer) {
     const field = app.fields.find(({ name }) => name === "k");
     const k = Number(app.state.options.k ?? field?.default ?? 0);
+    const twice = Math.min(2 * k, field?.most ?? Infinity);
     const control = byId("hits-further");
-    control.hidden = answer.hits.length < k || answer.searched <= k;
-    control.textContent = `Show the first ${(2 * k).toLocaleString("en")} hits`;
-    control.onclick = () => app.go({ options: { ...app.state.options, k: String(2 * k) } });
+    control.hidden = answer.hits.length < k || answer.searched <= k || twice <= k;
+    control.textContent = `Show the first ${twice.toLocaleString("en")} hits`;
+    control.onclick = () => app.go({ options: { ...app.state.options, k: String(twice) } });
   }
 
   function say(answer) {
