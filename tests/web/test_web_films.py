@@ -8,10 +8,10 @@ import pytest
 import tiles
 from PIL import Image
 from web_asking import BEARER, ask
+from web_serving import LIMITS, TOKEN, Served, client_of
 
 pytest.importorskip("av", reason="films need PyAV, the extra video")
 
-from conftest import LIMITS, TOKEN, Served, client_of  # noqa: E402
 from footage import write_numbered  # noqa: E402
 
 from blcf.web import Hosting, create_app  # noqa: E402
