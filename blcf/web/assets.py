@@ -8,6 +8,7 @@ from importlib import resources
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blcf.pages.style import SHARED
 from blcf.web.refusals import Refusal
 from blcf.web.replies import tagged
 
@@ -38,6 +39,7 @@ class Assets:
             suffix = "." + file.name.rpartition(".")[2]
             if suffix in _TYPES:
                 self._add(file.name, file.read_bytes(), _TYPES[suffix])
+        self._add("shared.css", SHARED.encode("utf-8"), "text/css")
         if _INDEX not in self._files:
             self._add(_INDEX, _NO_PAGE, "text/html")
 
