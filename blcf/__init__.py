@@ -22,6 +22,7 @@ The map of the house, from the ground up; imports go down only::
     engine                                `SearchEngine`: the door to these three
     exporting                             hits for other programs
     teaching                              labels that a collection finds by itself
+    web                                   `blcf serve`: a page, and JSON for programs
     demo                                  `blcf demo`: a small collection, and a page of results
     cli                                   `blcf ...`
 

@@ -39,6 +39,7 @@ MAY_MEET = {
     ("learning", "descriptors"),  # a head is the descriptor of its name, on the same regions
     ("learning", "collection"),  # labels are facts of pictures
     ("measuring", "searching"),
+    ("web", ""),  # the version
 }
 
 COMPILING = "blcf.kernels.compiling"
@@ -66,6 +67,8 @@ HOMES = {
     "pillow_heif": ("blcf.images.heif",),  # imported late
     "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
+    "starlette": ("blcf.web",),
+    "uvicorn": ("blcf.web.server",),
     "sqlite3": (
         "blcf.collection.facts_file",
         "blcf.collection.facts_table",

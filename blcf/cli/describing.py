@@ -10,13 +10,13 @@ from dataclasses import asdict, astuple, fields
 from typing import Any
 
 from blcf.cli.commands import DONE
-from blcf.cli.hit_tables import csv_text
 from blcf.cli.units import bytes_text, count
 from blcf.collection import Collection
 from blcf.collection.description import ListedPicture, list_pictures
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.images import display_name
+from blcf.searching.hit_rows import csv_text
 
 __all__ = ["info", "list_collection"]
 

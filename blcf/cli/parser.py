@@ -16,6 +16,7 @@ from blcf.cli.evaluation_options import add_data_set, add_measures
 from blcf.cli.exports import add_exports
 from blcf.cli.outputs import Changed, Read
 from blcf.cli.search_options import add_device, add_object, add_output, add_search_options
+from blcf.cli.serving import add_serve
 from blcf.cli.settings_options import add_settings
 from blcf.cli.training import add_train
 from blcf.collection.settings import Settings
@@ -44,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
             _add_evaluate,
             add_train,
         ),
-        _add_demo,
+        *(add_serve, _add_demo),
     ):
         add(commands)
     return parser

@@ -12,17 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from blcf.cli.hit_tables import (
-    CSV_COLUMNS,
-    MOMENT_COLUMNS,
-    csv_rows,
-    csv_text,
-    head,
-    lines,
-    moment_head,
-    moment_lines,
-    write_csv,
-)
+from blcf.cli.hit_tables import head, lines, moment_head, moment_lines, write_csv
 from blcf.cli.outputs import STDOUT
 from blcf.cli.queries import Asked
 from blcf.cli.units import count
@@ -32,6 +22,7 @@ from blcf.images import display_name
 from blcf.measuring.run_file import RunFile
 from blcf.pages import MOST_SHOWN, Card, SearchPage, Section, open_search_page
 from blcf.searching import Hits, Moments
+from blcf.searching.hit_rows import CSV_COLUMNS, MOMENT_COLUMNS, csv_rows, csv_text
 
 __all__ = ["Results", "check_results", "drop_output", "open_results"]
 
@@ -103,7 +94,7 @@ class Results:
         if self._prints:
             self._print(asked, hits, moments)
         if hasattr(options, "csv"):
-            self._csv += csv_rows(asked, hits, moments)
+            self._csv += csv_rows(asked.given, hits, moments)
         if self._run is not None:
             self._run.take(asked.label, hits if moments is None else moments.ranking())
         if hasattr(options, "json"):

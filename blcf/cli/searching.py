@@ -23,12 +23,10 @@ from blcf.images import display_name, film_of
 from blcf.pages import MOST_SHOWN
 from blcf.progress import tqdm
 from blcf.searching import Hits, Moments, SearchOptions
+from blcf.searching.grouping import hits_of_groups
 from blcf.searching.queries import Example
 
 __all__ = ["check_drawing", "search"]
-
-# Of a moment so many frames are looked for; where there are more, its first or last are not seen.
-_FRAMES_OF_A_GROUP, _FEWEST_GROUPED = 20, 1_000
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
 
@@ -38,7 +36,7 @@ def search(options: argparse.Namespace) -> int:
     how = given(options, _OPTIONS)
     SearchOptions.from_keywords(how)  # what is wrong for all queries, before the first
     if hasattr(options, "group"):
-        how["k"] = max(_FEWEST_GROUPED, _FRAMES_OF_A_GROUP * how.get("k", SearchOptions().k))
+        how["k"] = hits_of_groups(how.get("k", SearchOptions().k))
     elif hasattr(options, "similarity"):
         raise InvalidInput("Expected --group near with --similarity.")
     rank = _rank(options)

@@ -1,14 +1,15 @@
 """Which pictures a condition chooses: one expression of SQLite over the table of facts.
 
 The expression is a stranger's text. It is read letter by letter before SQLite sees it, so that it
-cannot end the statement that it stands in; and SQLite asks for each thing that it names whether it
-may be used.
+cannot end the statement that it stands in; SQLite asks for each thing that it names whether it may
+be used; and it has some seconds.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ from blcf.errors import InvalidInput
 __all__ = ["LONGEST", "check_where", "matching_ids"]
 
 LONGEST = 10_000  # characters
+SECONDS = 30  # ten million rows and a LIKE take four
+_STEPS = 1_000  # of SQLite's machine, between two looks at the clock
 
 FUNCTIONS = frozenset(
     "abs coalesce date datetime glob ifnull iif instr julianday length like lower ltrim max min "
@@ -95,14 +98,15 @@ def matching_ids(table: FactsTable, where: str) -> np.ndarray:
     Raises
     ------
     InvalidInput
-        It is no condition, or names what there is not, or what it may not.
+        It is no condition, names what there is not, or what it may not, or takes too long.
     """
     where = check_where(where, table.columns)
-    connection = table.connection
+    connection, end = table.connection, time.monotonic() + SECONDS
     if hasattr(connection, "setlimit"):  # Python 3.11
         for name, most in _LIMITS.items():
             connection.setlimit(getattr(sqlite3, f"SQLITE_LIMIT_{name}"), most)
     parts, last, n_last = [np.zeros(0, dtype=np.int64)], -1, _TOGETHER
+    connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
     try:
         while n_last == _TOGETHER:
             connection.set_authorizer(_Authorizer())
@@ -120,6 +124,7 @@ def matching_ids(table: FactsTable, where: str) -> np.ndarray:
         raise _wrong(where, _reason(error, table)) from error
     finally:
         connection.set_authorizer(_allow)
+        connection.set_progress_handler(None, 0)
     return np.sort(np.concatenate(parts), kind="stable")
 
 
@@ -156,6 +161,8 @@ def _is_of_the_file(error: Exception) -> bool:
 
 def _reason(error: Exception, table: FactsTable) -> str:
     said = str(error)
+    if said == "interrupted":
+        return f"it takes longer than {SECONDS:g} seconds. Ask for less in it"
     if "not authorized" in said or "prohibited" in said:
         return "it may use columns, and the functions " f"{', '.join(sorted(FUNCTIONS))}"
     if "no such column" in said:

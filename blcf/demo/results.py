@@ -179,7 +179,10 @@ class Demo:
             search.append("--frame")
             if len(self.engine) > SearchOptions.depth:
                 again = ["--depth", str(len(self.engine))]
-        rows = [("Search again", ["search", collection, *search, *again])]
+        rows = [
+            ("Search again", ["search", collection, *search, *again]),
+            ("Draw boxes in a browser (extra web)", ["serve", collection, "--open"]),
+        ]
         if self.has_truth:
             truth = str(here / "gt.json")
             rows += [

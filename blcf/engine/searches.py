@@ -27,6 +27,7 @@ from blcf.measuring.evaluator import evaluate
 from blcf.progress import tqdm
 from blcf.records import Query, Ranking
 from blcf.rerank import GeometricVerification
+from blcf.searching.asking import search_examples
 from blcf.searching.hits import Hits
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Asked, Example, Shown, describe_each, describe_examples
@@ -116,7 +117,7 @@ class Searches:
         box: Sequence[float] | np.ndarray | None = None,
         *,
         polygon: Sequence[Sequence[float]] | np.ndarray | None = None,
-        mask: str | os.PathLike[str] | np.ndarray | None = None,
+        mask: str | os.PathLike[str] | bytes | np.ndarray | None = None,
         how: str = "hard",
         frame: str | os.PathLike[str] | None = None,
         examples: Sequence[Example] = (),
@@ -155,8 +156,8 @@ class Searches:
             and others: see `blcf.images.as_image`
         box : the object in it, xyxy, pixels of the picture; or
         polygon : (n, 2), xy of the corners around it, pixels; or
-        mask : bool or float (height, width), 0..1, or the path of a picture, white on the object.
-            Without one of these the whole picture is searched with.
+        mask : bool or float (height, width), 0..1, or a picture, white on the object: the path or
+            the bytes of a file. Without one of these the whole picture is searched with.
         how : how cells count that the object covers in part: "hard", all alike; "soft", by the
             share that is covered; "distance", all cells, less with the distance from the object
         frame : in place of an image, the name or path of a picture of the collection: no network
@@ -180,12 +181,7 @@ class Searches:
             positives.insert(0, Example(image, box, polygon, mask, how, frame))
         elif any(region is not None for region in (box, polygon, mask)):
             raise InvalidInput("Expected the picture that the box, polygon or mask belongs to.")
-        if options.verifies:
-            GeometricVerification()  # says what is missing before the network is asked
-        searcher = self.searcher
-        asked = describe_examples(searcher.searchable, positives, options)
-        unwanted = describe_examples(searcher.searchable, negatives, options).queries
-        return Hits.find(searcher, asked, options, unwanted)
+        return search_examples(self.searcher, positives, options, negatives)
 
     def search_many(
         self,

@@ -16,7 +16,9 @@ from blcf.images.reading import read_as
 __all__ = ["read_mask"]
 
 
-def read_mask(path: str | os.PathLike[str], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+def read_mask(
+    path: str | os.PathLike[str] | bytes, size: tuple[int, int]
+) -> npt.NDArray[np.float32]:
     """Read a mask, in the formats of `read_image` and with the EXIF orientation applied.
 
     The alpha channel is the mask where it varies; else the luminance is (ITU-R 601), of grey (1,
@@ -25,8 +27,8 @@ def read_mask(path: str | os.PathLike[str], size: tuple[int, int]) -> npt.NDArra
 
     Parameters
     ----------
-    path : str or path-like
-        The file.
+    path : str, path-like or bytes
+        The file, or what stands in it.
     size : (width, height) of the picture that the mask belongs to, pixels
 
     Returns
@@ -43,8 +45,9 @@ def read_mask(path: str | os.PathLike[str], size: tuple[int, int]) -> npt.NDArra
     grey = read_as(_grey, path, min_side=1)[:, :, 0]
     height, width = grey.shape
     if (width, height) != tuple(size):
+        name = "The mask" if isinstance(path, bytes) else display_name(path)
         raise InvalidInput(
-            f"{display_name(path)}: expected a mask of the size of its picture, "
+            f"{name}: expected a mask of the size of its picture, "
             f"{size[0]}x{size[1]} pixels, got one of {width}x{height}. "
             "Draw the mask on the picture itself, in its full size."
         )

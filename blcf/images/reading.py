@@ -114,14 +114,19 @@ def read_through(
 
 def decode_image(data: bytes, *, min_side: int = 16, max_pixels: int = MAX_PIXELS) -> Pixels:
     """`read_image` of the bytes of a picture file."""
+    name, content = _given(data)
+    return _read(name, content, lambda image: image, min_side, max_pixels)[0]
+
+
+def _given(data: bytes) -> tuple[str, Callable[[Name], bytes]]:
+    """What messages call the bytes of a picture file, and what gives them."""
 
     def content(_: Name) -> bytes:
         if not data:
             raise Refused("there are none")
         return data
 
-    name = f"a picture of {len(data):,} bytes"
-    return _read(name, content, lambda image: image, min_side, max_pixels)[0]
+    return f"a picture of {len(data):,} bytes", content
 
 
 def convert_image(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -136,10 +141,13 @@ def convert_image(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels
     return _telling(name, attempt)
 
 
-def read_as(convert: Callable[[Image.Image], Pixels], path: Name, *, min_side: int) -> Pixels:
-    """`read_image` with a conversion of one's own to uint8 (height, width, n)."""
+def read_as(
+    convert: Callable[[Image.Image], Pixels], path: Name | bytes, *, min_side: int
+) -> Pixels:
+    """`read_image`, or of bytes `decode_image`, with a conversion to uint8 (height, width, n)."""
+    path, content = _given(path) if isinstance(path, bytes) else (path, _content)
     with ExitStack() as held:
-        image, orientation = _decoded(path, _content, held, min_side, MAX_PIXELS)[:2]
+        image, orientation = _decoded(path, content, held, min_side, MAX_PIXELS)[:2]
         stored = _telling(path, partial(convert, image))
         del image
         return turned(stored, orientation)

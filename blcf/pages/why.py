@@ -13,6 +13,7 @@ from PIL import Image
 
 from blcf.matches import middles, strongest_pairs, summary
 from blcf.pages.pictures import Embedded, rectangles
+from blcf.pages.style import colour
 from blcf.records import Evidence
 
 __all__ = ["why_html"]
@@ -20,8 +21,8 @@ __all__ = ["why_html"]
 _HEIGHT, _WIDTH, _GAP = 360.0, 480.0, 24.0  # of a column of pictures at most; between the two
 _LINES = 25
 # From weak to strong: what adds to the score, what takes from it.
-_FOR = np.array([[255, 205, 90], [200, 0, 38]])
-_AGAINST = np.array([[130, 205, 190], [30, 60, 140]])
+_FOR = np.array([colour("for-weak"), colour("for-strong")], dtype=np.int64)
+_AGAINST = np.array([colour("against-weak"), colour("against-strong")], dtype=np.int64)
 
 
 @dataclass(frozen=True)

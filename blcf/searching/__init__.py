@@ -8,7 +8,8 @@ In the order of the flow:
 - searcher.py is one search: the inverted file ranks, reranker.py ranks the best hits by the windows
   that show the object, expansion.py makes a better query of these;
 - outcome.py is what the stages hand on, explanation.py why a hit has its score;
-- hits.py is what the person gets, notebook.py how it shows itself; moments.py are hits that belong
+- hits.py is what the person gets, notebook.py how it shows itself, table.py and hit_rows.py as
+  rows; asking.py is one search of examples from end to end; moments.py are hits that belong
   together (grouping.py), by the films, times and bags that pictures.py knows.
 """
 

@@ -9,10 +9,24 @@ import scipy.sparse as sp
 
 from blcf.searching.pictures import InFilm
 
-__all__ = ["GROUPS", "SIMILARITY", "film_keys", "group_rows", "near_keys"]
+__all__ = ["GROUPS", "SIMILARITY", "film_keys", "group_rows", "hits_of_groups", "near_keys"]
 
 GROUPS = ("shot", "video", "near")
 SIMILARITY = 0.8  # of near-duplicates, see `near_keys`
+
+# Of a moment so many frames are looked for; where there are more, its first or last are not seen.
+_FRAMES_OF_A_GROUP, _FEWEST_GROUPED = 20, 1_000
+
+
+def hits_of_groups(k: int) -> int:
+    """How many hits are looked for where `k` groups of them are wanted.
+
+    Examples
+    --------
+    >>> hits_of_groups(10), hits_of_groups(100)
+    (1000, 2000)
+    """
+    return max(_FEWEST_GROUPED, _FRAMES_OF_A_GROUP * k)
 
 
 def group_rows(keys: Iterable[Hashable]) -> list[list[int]]:

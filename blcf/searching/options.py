@@ -11,6 +11,7 @@ from blcf.collection.where import check_where
 from blcf.errors import InvalidInput
 
 __all__ = [
+    "CHOICES",
     "EXPANSIONS",
     "EXPANSION_RULES",
     "FUSIONS",
@@ -29,7 +30,7 @@ GUARDS = ("scores", "verified", "none")
 FUSIONS = ("average", "max")
 NEGATIVE_RULES = ("rocchio", "svm")
 
-_CHOICES = {
+CHOICES = {
     "windows": WINDOWS,
     "verify": VERIFICATIONS,
     "expand": EXPANSIONS,
@@ -38,6 +39,7 @@ _CHOICES = {
     "fusion": FUSIONS,
     "negatives_by": NEGATIVE_RULES,
 }
+"""What an option that is a word may be, by its name."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class SearchOptions:
                 "Expected expand to be 'none', 'global' or 'local', got None. No query expansion "
                 "is expand='none'."
             )
-        for name, choices in _CHOICES.items():
+        for name, choices in CHOICES.items():
             check_choice(name, getattr(self, name), choices)
         if self.where is not None:
             check_where(self.where)

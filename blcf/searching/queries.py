@@ -45,7 +45,7 @@ class Example:
         network is needed
     box : xyxy, pixels of the picture; or
     polygon : (n, 2), xy of its corners, pixels; or
-    mask : bool or float (height, width), 0..1, or the path of a picture of it
+    mask : bool or float (height, width), 0..1, or a picture of it: the path or the bytes of a file
     how : how cells count that the object covers in part, see `SearchEngine.search`
     """
 

@@ -20,7 +20,7 @@ class Region:
     ----------
     box : xyxy, pixels
     polygon : (n, 2), xy of its corners, pixels
-    mask : bool or float (height, width), 0..1, or the path of a picture of it
+    mask : bool or float (height, width), 0..1, or a picture of it: the path or the bytes of a file
     how : how cells count that the region covers in part, see `blcf.bags.region_weights`
     """
 
@@ -32,7 +32,7 @@ class Region:
     def on(self, size: tuple[int, int]) -> DrawnRegion:
         """What was drawn on a picture of a size, checked, with the mask read."""
         mask = self.mask
-        if isinstance(mask, (str, os.PathLike)):
+        if isinstance(mask, (str, os.PathLike, bytes)):
             mask = read_mask(mask, size)
         # Box and polygon are cut to the picture, which is logged, once.
         return draw_region(size, box=self.box, polygon=self.polygon, mask=mask, how=self.how)

@@ -37,6 +37,7 @@ BASES = {
     "compact": ["c.blcf"],
     "train": ["frames", "--out", "new.h5"],
     "demo": [],
+    "serve": ["c.blcf"],
 }
 ODD = ["0", "-1", "1" + "0" * 22, "9" * 5000, "1e308", "nan", "inf", "", "1,nan", "a\0b"]
 PLACES = ["old.txt", "frames", "pipe"]
@@ -98,6 +99,7 @@ def quick(made, monkeypatch):
     monkeypatch.setattr(SearchEngine, "compact", lambda *a, **how: (0, 0))
     monkeypatch.setattr("blcf.cli.demo.run_demo", stop)
     monkeypatch.setattr("blcf.learning.train.train_network", lambda *a, **how: stop())
+    monkeypatch.setattr("blcf.web.server._Server.run", lambda server, sockets: None)
     monkeypatch.setattr("sys.stdin", open(os.devnull))
     return folder
 
@@ -124,7 +126,7 @@ def arguments_of(command, action, value):
     if action.option_strings:
         return [command, *base, action.option_strings[-1], value]
     places = {"collection": 0, "frames": 1, "image": 1, "truth": 1, "pictures": 1, "table": 1}
-    places["folder"] = 1
+    places |= {"folder": 1, "collections": 0}
     place = 0 if command in ("demo", "train") else places[action.dest]
     return [command, *base[:place], value, *base[place + 1 :]]
 

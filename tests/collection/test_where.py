@@ -290,3 +290,14 @@ def test_ids_come_in_parts(collection, monkeypatch, together):
     for where in ("group_concat(id) = '1'", "id IN (group_concat(id))"):
         with pytest.raises(InvalidInput, match="Cannot use where"):
             collection.matching(where)
+
+
+def test_a_condition_has_some_seconds(collection, monkeypatch):
+    """The clock is looked at each thousand steps of SQLite: many rows, or a long condition."""
+    monkeypatch.setattr("blcf.collection.where.SECONDS", -1)
+    long = " OR ".join(f"name = '{number}'" for number in range(150))
+    with collection.facts.file.reading() as table:
+        with pytest.raises(InvalidInput, match="it takes longer than -1 seconds"):
+            matching_ids(table, long)
+        monkeypatch.undo()
+        assert matching_ids(table, long).size == 0  # the connection is as it was

@@ -20,6 +20,7 @@ def test_the_page_of_scenes(composed_demo):
     assert len(marks) == n_right
     commands = composed_demo.next_commands()
     assert page.codes[: len(commands)] == [shlex.join(words) for _, words in commands]
+    assert (["blcf", "serve"], "--open") in [(words[:2], words[-1]) for _, words in commands]
     assert "How to read this" in page.text and "What to type next" in page.text
 
 
