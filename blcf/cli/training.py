@@ -12,8 +12,8 @@ from typing import Any
 from blcf.bounds import BOUNDS
 from blcf.checks import needs
 from blcf.cli.change_commands import add_films
-from blcf.cli.command import make_command
-from blcf.cli.commands import DONE, SKIPPED, given
+from blcf.cli.command import DONE, SKIPPED, make_command
+from blcf.cli.commands import given
 from blcf.cli.outputs import Changed, Outputs, Read, Written
 from blcf.cli.sources import find_frames
 from blcf.cli.units import count
@@ -33,9 +33,6 @@ def add_train(commands: Any) -> None:
         commands,
         "train",
         train,
-        "Learn from labelled photographs what tells things of your kind apart: a file of weights, "
-        "with which an index finds them better. What was learned is kept after each epoch, so the "
-        "same command goes on where it was stopped.",
         {},
         (
             *("frames", "+", "PHOTOGRAPHS"),
