@@ -6,8 +6,9 @@ of other things, and with none.
 
 DATA holds grocery (train, images, queries, gt.json), logos, natural and the weights (see
 `benchmarks.accuracy`). With --others what is kept is kept by the photographs of natural, of which
-none shows what is searched for, else by those that are learned from. A class of grocery/train is the name of a file before its first "_"; names
-that begin with one of `CARTONS` are those of the products that are searched for. FOLDER keeps
+none shows what is searched for, else by those that are learned from. A class of grocery/train is
+the name of a file before its first "_"; names that begin with one of `CARTONS` are those of the
+products that are searched for. FOLDER keeps
 trainings and collections, so that a run that was stopped goes on. Writes
 benchmarks/results/learning_bag.json and a section of benchmarks/learning/README.md; rows that were
 not measured this time stay.
