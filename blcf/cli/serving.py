@@ -57,7 +57,8 @@ def add_serve(commands: Any) -> None:
     add(
         "--token",
         metavar="TEXT",
-        help="that a browser or program has to know, 8 characters or more (default: made anew)",
+        help="that a browser or program has to know, 8 characters or more; who lists the processes "
+        "of this machine sees it (default: made anew)",
     )
     add("--weights", type=Read, metavar="FILE", help="where the weights are now")
     add_device(command)

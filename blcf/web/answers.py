@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from blcf.matches import strongest_pairs
+from blcf.matches import strongest_pairs, summary
 from blcf.records import Evidence
 from blcf.searching import Hits, Moments
 from blcf.searching.hit_rows import CSV_COLUMNS, MOMENT_COLUMNS, csv_rows, csv_text
@@ -89,6 +89,7 @@ def evidence_dict(hits: Hits, row: int, size: tuple[int, int]) -> dict[str, Any]
         "picture": {"heat": _heat(evidence.image_heat() / score)},
         "matches": [_match(evidence, pair, sizes, size, score) for pair in pairs.tolist()],
         "box": None if hit.box is None else [round(float(edge), 1) for edge in hit.box],
+        "says": summary(evidence, pairs, hit.box, size),
     }
 
 

@@ -90,6 +90,7 @@ SCHEMAS: dict[str, Any] = {
                 )
             ),
             "box": _BOX_OR_NULL,
+            "says": {"type": "string", "description": "shares of the score, in words"},
         }
     ),
     "Page": _object(

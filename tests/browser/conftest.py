@@ -12,19 +12,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browser_served import FILM, HOSTILE, HOSTILE_FOLDER, TOKEN, Served, Watched
 from PIL import Image
 
-TOKEN = "the-token-of-the-tests"
 PATIENCE = 20_000  # ms that a condition is waited for: this machine may be busy with others
-HOSTILE = "<img src=x onerror=document.title='taken'>.jpg"
-HOSTILE_FOLDER = "<b onmouseover=alert(1)> & 'day' 1"
-FILM = "two shots.mp4"
 WIDE = {"width": 1280, "height": 900}
 BREACHES = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -32,59 +28,38 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
-@dataclass(frozen=True)
-class Served:
-    """A server, and what it serves."""
-
-    address: str
-    process: subprocess.Popen[str]
-    folder: Path
-
-    @property
-    def origin(self) -> str:
-        return self.address.split("/?")[0]
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=30)
-
-
-@dataclass
-class Watched:
-    """What pages complained of; `expected` are parts of complaints that a test provokes."""
-
-    complaints: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)
-
-    def check(self) -> None:
-        left = [one for one in self.complaints if not any(part in one for part in self.expected)]
-        assert left == []
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """The browser; without it these tests are skipped.
-
-    Of a module: while it is there an event loop runs in this thread, which others would meet.
-    """
-    api = pytest.importorskip(
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """Where the browser is; without it, or what drives and serves it, these tests are skipped."""
+    pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: pip install '.[test]'"
     )
-    pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[web]'")
-    pytest.importorskip("starlette", reason="starlette is not installed: pip install '.[web]'")
+    for name, extra in (("starlette", "web"), ("uvicorn", "web"), ("av", "video")):
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install '.[{extra}]'")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("there is no chromium here: apt-get install chromium")
-    with api.sync_playwright() as playwright:
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(browser_path: str) -> Iterator[Any]:
+    """The browser.
+
+    Of a module: while it is there an event loop runs in this thread, which others would meet.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         # Root has no sandbox in a container, and /dev/shm is small there.
         how = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=path, args=how)
+        browser = playwright.chromium.launch(executable_path=browser_path, args=how)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scenes(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scenes of the demo, with their truth: photographs that libraries carry."""
     from blcf.demo import write_scenes
 
@@ -113,7 +88,6 @@ def collection(scenes: Path) -> Path:
 
 def _write_film(path: Path, images: Path) -> None:
     """Four seconds: two over coins that lie there, two over a lake with something in it."""
-    pytest.importorskip("av", reason="PyAV is not installed: pip install '.[video]'")
     from footage import write_film
 
     frames = []

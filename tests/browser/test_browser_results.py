@@ -7,8 +7,8 @@ import urllib.request
 from typing import Any
 
 import pytest
+from browser_served import FILM, HOSTILE_FOLDER, TOKEN, Served
 from browser_steps import draw, hit_names, open_picture, search, take, until
-from conftest import FILM, HOSTILE_FOLDER, TOKEN, Served
 
 PICTURE = "coins-1.jpg"
 
@@ -92,6 +92,8 @@ def test_hits_are_grouped(found: Any) -> None:
     film.locator("button").click()
     found.locator("#moment-list li").nth(1).wait_for()
     assert "o.group=video" in found.url
+    found.locator("#opened-why").click()
+    found.locator("#why svg").wait_for()
     found.keyboard.press("Escape")
     found.locator("#option-group").select_option("")
     until(found, "() => !location.hash.includes('group')")
@@ -112,6 +114,10 @@ def test_a_film_plays_from_the_moment(found: Any) -> None:
     )
     assert found.evaluate("document.querySelector('video').duration") > 3
     assert found.locator("#neighbour-list li").count() >= 7, "frames of the film"
+    assert found.locator("#opened-picture").is_hidden(), "it plays in its place"
+    found.locator("#opened-film").click()
+    found.locator("#opened-picture").wait_for()
+    assert found.locator("video").count() == 0
 
 
 def test_options_are_those_of_the_server(found: Any, served: Served) -> None:

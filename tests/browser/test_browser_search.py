@@ -46,7 +46,7 @@ def test_the_picture_of_readme(found: Any) -> None:
     found.set_viewport_size({"width": 1100, "height": 800})
     found.locator("#hit-list img").nth(7).scroll_into_view_if_needed()
     until(found, "() => [...document.images].slice(0, 9).every((one) => one.complete)")
-    found.evaluate("scrollTo(0, 0)")
+    found.evaluate("scrollTo(0, 0); document.querySelector('.asking').scrollTop = 0")
     picture = found.screenshot(type="jpeg", quality=70)
     assert 20_000 < len(picture) < MOST_BYTES
     if os.environ.get("BLCF_SCREENSHOT") == "1":
@@ -62,7 +62,7 @@ def test_a_hit_opens_and_says_why(found: Any) -> None:
     found.locator("#why svg").wait_for()
     assert found.locator("#why path[class^=line]").count() > 3
     assert found.locator("#why image").count() == 4, "two pictures, two heats"
-    assert "% of the score" in found.locator("#why p").text_content()
+    assert "of the score" in found.locator("#why p").text_content()
     assert found.locator("#opened-why").get_attribute("aria-expanded") == "true"
     found.locator("#neighbour-list li").first.wait_for()
     assert found.locator("#neighbour-list [aria-current]").count() == 1

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_served import FILM, HOSTILE, HOSTILE_FOLDER, Served
 from browser_steps import hit_names, open_picture, search, take, until
-from conftest import FILM, HOSTILE, HOSTILE_FOLDER, Served
 
 import blcf
 

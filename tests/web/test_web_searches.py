@@ -122,7 +122,7 @@ def test_evidence_sums_to_one(served):
         assert (query["width"], query["height"]) == (128, 128)
         best = why["matches"][0]
         assert best["query"] == 0 and len(best["box"]) == len(best["query_box"]) == 4
-        assert 0 < best["share"] <= 1
+        assert 0 < best["share"] <= 1 and "words in common" in why["says"]
     other = served.pictures[9]["id"]
     response = served.post("/api/collections/scenes/evidence", json={**body, "id": other})
     assert response.status_code == 404 and "not among the 3 hits" in response.json()["error"]

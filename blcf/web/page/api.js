@@ -4,7 +4,7 @@ const STOPPED =
   "The server does not answer. If it was stopped, start blcf serve again, then try again.";
 const STRANGER =
   "The server does not know this browser: open the address that blcf serve printed, token included.";
-const TRIES = 8; // of a search that found the queue full, as many seconds as the server says apart
+const TRIES = 8; // of what found the queue full, as many seconds as the server says apart
 
 /** Why there is no answer: a sentence, and the status of HTTP (0: nobody answered). */
 export class Refused extends Error {
@@ -36,6 +36,19 @@ async function answer(path, options = {}) {
   throw new Refused(sentence, response.status, Number(response.headers.get("Retry-After")) || 1);
 }
 
+/** Ask again where the queue is full. */
+async function patiently(ask, signal) {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error.status !== 503 || tried === TRIES) throw error;
+      await pause(error.retry);
+      signal?.throwIfAborted();
+    }
+  }
+}
+
 const json = async (path, options) => (await answer(path, options)).json();
 
 function post(value, signal) {
@@ -65,12 +78,12 @@ export const uploadAddress = (upload) => `/api/uploads/${encodeURIComponent(uplo
 /** A picture with its facts and its neighbours. */
 export const picture = (collection, id, signal) => json(pictureAddress(collection, id), { signal });
 
-/** Why an address of a picture shows none, in a sentence. */
+/** Why an address of a picture shows none, in a sentence; "" where it does by now. */
 export async function reason(address) {
   try {
-    const response = await answer(address);
+    const response = await patiently(() => answer(address));
     await response.body?.cancel();
-    return "this browser cannot show it";
+    return "";
   } catch (error) {
     return error.message;
   }
@@ -82,20 +95,12 @@ export function upload(file) {
   return json("/api/uploads", { method: "POST", headers, body: file });
 }
 
-/** The text of a search's answer, as JSON or as "csv". Waits its turn where the queue is full. */
+/** The text of a search's answer, as JSON or as "csv". */
 export async function searchText(collection, body, format, signal) {
   const path = `${of(collection)}/search${format === "csv" ? "?format=csv" : ""}`;
-  for (let tried = 1; ; tried += 1) {
-    try {
-      return await (await answer(path, post(body, signal))).text();
-    } catch (error) {
-      if (error.status !== 503 || tried === TRIES) throw error;
-      await pause(error.retry);
-      signal?.throwIfAborted();
-    }
-  }
+  return (await patiently(() => answer(path, post(body, signal)), signal)).text();
 }
 
 /** Where the score of a hit comes from; `body` is that of its search. */
 export const evidence = (collection, body, id, signal) =>
-  json(`${of(collection)}/evidence`, post({ ...body, id }, signal));
+  patiently(() => json(`${of(collection)}/evidence`, post({ ...body, id }, signal)), signal);

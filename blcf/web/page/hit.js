@@ -11,6 +11,7 @@ export function makeHit(app) {
   let key = "";
   let whyKey = "";
   let asking = null;
+  let isPlaying = false; // its film; that is no part of the address
   let shown = null; // { hit, moment } or { hit: a picture, moment: null }
 
   async function render(state) {
@@ -35,11 +36,11 @@ export function makeHit(app) {
   /** What goes with the picture before: a film plays no longer, an answer is not waited for. */
   function leave() {
     asking?.abort();
-    [key, whyKey, shown] = ["", "", null];
+    [key, whyKey, shown, isPlaying] = ["", "", null, false];
     for (const id of ["film", "why", "opened-picture", "moment-list", "neighbour-list", "known-list"]) {
       byId(id).replaceChildren();
     }
-    for (const id of ["film", "why", "moment", "neighbours", "known", "opened-film", "opened-problem"]) {
+    for (const id of ["moment", "neighbours", "known", "opened-film", "opened-problem"]) {
       byId(id).hidden = true;
     }
   }
@@ -97,7 +98,10 @@ export function makeHit(app) {
     const rows = Object.entries(facts).filter(([, value]) => value !== null);
     byId("known").hidden = rows.length === 0;
     byId("known-list").replaceChildren(
-      ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]),
+      ...rows.flatMap(([name, value]) => {
+        const text = name === "mtime" ? new Date(1000 * value).toLocaleString() : String(value);
+        return [element("dt", {}, name), element("dd", {}, text)];
+      }),
     );
   }
 
@@ -105,8 +109,10 @@ export function makeHit(app) {
     const control = byId("opened-why");
     const isShown = state.why && shown?.hit.score !== undefined;
     control.setAttribute("aria-expanded", String(isShown));
-    byId("why").hidden = !isShown;
-    byId("opened-picture").hidden = isShown;
+    byId("opened-film").setAttribute("aria-expanded", String(isPlaying));
+    byId("why").hidden = !isShown || isPlaying; // one of the three at a time, in the same place
+    byId("film").hidden = !isPlaying;
+    byId("opened-picture").hidden = isShown || isPlaying;
     if (!isShown || whyKey === key) return;
     whyKey = key;
     const { hit } = shown;
@@ -131,22 +137,23 @@ export function makeHit(app) {
   }
 
   function play() {
+    isPlaying = !isPlaying;
+    byId("film").replaceChildren();
+    if (app.state.why) app.go({ why: false }, "replace");
+    else why(app.state);
+    if (!isPlaying) return;
     const { hit } = shown;
     const address = `${api.pictureAddress(app.state.collection, hit.id)}/film`;
     const video = element("video", { src: address, controls: true, playsinline: true, preload: "metadata" });
-    const { width, height } = hit;
-    video.width = width; // its place is kept before it comes
-    video.height = height;
     video.addEventListener("loadedmetadata", () => {
       video.currentTime = hit.time;
       video.play().catch(() => {}); // a browser may want a click of its own first: the controls are there
     }, { once: true });
     video.addEventListener("error", async () => {
-      byId("film").replaceChildren(element("p", { class: "none" }, `The film cannot be played: ${await api.reason(address)}.`));
+      byId("film").replaceChildren(element("p", { class: "none" }, `The film cannot be played: ${(await api.reason(address)) || "this browser does not know its form"}.`));
     });
     const says = element("p", { class: "help" }, `${hit.film}, from ${clock(hit.time)}`);
     byId("film").replaceChildren(video, says);
-    byId("film").hidden = false;
     video.focus();
   }
 
@@ -180,7 +187,11 @@ export function makeHit(app) {
     if (!shown) return;
     app.query.use([example()], "query", true);
   });
-  byId("opened-why").addEventListener("click", () => app.go({ why: !app.state.why }, "replace"));
+  byId("opened-why").addEventListener("click", () => {
+    isPlaying = false;
+    byId("film").replaceChildren();
+    app.go({ why: !app.state.why }, "replace");
+  });
   byId("opened-film").addEventListener("click", play);
   byId("opened-close").addEventListener("click", close);
   byId("opened-before").addEventListener("click", () => step(-1));

@@ -11,9 +11,16 @@ export function framed(address, { width, height }, boxes = [], text = "", lazy =
   const over = drawn("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
   over.append(...boxes.flatMap(([kind, box]) => rectangles(kind, box)));
   const frame = element("span", { class: "frame" }, image, over);
+  let isSecond = false;
   image.addEventListener("error", async () => {
-    const says = element("span", { class: "none" }, `no picture: ${await reason(address)}`);
-    image.replaceWith(says);
+    const why = await reason(address);
+    if (!why && !isSecond) {
+      isSecond = true; // the server was busy, and is no longer
+      image.src = address;
+      return;
+    }
+    const says = `no picture: ${why || "this browser cannot show it"}`;
+    image.replaceWith(element("span", { class: "none" }, says));
     over.remove();
   });
   return frame;

@@ -47,7 +47,7 @@ export function makeQuery(app) {
     try {
       await image.decode();
     } catch {
-      throw new Error(await api.reason(image.src));
+      throw new Error((await api.reason(image.src)) || "This browser cannot show the picture that was handed over.");
     }
     const { naturalWidth: width, naturalHeight: height } = image;
     return { address: image.src, small: image.src, width, height, name: "the picture you gave" };

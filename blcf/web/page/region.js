@@ -84,6 +84,9 @@ export function makeRegion(changed, search) {
 
   function finish(kind = "drawn") {
     draw();
+    byId("region-says").textContent = box
+      ? `Box ${box.map(Math.round).join(", ")}`
+      : polygon ? `Polygon of ${polygon.length} corners` : "The whole picture";
     changed({ box, polygon }, kind);
   }
 

@@ -85,7 +85,8 @@ export function makeResults(app) {
     say(answer);
     // The card that had it may be gone: who types goes on here.
     if (document.activeElement === document.body && !app.state.opened) byId("pictures").focus();
-    if (app.wantsHits) byId("pictures").scrollIntoView({ block: "nearest" }); // on a telephone
+    const { top } = byId("pictures").getBoundingClientRect();
+    if (app.wantsHits && top > innerHeight / 2) byId("pictures").scrollIntoView(); // on a telephone
     app.wantsHits = false;
     app.arrived();
   }
@@ -115,8 +116,8 @@ export function makeResults(app) {
     return says;
   }
 
-  function momentSays({ first, last, hits }, { shot }) {
-    const parts = [counted(hits.length, "picture")];
+  function momentSays({ first, last, hits, n = hits.length }, { shot }) {
+    const parts = n > 1 ? [counted(n, "picture")] : [];
     if (first !== null && last !== null) parts.unshift(`${clock(first)} to ${clock(last)}`);
     if (shot !== null && shot !== undefined) parts.unshift(`shot ${shot}`);
     return parts.join(", ");
@@ -136,7 +137,7 @@ export function makeResults(app) {
     if (!app.state.searched || !answer) return;
     const among = `among ${counted(answer.searched, "picture")}, in ${answer.seconds.toFixed(2)} s`;
     const what = answer.moments
-      ? `${counted(answer.moments.length, "moment")} of ${counted(answer.hits.length, "hit")}`
+      ? counted(answer.moments.length, "moment")
       : counted(answer.hits.length, "hit");
     byId("count").textContent = answer.hits.length ? `${what} ${among}.` : `Nothing was found ${among}.`;
   }

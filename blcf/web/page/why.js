@@ -4,7 +4,6 @@
 import { drawn, element, rectangles } from "./elements.js";
 
 const [HEIGHT, WIDTH, GAP] = [360, 480, 24]; // of a column of pictures at most; between the two
-const LINES = 25;
 
 /** Elements that show the evidence of a hit.
     `queries`: { address, width, height } of each example; `boxes`: what was drawn on each, or null. */
@@ -23,20 +22,13 @@ export async function drawWhy(evidence, queries, boxes, picture) {
   const all = [...asked, hit];
   const width = Math.max(...all.map((one) => one.left + one.width * one.scale));
   const height = Math.max(...all.map((one) => one.top + one.height * one.scale));
-  const matches = evidence.matches.filter(({ query, share }) => asked[query] && share > 0).slice(0, LINES);
-  const says = summary(matches);
+  const matches = evidence.matches.filter(({ query, share }) => asked[query] && share > 0);
+  const says = `Cells that match: ${evidence.says}.`;
   const viewBox = `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`;
-  const sheet = drawn("svg", { viewBox, role: "img", "aria-label": `Cells that match. ${says}` });
+  const sheet = drawn("svg", { viewBox, role: "img", "aria-label": says });
   sheet.append(...parts.flat(), ...lines(matches, asked, hit));
-  return [sheet, element("p", { class: "help" }, says)];
-}
-
-function summary(matches) {
-  if (!matches.length) return "No cell of the query shows a visual word of this picture.";
-  const words = new Set(matches.map(({ word }) => word)).size;
-  const share = matches.reduce((sum, one) => sum + one.share, 0);
-  const what = words === 1 ? "1 visual word is" : `${words} visual words are`;
-  return `${what} joined by lines: ${Math.round(100 * share)} % of the score. Warm colours lie where both pictures show the same words.`;
+  const legend = "Warm colours lie where both pictures show the same visual words.";
+  return [sheet, element("p", { class: "help" }, `${says} ${legend}`)];
 }
 
 /** Pictures below each other. */
