@@ -50,6 +50,14 @@ def add_train(commands: Any) -> None:
         "in is its label; neighbours: none are needed, pictures whose keypoints agree get one "
         "(needs OpenCV; they are written to labels.csv in the folder of the run; default: folders)",
     )
+    add(
+        "--others",
+        type=Read,
+        action="append",
+        metavar="FOLDER",
+        help="photographs of anything else, or a list of them, without labels: by these the "
+        "network keeps what it knows (may be repeated; default: by those it learns from)",
+    )
     add_films(command)
     add("--network", help=f"to begin with, as of blcf index (default: {Settings.network})")
     add("--layer", help="as of blcf index")
@@ -104,6 +112,8 @@ def train(options: argparse.Namespace) -> int:
         check_picture_path(options.plot)
     images, begin = find_frames(options), given(options, ["network", "layer", "weights", "device"])
     how, progress = given(options, ["labels", "folder"]), not options.quiet
+    if hasattr(options, "others"):
+        how["others"] = find_frames(argparse.Namespace(frames=options.others))
     if how.get("labels") == _NEIGHBOURS:
         from blcf.teaching import write_neighbours
 

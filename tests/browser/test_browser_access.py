@@ -100,6 +100,35 @@ def test_screen_readers_hear_how_many(page: Any) -> None:
     assert names == [], "all that can be reached says what it is"
 
 
+@pytest.mark.parametrize("scheme, width", [("light", 1280), ("dark", 320)])
+def test_axe_finds_nothing(browse: Any, scheme: str, width: int) -> None:
+    """The rules of WCAG 2.2 A and AA that a program can check, on what a search passes through."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="axe-playwright-python is not installed: pip install '.[test]'",
+    ).Axe()
+
+    def check() -> None:
+        broken = axe.run(page).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in broken] == []
+
+    page = browse(color_scheme=scheme, viewport={"width": width, "height": 800})
+    check()
+    take(page, PICTURE)
+    page.keyboard.press("ArrowRight")
+    names = search(page)
+    page.locator("#how").evaluate("(one) => { one.open = true; }")
+    page.locator("#how details").evaluate("(one) => { one.open = true; }")
+    check()
+    open_picture(page, names[1], "#hit-list")
+    page.locator("#neighbour-list li").first.wait_for()
+    check()
+    page.locator("#not-like").click()
+    page.locator("#examples .negatives").wait_for()
+    hit_names(page)
+    check()
+
+
 @pytest.mark.parametrize("width", [320, 3840])
 def test_no_width_scrolls_sideways(browse: Any, width: int) -> None:
     height = 640 if width == 320 else 2160
