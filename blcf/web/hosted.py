@@ -160,7 +160,11 @@ class Hosted:
         catalogue = self.view.catalogue
         manifest = catalogue.snapshot.manifest
         kinds = {name: _KINDS[kind.split()[0]] for name, kind in FIXED.items() if name != "id"}
-        given = dict.fromkeys(catalogue.snapshot.facts.columns, "any")
+        try:
+            given = dict.fromkeys(catalogue.snapshot.facts.columns, "any")
+        except BlcfError as error:
+            logger.warning("%s: what was said of pictures is not known: %s", self.name, error)
+            given = {}
         return {
             "collection": self.name,
             "pictures": catalogue.n_images,

@@ -159,6 +159,19 @@ def test_a_collection_that_goes_away_stays_served(own, caplog):
     assert listed(app) == pictures and search(app, pictures[0]["id"]).status == 200
 
 
+def test_facts_that_are_damaged_spoil_nothing_else(own, caplog):
+    path, frames, app = own
+    (path / "facts.sqlite").write_bytes(b"damaged" * 999)
+    (one,) = ask(app, "GET", "/api/collections", BEARER).json
+    assert "camera" not in [column["name"] for column in one["columns"]]
+    assert "is not known" in caplog.text
+    picture = listed(app)[0]["id"]
+    assert search(app, picture).status == 200
+    answered = ask(app, "GET", f"{PICTURES}/{picture}", BEARER)
+    assert answered.status == 500 and "is damaged or cannot be read" in answered.json["error"]
+    assert str(path) not in answered.json["error"]
+
+
 def test_another_collection_in_its_place_is_loaded_anew(own, tmp_path):
     path, frames, app = own
     assert search(app, listed(app)[0]["id"]).status == 200
