@@ -2,3 +2,7 @@
 
 Every script runs from the root of the checkout: ``python -m benchmarks.search``.
 """
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line, before torch is loaded

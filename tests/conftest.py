@@ -11,6 +11,9 @@ if n_workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     n_threads = max(1, (os.cpu_count() or 1) // int(n_workers))
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
 
+# As the command line does: waiting threads sleep.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from planted import planted, scenes  # noqa: E402, F401 (fixtures)
 
 

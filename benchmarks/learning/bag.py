@@ -2,10 +2,13 @@
 of other things, and with none.
 
     python -m benchmarks.learning.bag DATA --work FOLDER [--runs NAME ...] [--epochs N] [--keep N]
+        [--others]
 
-DATA holds grocery (train, images, queries, gt.json), logos and the weights (see
-`benchmarks.accuracy`). A class of grocery/train is the name of a file before its first "_"; names
-that begin with one of `CARTONS` are those of the products that are searched for. FOLDER keeps
+DATA holds grocery (train, images, queries, gt.json), logos, natural and the weights (see
+`benchmarks.accuracy`). With --others what is kept is kept by the photographs of natural, of which
+none shows what is searched for, else by those that are learned from. A class of grocery/train is
+the name of a file before its first "_"; names that begin with one of `CARTONS` are those of the
+products that are searched for. FOLDER keeps
 trainings and collections, so that a run that was stopped goes on. Writes
 benchmarks/results/learning_bag.json and a section of benchmarks/learning/README.md; rows that were
 not measured this time stay.
@@ -54,12 +57,17 @@ SHOWN = (
 
 
 SETTINGS = ("epochs", "keep", "blend")  # that are varied
+OTHERS = "natural"  # photographs
 
 
 def label_of(row: dict[str, Any]) -> str:
     """What the files of a row are called."""
     return "-".join(
-        [row["network"], row["run"], *(f"{row[name]:g}" for name in SETTINGS if name in row)]
+        [
+            *(row["network"], row["run"]),
+            *(f"{row[name]:g}" for name in SETTINGS if name in row),
+            *([OTHERS] if row.get("others") else []),
+        ]
     )
 
 
@@ -82,7 +90,8 @@ def train(data: Path, work: Path, row: dict[str, Any], settings: BagSettings) ->
                 label = name.split("_")[0]
                 if run == "all" or not label.startswith(CARTONS):
                     writer.writerow([name, label])
-    report = train_network(source, out, labels, settings=settings, **begin)
+    others = find_images(data / OTHERS) if row["others"] else None
+    report = train_network(source, out, labels, settings=settings, others=others, **begin)
     return {
         "pictures": report.n_pictures,
         "labels": report.n_classes,
@@ -121,7 +130,7 @@ def measure(data: Path, work: Path, row: dict[str, Any], columns: Sequence[str])
 
 def markdown(results: dict[str, Any]) -> str:
     """The section of the page."""
-    header = ["network", "learned from", *SETTINGS, "minutes"]
+    header = ["network", "learned from", *SETTINGS, "kept by", "minutes"]
     header += [f"{name} {mode} {column}" for name, mode, column in SHOWN] + ["logos LS mean IoU"]
     rows = []
     for row in results["rows"]:
@@ -133,6 +142,7 @@ def markdown(results: dict[str, Any]) -> str:
                 row["network"],
                 RUNS[row["run"]],
                 *how,
+                (OTHERS if row.get("others") else "its own") if row["run"] != "none" else "",
                 str(row.get("minutes of epochs", "")),
                 *figures,
             ]
@@ -142,7 +152,8 @@ def markdown(results: dict[str, Any]) -> str:
             "mAP: trapezoidal AP, junk dropped, whole ranking, the engine's defaults (side 384). "
             "LS: the cells of the query's box; GS: the whole query picture; R: reranking. Minutes: "
             "of the epochs alone, beside other work. What is varied: epochs, the weight of what is "
-            "kept, and the share of what was learned in the weights that are written.",
+            "kept, the share of what was learned in the weights that are written, and whose "
+            "photographs it is kept by.",
             table(header, rows),
             signature(results),
         ]
@@ -160,6 +171,7 @@ def main() -> None:
     for name in SETTINGS:
         default = getattr(BagSettings, name)
         parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--others", action="store_true", help="what is kept is of natural")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     varied = {name: getattr(options, name) for name in SETTINGS}
@@ -168,7 +180,7 @@ def main() -> None:
         for run in options.runs:
             row: dict[str, Any] = {"network": network, "run": run}
             if run != "none":
-                row |= varied
+                row |= varied | {"others": options.others}
                 row |= train(options.data, options.work, row, BagSettings(**varied))
             row |= measure(options.data, options.work, row, options.columns)
             print(row, flush=True)
@@ -182,7 +194,7 @@ def main() -> None:
 def _key(row: dict[str, Any]) -> tuple:
     """What tells rows apart, in their order."""
     place = list(NETWORKS).index(row["network"]), list(RUNS).index(row["run"])
-    return (*place, *(row.get(name, 0) for name in SETTINGS))
+    return (*place, *(row.get(name, 0) for name in SETTINGS), row.get("others", False))
 
 
 if __name__ == "__main__":

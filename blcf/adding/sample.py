@@ -180,14 +180,13 @@ def _take(
 ) -> None:
     """Draw features of one picture, by a generator of its own: no picture hangs on another."""
     from blcf.features.whitening import normalise_rows
-    from blcf.vocabulary import interpolate_map
+    from blcf.vocabulary import interpolated_features
 
-    large = interpolate_map(feature_map, settings.upsample)
-    features = large.reshape(len(large), -1).T  # (n, C)
-    sample.n_cells += len(features)
-    if len(features) > n_features:
-        cells = np.random.default_rng([settings.random_state, number])
-        features = features[np.sort(cells.permutation(len(features))[:n_features])]
+    _, h, w = feature_map.shape
+    n_cells = int(settings.upsample) ** 2 * h * w
+    sample.n_cells += n_cells
+    drawn = np.random.default_rng([settings.random_state, number]).permutation(n_cells)[:n_features]
+    features = interpolated_features(feature_map, settings.upsample, np.sort(drawn))
     sample.append(normalise_rows(features).astype(np.float16))
 
 

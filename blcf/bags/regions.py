@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from blcf.bags.masks import as_mask, mask_box, overlaps
 from blcf.bags.polygons import as_polygon, polygon_coverage
@@ -252,6 +251,8 @@ def _weigh(coverage: np.ndarray, how: str, cells: tuple[int, int, int, int]) -> 
         return (np.where(inside, coverage, 0) / coverage.max()).astype(np.float32)
     if how == "hard" or inside.all():
         return inside.astype(np.float32)
+    from scipy.ndimage import distance_transform_edt  # late: a quarter of a start-up, rarely used
+
     distances = distance_transform_edt(~inside)
     return (1 - distances / distances.max()).astype(np.float32)
 

@@ -3,6 +3,8 @@
 Results go to stdout, messages and progress to stderr. Exit status: 0 done; 2 a mistake in the
 call or its input, said in one sentence; 3 done, but some pictures were skipped or something is
 damaged; 130 interrupted.
+
+What a command needs is imported when it is typed: the help alone needs nothing.
 """
 
 from __future__ import annotations
@@ -16,22 +18,16 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from blcf.cli.commands import DONE, add, annotate, check, compact, index, remove
+from blcf.cli.command import DONE, ROWS
 from blcf.cli.parser import parse_arguments
-from blcf.cli.results import drop_output
-from blcf.cli.search_options import ROWS
-from blcf.cli.syncing import sync
-from blcf.cli.training import train
-from blcf.collection.manifest import OtherVersion
 from blcf.errors import BlcfError, FormatError
-from blcf.images import display_name
 
 __all__ = ["main"]
 
 MISTAKE, INTERRUPTED = 2, 130
 
-_RESUMED = (index, add, sync, train)
-_CHANGING = (*_RESUMED, annotate, remove, compact, check)
+_RESUMED = ("index", "add", "sync", "train")
+_CHANGING = (*_RESUMED, "annotate", "remove", "compact", "check")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,11 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BlcfError as error:
         return _fail(_advised(error, options))
     except KeyboardInterrupt:
-        kept = "; what was committed is kept" if options.run in _CHANGING else ""
-        resumed = ", the same command continues" if options.run in _RESUMED else ""
+        kept = "; what was committed is kept" if options.command in _CHANGING else ""
+        resumed = ", the same command continues" if options.command in _RESUMED else ""
         print(f"blcf: interrupted{kept}{resumed}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has had enough
+        from blcf.cli.results import drop_output
+
         drop_output()
         return DONE
     except OSError as error:
@@ -76,6 +74,8 @@ def _join_rows(arguments: Sequence[str]) -> list[str]:
 
 def _advised(error: BlcfError, options: argparse.Namespace) -> str:
     """The message of an error; where a file of the collection is damaged, with what to type."""
+    from blcf.collection.manifest import OtherVersion
+
     collection, message = getattr(options, "collection", None), str(error)
     if collection is None or not isinstance(error, FormatError) or "--repair" in message:
         return message
@@ -90,6 +90,8 @@ def _advised(error: BlcfError, options: argparse.Namespace) -> str:
 
 
 def _fail(message: str) -> int:
+    from blcf.images import display_name
+
     print(f"blcf: {' '.join(display_name(message).split())}", file=sys.stderr)
     return MISTAKE
 

@@ -1,4 +1,4 @@
-"""The arguments of the commands that change a collection."""
+"""The arguments of the commands that make, change and mend a collection."""
 
 from __future__ import annotations
 
@@ -10,19 +10,44 @@ from blcf.cli import syncing
 from blcf.cli.command import COLLECTION, FRAMES, WEIGHTS, make_command
 from blcf.cli.outputs import Read
 from blcf.cli.search_options import add_device
+from blcf.cli.settings_options import add_settings
 from blcf.cli.values import number, seconds
 from blcf.images.films import CHOICES
 
-__all__ = ["add_changes", "add_films", "add_root", "add_sync"]
+__all__ = [
+    "add_add",
+    "add_annotate",
+    "add_check",
+    "add_compact",
+    "add_films",
+    "add_index",
+    "add_remove",
+    "add_root",
+    "add_sync",
+]
 
 
-def add_changes(commands: Any) -> None:
-    """`blcf add`, `remove`, `annotate` and `compact`."""
+def add_index(commands: Any) -> None:
+    """The arguments of `blcf index`."""
+    command = make_command(
+        commands,
+        "index",
+        run.index,
+        COLLECTION,
+        ("frames", "+", "FRAMES", FRAMES),
+    )
+    command.usage = "blcf index COLLECTION FRAMES ... [options]"
+    add_root(command)
+    add_films(command)
+    add_settings(command)
+
+
+def add_add(commands: Any) -> None:
+    """The arguments of `blcf add`."""
     command = make_command(
         commands,
         "add",
         run.add,
-        "Add pictures to a collection; those that it holds are passed over.",
         COLLECTION,
         ("frames", "+", "FRAMES", FRAMES),
     )
@@ -34,23 +59,28 @@ def add_changes(commands: Any) -> None:
     )
     command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
     add_device(command)
+
+
+def add_remove(commands: Any) -> None:
+    """The arguments of `blcf remove`."""
     command = make_command(
         commands,
         "remove",
         run.remove,
-        "Remove pictures from a collection (not from the disk).",
         COLLECTION,
         ("pictures", "*", "PICTURE", "name or path"),
     )
     command.add_argument(
         "--list", type=Read, metavar="FILE", help="more of them, one per line (-: stdin)"
     )
+
+
+def add_annotate(commands: Any) -> None:
+    """The arguments of `blcf annotate`."""
     command = make_command(
         commands,
         "annotate",
         run.annotate,
-        "Say something of pictures of a collection, in columns that --where can ask for: the "
-        "cells of a table. What other columns say stays.",
         COLLECTION,
     )
     command.add_argument(
@@ -60,23 +90,24 @@ def add_changes(commands: Any) -> None:
         help="a CSV file in UTF-8 (commas, semicolons or tabs): the column name, or else the "
         "first, holds names or paths of pictures; numbers become numbers, an empty cell is none",
     )
+
+
+def add_compact(commands: Any) -> None:
+    """The arguments of `blcf compact`."""
     make_command(
         commands,
         "compact",
         run.compact,
-        "Give back the space of removed pictures and join small segments.",
         COLLECTION,
     )
 
 
 def add_sync(commands: Any) -> None:
-    """`blcf sync`."""
+    """The arguments of `blcf sync`."""
     command = make_command(
         commands,
         "sync",
         syncing.sync,
-        "Make a collection follow a folder of pictures: new ones are indexed, changed ones again, "
-        "moved ones renamed, deleted ones removed.",
         {**COLLECTION},
     )
     command.add_argument("folder", type=Read, metavar="FOLDER", help="that was indexed")
@@ -135,3 +166,19 @@ def add_root(command: Any) -> None:
         help="pictures are named by their paths below it (default: the folder that FRAMES is; of "
         "several the deepest that holds them all)",
     )
+
+
+def add_check(commands: Any) -> None:
+    """The arguments of `blcf check`."""
+    command = make_command(
+        commands,
+        "check",
+        run.check,
+        COLLECTION,
+    )
+    command.add_argument(
+        "--repair",
+        action="store_true",
+        help="move what is damaged to COLLECTION/damaged and list the pictures to add again",
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blcf.adding.indexer import AddReport
+from blcf.cli.command import DONE, SKIPPED
 from blcf.cli.outputs import check_new_folder
 from blcf.cli.sources import check_order, find_frames
 from blcf.cli.units import bytes_text, count
@@ -23,8 +24,6 @@ from blcf.images import ImageList, display_name
 from blcf.storage import open_plain
 
 __all__ = [
-    "DONE",
-    "SKIPPED",
     "add",
     "annotate",
     "check",
@@ -35,8 +34,6 @@ __all__ = [
     "remove",
     "say_skipped",
 ]
-
-DONE, SKIPPED = 0, 3
 
 _RUNTIME = ("device", "dtype", "weights")
 

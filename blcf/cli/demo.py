@@ -9,13 +9,17 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
-from blcf.cli.commands import DONE, SKIPPED, given, say_skipped
-from blcf.cli.outputs import check_new_folder
+from blcf.cli.command import DONE, SKIPPED, make_command
+from blcf.cli.commands import given, say_skipped
+from blcf.cli.outputs import Changed, Read, check_new_folder
+from blcf.cli.search_options import add_device
+from blcf.collection.settings import Settings
 from blcf.demo import Demo, DemoResult, run_demo
 from blcf.images import display_name
 
-__all__ = ["demo"]
+__all__ = ["add_demo", "demo"]
 
 _LISTED = 5  # hits of a query
 
@@ -78,3 +82,33 @@ def _print_result(result: DemoResult) -> None:
         iou = "" if overlap is None else f"IoU {overlap:.2f}"
         row = f"{rank:4d}.  score {hit.score:.4f}  {says:5s}  {iou:8s}  {display_name(hit.name)}"
         print(row.rstrip())
+
+
+def add_demo(commands: Any) -> None:
+    """The arguments of `blcf demo`."""
+    command = make_command(
+        commands,
+        "demo",
+        demo,
+        {},
+    )
+    add = command.add_argument
+    add(
+        "pictures",
+        nargs="?",
+        default=None,  # not SUPPRESS, which argparse would hand to the type
+        type=Read,
+        metavar="FOLDER",
+        help="your own pictures (some of them are indexed); default: scenes composed from "
+        "photographs that installed libraries carry, where it is known what is right",
+    )
+    add(
+        "--out",
+        type=Changed,
+        metavar="FOLDER",
+        help="where everything is written; an earlier demo there is replaced (default: blcf-demo)",
+    )
+    add("--network", help=f"as of blcf index (default: {Settings.network})")
+    add("--weights", type=Read, metavar="FILE", help="as of blcf index")
+    add("--json", action="store_true", help="results as JSON")
+    add_device(command)

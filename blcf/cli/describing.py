@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple, fields
 from typing import Any
 
-from blcf.cli.commands import DONE
+from blcf.cli.command import COLLECTION, DONE, make_command
 from blcf.cli.units import bytes_text, count
 from blcf.collection import Collection
 from blcf.collection.description import ListedPicture, list_pictures
@@ -18,7 +18,7 @@ from blcf.errors import InvalidInput
 from blcf.images import display_name
 from blcf.searching.hit_rows import csv_text
 
-__all__ = ["info", "list_collection"]
+__all__ = ["add_info", "add_list", "info", "list_collection"]
 
 _LABEL = 14  # letters
 
@@ -121,3 +121,28 @@ def _print_pictures(pictures: Iterator[ListedPicture], options: argparse.Namespa
     if not options.quiet:
         said = ", ".join(f"{n:,} {state}" for state, n in counts.items())
         print(f"blcf: {said or 'no pictures'}", file=sys.stderr)
+
+
+def add_info(commands: Any) -> None:
+    """The arguments of `blcf info`."""
+    command = make_command(commands, "info", info, COLLECTION)
+    command.add_argument(
+        "--verbose",
+        action="store_true",
+        help="how it is stored, and everything that it was made with, too",
+    )
+    command.add_argument("--json", action="store_true", help="all of it as JSON")
+
+
+def add_list(commands: Any) -> None:
+    """The arguments of `blcf list`."""
+    command = make_command(
+        commands,
+        "list",
+        list_collection,
+        COLLECTION,
+    )
+    command.add_argument(
+        "--csv", action="store_true", help="as CSV: name,width,height,state,reason,path"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")

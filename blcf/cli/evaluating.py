@@ -10,10 +10,14 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from blcf.bounds import check_bounds
-from blcf.cli.commands import DONE, SKIPPED, given, open_engine
-from blcf.cli.outputs import Outputs
+from blcf.cli.command import COLLECTION, DONE, SKIPPED, WEIGHTS, make_command
+from blcf.cli.commands import given, open_engine
+from blcf.cli.evaluation_options import add_data_set, add_measures
+from blcf.cli.outputs import Outputs, Read
+from blcf.cli.search_options import add_search_options
 from blcf.cli.searching import check_drawing
 from blcf.datasets import GroundTruth, read_dataset
 from blcf.errors import InvalidInput
@@ -26,7 +30,7 @@ from blcf.measuring.evaluator import modes_of
 from blcf.measuring.run_file import RunFile
 from blcf.searching import SearchOptions
 
-__all__ = ["evaluate"]
+__all__ = ["add_evaluate", "evaluate"]
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
 _RUN_HITS = 1000  # of a query, as TRECVID takes; other measures need the whole ranking
@@ -180,3 +184,21 @@ def _say_skipped(skipped: Mapping[str, str]) -> int:
         were = "picture was" if len(skipped) == 1 else "pictures were"
         print(f"blcf: {len(skipped)} query {were} skipped", file=sys.stderr)
     return SKIPPED if skipped else DONE
+
+
+def add_evaluate(commands: Any) -> None:
+    """The arguments of `blcf evaluate`."""
+    command = make_command(
+        commands,
+        "evaluate",
+        evaluate,
+        COLLECTION,
+    )
+    command.add_argument(
+        "truth", type=Read, metavar="TRUTH", help="gt.json, or the folder of a known data set"
+    )
+    command.usage = "blcf evaluate COLLECTION TRUTH [options]"
+    command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
+    add_data_set(command)
+    add_measures(command)
+    add_search_options(command)

@@ -15,9 +15,7 @@ from blcf.searching.grouping import GROUPS, SIMILARITY
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Region
 
-__all__ = ["ROWS", "add_device", "add_object", "add_output", "add_search_options"]
-
-ROWS = ("--box", "--polygon", "--shares", "--query-scales")  # numbers between commas
+__all__ = ["add_device", "add_object", "add_output", "add_search_options"]
 
 _DEFAULTS = SearchOptions()
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from blcf.bounds import check_bounds
-from blcf.cli.commands import DONE, SKIPPED, given, open_engine
-from blcf.cli.exports import Exports
-from blcf.cli.outputs import Outputs
+from blcf.cli.command import COLLECTION, DONE, SKIPPED, WEIGHTS, make_command
+from blcf.cli.commands import given, open_engine
+from blcf.cli.exports import Exports, add_exports
+from blcf.cli.outputs import Outputs, Read
 from blcf.cli.queries import Asked, find_queries
 from blcf.cli.results import check_results, open_results
+from blcf.cli.search_options import add_object, add_output, add_search_options
 from blcf.cli.units import count
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
@@ -26,7 +28,7 @@ from blcf.searching import Hits, Moments, SearchOptions
 from blcf.searching.grouping import hits_of_groups
 from blcf.searching.queries import Example
 
-__all__ = ["check_drawing", "search"]
+__all__ = ["add_search", "check_drawing", "search"]
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
 
@@ -157,3 +159,33 @@ def _explain(hits: Hits, rank: int, path: str) -> None:
             f"Expected --explain-rank to be that of one of {count(len(hits), 'hit')}, got {rank}."
         )
     hits.plot_evidence(rank - 1, path)
+
+
+def add_search(commands: Any) -> None:
+    """The arguments of `blcf search`."""
+    command = make_command(
+        commands,
+        "search",
+        search,
+        COLLECTION,
+        (
+            *("image", "*", "IMAGE[@X1,Y1,X2,Y2]"),
+            "picture that shows the object, and the box around it; several are searched with one "
+            "after the other",
+        ),
+    )
+    # The list of all options would bury the sentence that says what is wrong.
+    command.usage = "blcf search COLLECTION IMAGE ... [--box X1,Y1,X2,Y2] [options]"
+    command.add_argument(
+        "--queries",
+        type=Read,
+        metavar="FILE",
+        help="a CSV file of more of them (-: standard input): picture,x1,y1,x2,y2 in a row, or the "
+        "picture alone; paths are relative to its folder; a first row that names the columns may "
+        "have them in any order",
+    )
+    command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
+    add_object(command)
+    add_output(command)
+    add_exports(command)
+    add_search_options(command)

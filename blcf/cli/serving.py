@@ -9,8 +9,8 @@ from typing import Any
 
 from blcf.bounds import BOUNDS, check_bounds
 from blcf.checks import needs
-from blcf.cli.command import make_command
-from blcf.cli.commands import DONE, given
+from blcf.cli.command import DONE, make_command
+from blcf.cli.commands import given
 from blcf.cli.outputs import Changed, Read
 from blcf.cli.search_options import add_device
 from blcf.cli.values import integer
@@ -29,8 +29,6 @@ def add_serve(commands: Any) -> None:
         commands,
         "serve",
         serve,
-        "Serve collections as a page in a browser, and in JSON for programs, until Ctrl-C. Only "
-        "this machine reaches it, and only who knows the token that is printed.",
         {},
     )
     command.usage = "blcf serve COLLECTION ... [options]"
@@ -59,7 +57,8 @@ def add_serve(commands: Any) -> None:
     add(
         "--token",
         metavar="TEXT",
-        help="that a browser or program has to know, 8 characters or more (default: made anew)",
+        help="that a browser or program has to know, 8 characters or more; who lists the processes "
+        "of this machine sees it (default: made anew)",
     )
     add("--weights", type=Read, metavar="FILE", help="where the weights are now")
     add_device(command)

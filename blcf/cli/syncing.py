@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 from blcf.adding.known_choices import KnownChoices
 from blcf.adding.syncing import SyncReport
-from blcf.cli.commands import DONE, SKIPPED, open_engine, say_skipped
+from blcf.cli.command import DONE, SKIPPED
+from blcf.cli.commands import open_engine, say_skipped
 from blcf.cli.sources import find_frames, given_choice
 from blcf.cli.units import count
 from blcf.images import display_name
@@ -21,9 +22,7 @@ def sync(options: argparse.Namespace) -> int:
     engine = open_engine(options)
     options.frames = [options.folder]
     prefix = getattr(options, "name", None)
-    images = find_frames(
-        options, KnownChoices(engine.collection, given_choice(options), prefix)
-    )
+    images = find_frames(options, KnownChoices(engine.collection, given_choice(options), prefix))
     dry_run = getattr(options, "dry_run", False)
     report = engine.sync(images, dry_run=dry_run, progress=not options.quiet)
     if getattr(options, "json", False):

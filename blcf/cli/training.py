@@ -12,8 +12,8 @@ from typing import Any
 from blcf.bounds import BOUNDS
 from blcf.checks import needs
 from blcf.cli.change_commands import add_films
-from blcf.cli.command import make_command
-from blcf.cli.commands import DONE, SKIPPED, given
+from blcf.cli.command import DONE, SKIPPED, make_command
+from blcf.cli.commands import given
 from blcf.cli.outputs import Changed, Outputs, Read, Written
 from blcf.cli.sources import find_frames
 from blcf.cli.units import count
@@ -33,9 +33,6 @@ def add_train(commands: Any) -> None:
         commands,
         "train",
         train,
-        "Learn from labelled photographs what tells things of your kind apart: a file of weights, "
-        "with which an index finds them better. What was learned is kept after each epoch, so the "
-        "same command goes on where it was stopped.",
         {},
         (
             *("frames", "+", "PHOTOGRAPHS"),
@@ -52,6 +49,14 @@ def add_train(commands: Any) -> None:
         help="a CSV file with the columns name and label; folders: the folder that a picture lies "
         "in is its label; neighbours: none are needed, pictures whose keypoints agree get one "
         "(needs OpenCV; they are written to labels.csv in the folder of the run; default: folders)",
+    )
+    add(
+        "--others",
+        type=Read,
+        action="append",
+        metavar="FOLDER",
+        help="photographs of anything else, or a list of them, without labels: by these the "
+        "network keeps what it knows (may be repeated; default: by those it learns from)",
     )
     add_films(command)
     add("--network", help=f"to begin with, as of blcf index (default: {Settings.network})")
@@ -107,6 +112,8 @@ def train(options: argparse.Namespace) -> int:
         check_picture_path(options.plot)
     images, begin = find_frames(options), given(options, ["network", "layer", "weights", "device"])
     how, progress = given(options, ["labels", "folder"]), not options.quiet
+    if hasattr(options, "others"):
+        how["others"] = find_frames(argparse.Namespace(frames=options.others))
     if how.get("labels") == _NEIGHBOURS:
         from blcf.teaching import write_neighbours
 

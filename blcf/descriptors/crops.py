@@ -147,9 +147,9 @@ class CropCodes:
         """A picture of a source itself: it is cut first, and resized then."""
         return original.through(lambda image: image)
 
-    def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
+    def n_together(self, height: int, width: int) -> int:
         """Each picture by itself: its crops are a batch."""
-        return [[position] for position in range(len(images))]
+        return 1
 
     def extract_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Codes of the crops of pictures, see `extract_many`."""

@@ -122,13 +122,13 @@ class NetworkPart:
             by_shape[image.shape].append(position)
         found = []
         for (height, width, _), positions in by_shape.items():
-            n_batch = self._n_batch(height, width)
+            n_batch = self.n_together(height, width)
             starts = range(0, len(positions), n_batch)
             found += [positions[start : start + n_batch] for start in starts]
         return sorted(found)
 
-    def _n_batch(self, height: int, width: int) -> int:
-        """How many pictures of a size go through the network together."""
+    def n_together(self, height: int, width: int) -> int:
+        """How many pictures of a size go through the network together, at most."""
         if self._device.type == "cpu":
             n_most = int(_LARGEST_ACTIVATION / (self._bytes_per_pixel * height * width))
         else:  # about the memory of 8 of side 768

@@ -8,12 +8,10 @@ descriptors take it.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -30,6 +28,7 @@ Size = tuple[int, int]
 # 128 resized pictures of side 384 are 40 MB. The more, the fewer batches: each shape and size of a
 # batch that oneDNN has not seen costs it half a millisecond a convolution.
 _LOOKED_AT, _LOOKED_AT_BYTES = 128, 64 << 20
+_MAPS_TOGETHER = 16  # that were kept, 1 MB each
 
 
 class Extractor(Protocol):
@@ -48,8 +47,8 @@ class Extractor(Protocol):
     def load(self, original: Original, large: Large | None = None) -> Loaded[np.ndarray]:
         """A picture as it will be needed, uint8 (height, width, 3); called in threads."""
 
-    def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
-        """Which of some loaded pictures share a batch: positions."""
+    def n_together(self, height: int, width: int) -> int:
+        """How many loaded pictures of one shape are a whole batch."""
 
     def extract_batch(self, images: Sequence[np.ndarray]) -> np.ndarray | Sequence[np.ndarray]:
         """Float32 arrays of the loaded pictures of a batch, in their order."""
@@ -191,29 +190,35 @@ def _batches(
     read: Iterable[tuple[int, Loaded[np.ndarray] | UnreadableImage]],
     n_looked_at: int,
 ) -> Iterator[_Batch]:
-    """Batches of pictures of one shape, or of errors, from as many as are looked at together."""
-    while seen := list(islice(read, n_looked_at)):
-        bad = [(index, result) for index, result in seen if isinstance(result, UnreadableImage)]
-        if bad:
-            nothing = Loaded(None, (0, 0))
-            yield _Batch([i for i, _ in bad], [nothing] * len(bad), [error for _, error in bad])
-        good = [(index, result) for index, result in seen if isinstance(result, Loaded)]
-        maps = defaultdict(list)
-        for one in good:
-            if one[1].content.dtype == np.float32:  # a map that was kept
-                maps[one[1].content.shape].append(one)
-        good = [one for one in good if one[1].content.dtype == np.uint8]
-        for alike in maps.values():
-            yield _batch(alike, np.stack([each.content for _, each in alike]))
-        del seen, bad, maps
-        for positions in extractor.batches([each.content for _, each in good]):
-            chosen = [good[position] for position in positions]
-            yield _batch(chosen, [each.content for _, each in chosen])
+    """Batches of pictures of one shape, or errors.
+
+    A batch is whole, or of the last of its shape among as many as are looked at together: what
+    waits for others is not that far behind what was read last. Of a film, of whose frames all are
+    of one shape, the network has the first when eight were decoded.
+    """
+    waiting: dict[tuple[Any, ...], list[tuple[int, Loaded[np.ndarray]]]] = {}  # oldest first
+    for index, result in read:
+        while waiting and waiting[next(iter(waiting))][0][0] <= index - n_looked_at:
+            yield _batch(waiting.pop(next(iter(waiting))))
+        if isinstance(result, UnreadableImage):
+            yield _Batch([index], [Loaded(None, (0, 0))], [result])
+            continue
+        key = (result.content.dtype == np.float32, *result.content.shape)
+        waiting.setdefault(key, []).append((index, result))
+        del result  # nothing of a picture is kept while the next is waited for
+        n_whole = _MAPS_TOGETHER if key[0] else extractor.n_together(*key[1:3])
+        if len(waiting[key]) >= n_whole:
+            yield _batch(waiting.pop(key))
+    for key in list(waiting):
+        yield _batch(waiting.pop(key))
 
 
-def _batch(chosen: Sequence[tuple[int, Loaded[np.ndarray]]], contents: Any) -> _Batch:
-    facts = [Loaded(None, each.size, each.facts, each.beside) for _, each in chosen]
-    return _Batch([index for index, _ in chosen], facts, contents)
+def _batch(alike: Sequence[tuple[int, Loaded[np.ndarray]]]) -> _Batch:
+    facts = [Loaded(None, each.size, each.facts, each.beside) for _, each in alike]
+    contents: Any = [each.content for _, each in alike]
+    if contents[0].dtype == np.float32:  # maps that were kept
+        contents = np.stack(contents)
+    return _Batch([index for index, _ in alike], facts, contents)
 
 
 def _through(extractor: Extractor, batch: _Batch) -> list[_Batch]:

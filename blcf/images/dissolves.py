@@ -20,7 +20,7 @@ __all__ = ["DissolveFinder"]
 LAG = Fraction(12, 25)  # s
 _LEAST = 10.0  # mean of levels 0..255
 _FEWEST = 6  # frames of a lag: in a film of fewer frames a second nothing can be told
-_STEP = 3  # of pixels
+_STEP = 2  # of pixels
 
 
 class DissolveFinder:

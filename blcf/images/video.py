@@ -40,7 +40,7 @@ _ENCRYPTED = ("encv", "drmi")
 # Program streams have a time stamp now and then; FFmpeg counts on from it, and behind a seek from
 # the wrong frame until the next one comes (.7 s at most, by the standard).
 _GUESSING, _ASTRAY = ("mpeg", "mpegvideo"), Fraction(5)
-_SMALL = 192
+_SMALL = 128
 _ENDS_EARLY = 1  # s that are missing at the end before a film is said to be cut short
 
 
@@ -280,7 +280,7 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
 
 
 class SmallFrames:
-    """Frames for comparing, their longer side 192 pixels at most; of one thread at a time."""
+    """Frames for comparing, their longer side 128 pixels at most; of one thread at a time."""
 
     def __init__(self) -> None:
         from av.video.reformatter import VideoReformatter

@@ -112,7 +112,8 @@ class BagTraining:
             Classes that teach nothing; no photograph can be read.
         """
         classes = as_classes(classes, len(photographs), "classes")
-        names = "\n".join(photographs.names).encode("utf-8", "surrogateescape")
+        others = photographs.others.names if photographs.others is not None else []
+        names = "\n".join([*photographs.names, *others]).encode("utf-8", "surrogateescape")
         self._learns_from = array_digest(np.frombuffer(names + classes.tobytes(), np.uint8))
         learned, held = self._deal(classes)
         batches = self._batches(classes, learned, 0)

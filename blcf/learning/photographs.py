@@ -46,14 +46,22 @@ class Photographs:
     source : the photographs
     names : which of them, in the order of their positions
     side : of a view, pixels
+    others : what canvases are made of; None: of these
 
     Attributes
     ----------
     skipped : {name: reason} of photographs that could not be read, so far
     """
 
-    def __init__(self, source: Source, names: Sequence[str], side: int):
+    def __init__(
+        self,
+        source: Source,
+        names: Sequence[str],
+        side: int,
+        others: Photographs | None = None,
+    ):
         self.source, self.names, self.side = source, list(names), side
+        self.others = others
         self.skipped: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -106,11 +114,18 @@ class Photographs:
                 kept.append(position)
                 photographs.append(photograph)
         rng = np.random.default_rng([*(seeds or ()), number, len(positions)])
+        if self.others is not None:
+            photographs = self.others.drawn(n_canvases, rng)
         canvases = [
             make_canvas(photographs, int(each), self.side, rng)
             for each in rng.integers(len(photographs), size=n_canvases if photographs else 0)
         ]
         return Batch(np.array(kept, np.int64), self._stacked(views), self._stacked(canvases))
+
+    def drawn(self, n: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """Up to n photographs drawn at random, those that can be read: uint8 (height, width, 3)."""
+        read = (self._photograph(int(one)) for one in rng.integers(len(self), size=n))
+        return [one for one in read if one is not None]
 
     def _stacked(self, pictures: list[np.ndarray]) -> np.ndarray:
         made = np.stack(pictures) if pictures else np.empty((0, self.side, self.side, 3), np.uint8)

@@ -70,6 +70,7 @@ def train_network(
     layer: str | None = None,
     weights: str | os.PathLike[str] | None = None,
     settings: BagSettings = BagSettings(),
+    others: Source | None = None,
     folder: str | os.PathLike[str] | None = None,
     device: str = "auto",
     progress: bool = True,
@@ -86,6 +87,8 @@ def train_network(
     labels : see `blcf.learning.labels.label_pictures`
     network, layer, weights : to begin with, see `blcf.ConvFeatures`
     settings : how
+    others : photographs of anything else, of which no label is needed: by these the network keeps
+        what it knows (`settings.keep`), not by those it learns from; None: by those
     folder : of the run; None: `out` with ``.training`` behind it
     device : "auto", "cpu", "cuda"
     progress : whether a bar is shown
@@ -105,7 +108,8 @@ def train_network(
         raise InvalidInput(f"Expected the name of a file in a folder that exists, got {path}.")
     trained = LocalNetwork(network, layer=layer, weights=weights)
     training = BagTraining(trained, settings, device=choose_device(device))
-    photographs = Photographs(source, labelled.names, settings.side)
+    kept = Photographs(others, others.names, settings.side) if others is not None else None
+    photographs = Photographs(source, labelled.names, settings.side, kept)
     counts = f"{len(labelled.names):,} pictures of {len(labelled.labels):,} labels"
     logger.info("learning from %s", counts)
     record = training.run(
@@ -129,7 +133,7 @@ def train_network(
         labelled.n_lonely,
         len(labelled.unlabelled),
         [display_name(name) for name in labelled.unknown],
-        photographs.skipped,
+        photographs.skipped | (kept.skipped if kept is not None else {}),
         record,
     )
 

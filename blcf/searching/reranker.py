@@ -16,11 +16,13 @@ from blcf.rerank import GeometricVerification, LocalSearch, Verified, Voting, qu
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Found, Outcome
 from blcf.searching.searchable import Searchable
+from blcf.threads import in_order, one_blas_thread
 
 __all__ = ["Reranker", "quarters_of"]
 
 _Image = tuple[np.ndarray, tuple[int, int], np.ndarray | None]
 ELSEWHERE = 0.2  # IoU, as in `blcf.rerank.Voting`
+_TOGETHER = 8  # images that a thread votes on, one after the other: half a millisecond each
 
 
 class Reranker:
@@ -158,12 +160,23 @@ class Reranker:
         voting = Voting(self._index.n_words, self._searchable.model.centroids)
         words = np.concatenate([one.ravel() for one, _, _ in images.values()])
         prepared = [voting.prepare(query, words) for query in self._queries]
-        for image_id, (assignment_map, size, weights) in images.items():
-            located = [
-                voting.locate(one, assignment_map, size, weights, n_boxes=self._options.n_boxes)
-                for one in prepared
-            ]
-            self._voted[image_id] = max(located, key=lambda one: one.scores[0]).boxes
+
+        def locate(part: list[int]) -> list[np.ndarray]:
+            """The boxes of some images, in one thread."""
+            boxes = []
+            for assignment_map, size, weights in map(images.__getitem__, part):
+                located = [
+                    voting.locate(one, assignment_map, size, weights, n_boxes=self._options.n_boxes)
+                    for one in prepared
+                ]
+                boxes.append(max(located, key=lambda one: one.scores[0]).boxes)
+            return boxes
+
+        wanted = list(images)
+        parts = [wanted[first : first + _TOGETHER] for first in range(0, len(wanted), _TOGETHER)]
+        with one_blas_thread() as n_threads:
+            for part, found in zip(parts, in_order(locate, parts, n_threads)):
+                self._voted.update(zip(part, found))
 
     def _image(self, image_id: int) -> _Image:
         """Words, size in pixels and weights (None: all alike) of an image; unpacked once."""

@@ -93,6 +93,7 @@ class Hosted:
         if stamp != self._stamp and self._taking.acquire(blocking=False):
             try:
                 self.engine.refresh()
+                self._follow()
                 self._view = self._open_view()
                 self._stamp = stamp
             except BlcfError as error:  # a writer may be ahead of us: the next request tries again
@@ -121,6 +122,22 @@ class Hosted:
             raise Refusal(422, f"The collection {self.name} holds no pictures yet. Add some.")
         return view.searcher, view.catalogue
 
+    def _follow(self) -> None:
+        """Where another collection was put into the folder, open it anew, and load its network."""
+        before = self._view.catalogue.snapshot.vocabulary_digest
+        if before in ("", self.engine.collection.vocabulary_digest):
+            return
+        logger.info("%s is another collection by now: it is loaded anew", self.name)
+        # What it was opened with stays; a copy of a model has nothing loaded.
+        self.engine = SearchEngine(copy(self.engine.model))
+        self.status, self.reason = "loading", ""
+        threading.Thread(target=self._load_anew, name="blcf loading", daemon=True).start()
+
+    def _load_anew(self) -> None:
+        with self._taking:  # until its view is open
+            pass
+        self.load(lambda stage, done: None)
+
     def _open_view(self) -> View:
         searcher = self.engine.searcher if self.engine.model.is_learned else None
         snapshot = copy(self.engine.collection) if not searcher else searcher.searchable.snapshot
@@ -143,7 +160,11 @@ class Hosted:
         catalogue = self.view.catalogue
         manifest = catalogue.snapshot.manifest
         kinds = {name: _KINDS[kind.split()[0]] for name, kind in FIXED.items() if name != "id"}
-        given = dict.fromkeys(catalogue.snapshot.facts.columns, "any")
+        try:
+            given = dict.fromkeys(catalogue.snapshot.facts.columns, "any")
+        except BlcfError as error:
+            logger.warning("%s: what was said of pictures is not known: %s", self.name, error)
+            given = {}
         return {
             "collection": self.name,
             "pictures": catalogue.n_images,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
 
 __all__ = ["Recent"]
 
@@ -38,6 +38,12 @@ class Recent(Generic[T]):
                 return None
             self._held.move_to_end(key)
             return self._held[key][1]
+
+    def drop(self, is_over: Callable[[Any], bool]) -> None:
+        """Let go of the values of some keys."""
+        with self._lock:
+            for key in [key for key in self._held if is_over(key)]:
+                self._size -= self._held.pop(key)[0]
 
     def put(self, key: Hashable, value: T, size: int) -> None:
         """Hold a value; one that is larger than the room is not held."""

@@ -16,8 +16,9 @@ __all__ = ["json_bytes", "json_reply", "refuse", "tagged"]
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>blcf: {status}</title><p>{sentence}</p></html>
+<title>blcf: {status}</title><p>{sentence}</p>{more}</html>
 """
+_AGAIN = '<script src="/page/again.js"></script>'  # says why
 
 
 def json_bytes(value: Any) -> bytes:
@@ -37,7 +38,8 @@ def refuse(scope: Scope, refusal: Refusal) -> Response:
         reply = json_reply({"error": refusal.sentence}, refusal.status)
     else:
         sentence = html.escape(refusal.sentence)
-        text = _PAGE.format(status=refusal.status, sentence=sentence)
+        more = _AGAIN if refusal.status == 401 else ""
+        text = _PAGE.format(status=refusal.status, sentence=sentence, more=more)
         content = text.encode("ascii", "xmlcharrefreplace")
         reply = Response(content, refusal.status, media_type="text/html")
     reply.headers.update(refusal.headers)

@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -71,7 +72,7 @@ class Searching:
                 return text.encode("utf-8", "surrogateescape")
             return json_bytes(self._answer(found, begun))
 
-        answer = await self._hosting.searches.run(work)
+        answer = await self._hosting.searches.run(work, partial(_gone, request))
         if shape == "csv":
             return Response(answer, headers=_CSV, media_type="text/csv")
         return json_reply(answer)
@@ -92,7 +93,10 @@ class Searching:
         hits, moments = _search(searcher, asked)
         found = _Found(catalogue, asked, hits, moments)
         n_bytes = sum(len(one.image) for one in asked.examples if isinstance(one.image, bytes))
-        self._found.put((collection, catalogue.generation, asked.key), found, _LEAST + n_bytes)
+        now = collection, catalogue.generation
+        # Those of before hold the maps of what was committed then.
+        self._found.drop(lambda key: key[0] == collection and key[:2] != now)
+        self._found.put((*now, asked.key), found, _LEAST + n_bytes)
         return found
 
     def _asked(self, body: Mapping[str, Any], side: int, catalogue: Catalogue) -> Asked:
@@ -143,7 +147,7 @@ class Searching:
             size = found.catalogue.size(number)
             return json_bytes(evidence_dict(found.hits, int(rows[0]), size))
 
-        return json_reply(await self._hosting.searches.run(work))
+        return json_reply(await self._hosting.searches.run(work, partial(_gone, request)))
 
 
 _CSV = {"Content-Disposition": 'attachment; filename="hits.csv"'}
@@ -156,6 +160,12 @@ def _search(searcher: Searcher, asked: Asked) -> tuple[Hits, Moments | None]:
         options = replace(options, k=hits_of_groups(k))
     hits = search_examples(searcher, asked.examples, options, asked.negatives)
     return hits, None if asked.group is None else hits.group(asked.group)[:k]
+
+
+async def _gone(request: Request) -> None:
+    """Ends where the client has gone away; behind the body nothing else comes."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _is_json(request: Request) -> bool:

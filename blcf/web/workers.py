@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from blcf.web.refusals import busy
 __all__ = ["Workers"]
 
 T = TypeVar("T")
+Gone = Callable[[], Awaitable[object]]
 
 
 class Workers:
@@ -43,23 +44,40 @@ class Workers:
         """What is done or waits."""
         return self._n_held
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], gone: Gone | None = None) -> T:
         """What `work` gives, or raises, in one of the threads.
+
+        Parameters
+        ----------
+        work : needs no arguments
+        gone : what ends where nobody waits for it any more
 
         Raises
         ------
         Refusal
-            503: too much waits already, or it took too long. What has begun is done all the same.
+            503: too much waits already, it took too long, or nobody waits for it. What has begun is
+            done all the same.
         """
         job = asyncio.wrap_future(self._submit(work))
+        leaving = None if gone is None else asyncio.ensure_future(gone())
+        waited: set[asyncio.Future[Any]] = {job} if leaving is None else {job, leaving}
         try:
-            return await asyncio.wait_for(job, self._seconds)
-        except (TimeoutError, asyncio.TimeoutError):
+            done, _ = await asyncio.wait(
+                waited, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if job in done:
+                return job.result()
+            if done:
+                raise busy("Whoever asked for this went away.")
             raise busy(
                 f"It took longer than the {self._seconds:g} seconds that a request may wait; the "
-                f"server has much to do, or too much was asked of it. Ask for less, or later.",
+                "server has much to do, or too much was asked of it. Ask for less, or later.",
                 5,
-            ) from None
+            )
+        finally:
+            job.cancel()
+            if leaving is not None:
+                leaving.cancel()
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()

@@ -40,6 +40,7 @@ SECTIONS = {
     "localisation": ("localisation", "Localisation"),
     "search": ("search.tables", "Search"),
     "search_filters": ("search.filters", "Some pictures only"),
+    "serving": ("serving.__main__", "Serving"),
 }
 # Sections of a page that has several.
 PAGE_OF = {"learning_bag": "learning", "learning_dir": "learning", "search_filters": "search"}

@@ -49,6 +49,18 @@ def test_folders_to_weights_to_an_index(photographs, tmp_path, capsys):
     assert weights["weights"] == str(out)
 
 
+def test_others_are_what_it_keeps(photographs, tmp_path, capsys):
+    others = tmp_path / "others"
+    others.mkdir()
+    Image.fromarray(np.full((80, 80, 3), 90, np.uint8)).save(others / "grey.png")
+    (others / "bad.png").write_bytes(b"no picture")
+    train = ["train", str(photographs), "--out", str(tmp_path / "w.h5"), *QUICK, "--quiet"]
+    assert main([*train, "--others", str(others)]) == 3
+    assert "skipped bad.png" in capsys.readouterr().err
+    assert main([*train, "--others", str(tmp_path / "missing")]) == 2
+    assert "missing" in capsys.readouterr().err
+
+
 def test_a_table_with_names_that_are_not_there(photographs, tmp_path, capsys):
     names = [f"{thing}/{number}.png" for thing in "ab" for number in range(3)]
     rows = [f"{name},{name[0]}" for name in [*names, "z/9.png"]] + ["c/0.png,alone"]

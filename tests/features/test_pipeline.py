@@ -91,12 +91,34 @@ def test_batches_are_encoded_together(extractor, folder) -> None:
 
     rows = list(stream(extractor, folder, encode))
     assert len(rows) == len(SHAPES)
-    assert shapes == [
-        (3, 64, 4, 6),  # 00, 05, 09
+    assert shapes == [  # whole batches first
         (3, 64, 6, 4),  # 01, 04, 08
+        (3, 64, 4, 6),  # 00, 05, 09
         (2, 64, 6, 6),  # 03, 10
         (1, 64, 2, 6),  # 06
     ]
+
+
+def test_a_whole_batch_waits_for_no_other(extractor, folder) -> None:
+    """The network has a batch as soon as it is whole; one that is not, once it lags behind."""
+    loaded = [
+        pipeline.Loaded(np.zeros((16 * h, 16 * w, 3), np.uint8), (w, h))
+        for h, w in [(6, 6), *[(4, 6)] * 8, (6, 6)]
+    ]
+    n_read = 0
+
+    def read():
+        nonlocal n_read
+        for n_read, one in enumerate(loaded, start=1):
+            yield n_read - 1, one
+
+    for n_looked_at, wanted in (
+        (64, [(4, [1, 2, 3]), (7, [4, 5, 6]), (10, [0, 9]), (10, [7, 8])]),
+        (5, [(4, [1, 2, 3]), (6, [0]), (7, [4, 5, 6]), (10, [7, 8]), (10, [9])]),
+        (1, [(one + 2 if one < 9 else 10, [one]) for one in range(10)]),
+    ):
+        batches = pipeline._batches(extractor, read(), n_looked_at)
+        assert [(n_read, batch.positions) for batch in batches] == wanted
 
 
 def test_a_picture_that_the_network_refuses(folder) -> None:
@@ -131,7 +153,7 @@ def test_an_error_of_encode_comes_behind_what_was_finished(extractor, folder, ki
 
     def encode(maps):
         calls.append(len(maps))
-        if len(calls) == 2:
+        if len(calls) == 3:
             raise kind
         return list(maps)
 
@@ -139,7 +161,7 @@ def test_an_error_of_encode_comes_behind_what_was_finished(extractor, folder, ki
     with pytest.raises(kind):
         for picture in stream(extractor, folder, encode):
             names.append(picture.name)
-    assert names == ["00.png"]  # 01 was in the batch that failed
+    assert names == ["00.png", "01.png", "02.png"]  # 03 was in the batch that failed
     # One batch is handed over ahead: its turn may come before the caller meets the error.
     assert calls in ([3, 3], [3, 3, 2])
 

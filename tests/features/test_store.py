@@ -47,8 +47,8 @@ class Means:
     def load(self, original: Original, large: Large | None = None) -> Loaded[np.ndarray]:
         return original.through(lambda image: image[:8])
 
-    def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
-        return [list(range(len(images)))] if images else []
+    def n_together(self, height: int, width: int) -> int:
+        return 64
 
     def extract_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         if any(image[0, 0, 0] == self.refuse for image in images):

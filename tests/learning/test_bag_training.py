@@ -188,6 +188,28 @@ def test_views_depend_on_their_seeds_alone():
     assert not np.array_equal(first[0].views, other.views) and not len(other.canvases)
 
 
+def test_canvases_of_other_photographs(tmp_path):
+    """They are of these alone, one that cannot be read is left out, and a run knows them."""
+    green = np.full((64, 64, 3), (0, 200, 0), np.uint8)
+    source = GivenPictures({"green": green, "bad": b"no picture"})
+    others = Photographs(source, ["green", "bad"], 64)
+    photographs = Photographs(SOURCE, NAMES, 64, others)
+    batches = [np.arange(4)] * 3
+    made, again = (list(photographs.batches(batches, [1], 6)) for _ in range(2))
+    assert all(len(one.views) == 4 and 0 < len(one.canvases) <= 6 for one in made)
+    assert all(
+        np.array_equal(*both) for both in zip(*[[b.canvases for b in m] for m in (made, again)])
+    )
+    flat = np.concatenate([one.canvases for one in made]).std(axis=(2, 3))
+    assert flat.max() < 12 and list(others.skipped) == ["bad"]
+    nothing = Photographs(GivenPictures({"bad": b"no picture"}), ["bad"], 64)
+    (batch,) = Photographs(SOURCE, NAMES, 64, nothing).batches(batches[:1], [1], 6)
+    assert batch.canvases.shape == (0, 3, 64, 64)
+    _training(epochs=1).run(photographs, CLASSES, tmp_path)
+    with pytest.raises(FormatError, match="Expected|training"):
+        _training(epochs=1).run(_photographs(), CLASSES, tmp_path)
+
+
 def test_what_is_kept_changes_less(tmp_path):
     """Of canvases the network says more nearly what it said, the more that weighs."""
     gone = []

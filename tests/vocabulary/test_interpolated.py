@@ -13,7 +13,7 @@ import torch
 from blcf.errors import InvalidInput
 from blcf.features import ConvFeatures, Whitening
 from blcf.images import read_image
-from blcf.vocabulary import Vocabulary, interpolate_map, interpolated
+from blcf.vocabulary import Vocabulary, interpolate_map, interpolated, interpolated_features
 from blcf.vocabulary.interpolated import Words, assign_interpolated
 
 KEEP_BEST = {
@@ -256,3 +256,16 @@ def test_what_cannot_be() -> None:
         vocabulary.assign_maps(maps, whitening=few)
     with pytest.raises(InvalidInput, match="call fit first"):
         Vocabulary(9).assign_maps(maps)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 3)])
+def test_some_features_of_an_interpolated_map(factor, shape) -> None:
+    rng = np.random.default_rng(5)
+    feature_map = rng.standard_normal((7, *shape)).astype(np.float32)
+    every = interpolate_map(feature_map, factor).reshape(7, -1).T
+    cells = rng.permutation(len(every))[: 1 + len(every) // 2]
+    found = interpolated_features(feature_map, factor, cells)
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    np.testing.assert_allclose(found, every[cells], rtol=0, atol=1e-6)
+    assert interpolated_features(feature_map, factor, cells[:0]).shape == (0, 7)

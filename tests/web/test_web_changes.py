@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,36 @@ def test_a_collection_that_goes_away_stays_served(own, caplog):
     assert "was not taken up now" in caplog.text
     shutil.rmtree(path)
     assert listed(app) == pictures and search(app, pictures[0]["id"]).status == 200
+
+
+def test_facts_that_are_damaged_spoil_nothing_else(own, caplog):
+    path, frames, app = own
+    (path / "facts.sqlite").write_bytes(b"damaged" * 999)
+    (one,) = ask(app, "GET", "/api/collections", BEARER).json
+    assert "camera" not in [column["name"] for column in one["columns"]]
+    assert "is not known" in caplog.text
+    picture = listed(app)[0]["id"]
+    assert search(app, picture).status == 200
+    answered = ask(app, "GET", f"{PICTURES}/{picture}", BEARER)
+    assert answered.status == 500 and "is damaged or cannot be read" in answered.json["error"]
+    assert str(path) not in answered.json["error"]
+
+
+def test_another_collection_in_its_place_is_loaded_anew(own, tmp_path):
+    path, frames, app = own
+    assert search(app, listed(app)[0]["id"]).status == 200
+    with tiles.create(tmp_path / "other.blcf", n_words=11) as engine:
+        engine.add(frames / "first", progress=False)
+    engine = tiles.reopen(tmp_path / "other.blcf")
+    expected = engine.search(frame="03.png").to_dicts()
+    aside = path.rename(tmp_path / "aside.blcf")
+    (tmp_path / "other.blcf").rename(path)
+    assert [one["name"] for one in listed(app)] == [f"{number:02d}.png" for number in range(6)]
+    end = time.monotonic() + 30
+    while (found := search(app, listed(app)[3]["id"])).status == 503:
+        assert time.monotonic() < end
+    shown = [(one["name"], one["score"]) for one in found.json["hits"]]
+    assert shown == [(one["name"], one["score"]) for one in expected] and aside.exists()
 
 
 def test_a_collection_without_pictures(tmp_path):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 import tiles
 from PIL import Image
 from web_asking import BEARER, ask
+from web_serving import LIMITS, TOKEN, Served, client_of
 
 pytest.importorskip("av", reason="films need PyAV, the extra video")
 
-from conftest import LIMITS, TOKEN, Served, client_of  # noqa: E402
 from footage import write_numbered  # noqa: E402
 
+from blcf.collection.snapshot import Snapshot  # noqa: E402
 from blcf.web import Hosting, create_app  # noqa: E402
 from blcf.web.films import part_of  # noqa: E402
 from blcf.web.refusals import Refusal  # noqa: E402
@@ -125,3 +128,24 @@ def test_a_film_that_is_gone_or_a_link_to_elsewhere(films, monkeypatch):
     finally:
         kept.rename(film)
     assert films.get(f"{address}/film").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["/etc/passwd@00:00:01.000", "FOLDER/../secret.mp4@00:00:01.000", "FOLDER/b.mp4", "/dev/zero"]
+    + ["FOLDER@00:00:01.000", "FOLDER/pipe.mp4@00:00:01.000", "FOLDER/no\0.mp4@00:00:01.000", None],
+)
+def test_what_a_stranger_calls_a_film_is_not_sent(films, monkeypatch, place):
+    """A collection may say that its pictures lie anywhere: of films, no other file is opened."""
+    if not (films.folder / "pipe.mp4").exists():
+        os.mkfifo(films.folder / "pipe.mp4")
+    (films.folder.parent / "secret.mp4").write_bytes(b"secret")
+    there = None if place is None else Path(place.replace("FOLDER", str(films.folder)))
+    monkeypatch.setattr(Snapshot, "image_path", lambda snapshot, number: there)
+    frame = films.get(PICTURES, params={"film": "b.mp4"}).json()["pictures"][0]["id"]
+    for kind in ("film", "image", "thumbnail"):
+        answered = films.get(f"{PICTURES}/{frame}/{kind}")
+        if kind != "film" and answered.status_code == 200:  # decoded, and encoded anew
+            assert answered.headers["content-type"] == "image/jpeg"
+            continue
+        assert answered.status_code == 404 and answered.json()["error"], (kind, place)

@@ -97,6 +97,7 @@ def test_without_the_token(app, headers):
         is_json = answered.headers["content-type"] == "application/json"
         assert is_json == address.startswith(("/api", "/page"))
         assert b"Expected the token" in answered.content
+        assert (b"/page/again.js" in answered.content) == (not is_json)
 
 
 def test_the_token_becomes_a_cookie_and_leaves_the_address(app):

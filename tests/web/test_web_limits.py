@@ -144,6 +144,26 @@ def test_a_search_that_takes_too_long(served_with, monkeypatch):
     assert hosting.is_idle_within(20)
 
 
+def test_who_goes_away_is_not_searched_for(served_with, monkeypatch):
+    hosting, _ = served_with(searches=1, queue=4)
+    gate, searched = Gate(), []
+
+    async def left():
+        return None
+
+    async def run():
+        first = asyncio.ensure_future(hosting.searches.run(gate))
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal, match="went away"):
+            await hosting.searches.run(lambda: searched.append(1), left)
+        gate.opened.set()
+        with pytest.raises(Refusal, match="went on"):
+            await first
+
+    asyncio.run(run())
+    assert hosting.is_idle_within(20) and searched == []
+
+
 def test_before_it_is_loaded(served_with):
     hosting, app = served_with(load=False)
     health = ask(app, "GET", "/api/health", BEARER)

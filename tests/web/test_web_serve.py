@@ -11,14 +11,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import tiles
+from PIL import Image
 
 from blcf.errors import FormatError, InvalidInput
 from blcf.web import Address, Limits, serve
+from blcf.web.server import _Server
 
 ROOT = Path(__file__).resolve().parents[2]
 HANG = 60
@@ -48,6 +52,54 @@ def get(port: int, target: str, token: str | None = None) -> http.client.HTTPRes
     answered.content = answered.read()
     connection.close()
     return answered
+
+
+def client_of_readme() -> str:
+    """The Python client that README shows."""
+    (code,) = re.findall(r"```py\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    return code
+
+
+def test_the_client_of_readme(tmp_path, monkeypatch, capsys, planted):
+    """Ten lines that find the object, against a server in this process, over a socket."""
+    code = client_of_readme()
+    assert len([line for line in code.splitlines() if line.strip()]) <= 11
+    shutil.copytree(planted.engine().path, tmp_path / "frames.blcf")
+    Image.fromarray(planted.picture.repeat(4, 0).repeat(4, 1)).save(
+        tmp_path / "query.jpg", quality=100
+    )
+    monkeypatch.chdir(tmp_path)
+    told, said = threading.Event(), []
+
+    def run():
+        serve([tiles.reopen("frames.blcf")], port=0, token="THE-TOKEN", say=tell)
+
+    def tell(address):
+        said.append(address)
+        told.set()
+
+    monkeypatch.setattr("blcf.web.server._Server.capture_signals", lambda server: nullcontext())
+    servers = []
+    made = _Server.__init__
+
+    def remember(server, config):
+        made(server, config)
+        servers.append(server)
+
+    monkeypatch.setattr(_Server, "__init__", remember)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert told.wait(HANG)
+    code = code.replace("THE TOKEN", "THE-TOKEN").replace(":8765", f":{said[0].port}")
+    finished = time.monotonic() + HANG
+    while b'"loading"' in get(said[0].port, "/api/health", "THE-TOKEN").content:
+        assert time.monotonic() < finished
+    exec(compile(code.replace("120, 80, 420, 310", "128, 128, 384, 384"), "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12 and lines[0].startswith("1 0") and lines[0].endswith("]")
+    servers[0].should_exit = True
+    thread.join(HANG)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

@@ -64,7 +64,7 @@ async def _asked(app: Any, scope: dict[str, Any], parts: list[bytes]) -> Answere
 
     async def receive() -> dict[str, Any]:
         if not parts:
-            return {"type": "http.disconnect"}
+            await asyncio.Event().wait()  # it stays until it is answered
         part = parts.pop(0)
         return {"type": "http.request", "body": part, "more_body": bool(parts)}
 
