@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser_served import FILM, HOSTILE_FOLDER, TOKEN, Served
-from browser_steps import draw, hit_names, open_picture, search, take, until
+from browser_steps import hit_names, open_picture, until
 
 PICTURE = "coins-1.jpg"
 
 
 @pytest.fixture
-def found(page: Any, truth: dict[str, Any]) -> Any:
-    """The page, once the flower among the coins was searched."""
-    take(page, PICTURE)
-    draw(page, truth["flower"]["boxes"][PICTURE][0])
-    search(page)
+def found(browse: Callable[..., Any], served: Served, truth: dict[str, Any]) -> Any:
+    """The page, once the flower among the coins was searched: by the address of that."""
+    listed = json.loads(asked(served, "/api/collections/frames/pictures"))["pictures"]
+    (number,) = [one["id"] for one in listed if one["name"] == PICTURE]
+    box = ",".join(map(str, truth["flower"]["boxes"][PICTURE][0]))
+    page = browse(f"#c=frames&q=id:{number}@box={box}&hits=1")
+    hit_names(page)
     return page
 
 
