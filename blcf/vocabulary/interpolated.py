@@ -9,14 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from blcf.bounds import is_integer
-from blcf.errors import InvalidInput
 from blcf.kernels.assignment import keep_best_words
 from blcf.vocabulary.alone import alone
 from blcf.vocabulary.assignment import product
