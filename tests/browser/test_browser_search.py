@@ -61,6 +61,7 @@ def test_the_picture_of_readme(found: Any) -> None:
     assert 20_000 < len(picture) < MOST_BYTES
     if os.environ.get("BLCF_SCREENSHOT") == "1":
         SCREENSHOT.write_bytes(picture)
+    assert SCREENSHOT.stat().st_size < MOST_BYTES
 
 
 def test_a_hit_opens_and_says_why(found: Any) -> None:
