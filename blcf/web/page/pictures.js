@@ -10,7 +10,14 @@ export const DRAGGED = "application/x-blcf-picture";
 /** A picture from an address, with boxes: [kind, box] in pixels of the original. */
 export function framed(address, { width, height }, boxes = [], text = "", lazy = true) {
   const loading = lazy ? "lazy" : "eager";
-  const image = element("img", { src: address, alt: text, width, height, loading, decoding: "async" });
+  const image = element("img", {
+    src: address,
+    alt: text,
+    width,
+    height,
+    loading,
+    decoding: "async",
+  });
   const over = drawn("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
   over.append(...boxes.flatMap(([kind, box]) => rectangles(kind, box)));
   const frame = element("span", { class: "frame" }, image, over);
@@ -38,7 +45,12 @@ export function card(collection, one, says, { boxes = [], open, extra = null }) 
   return element(
     "li",
     { "data-id": one.id, draggable: "true", ondragstart },
-    element("button", { type: "button", class: "card", onclick: () => open(one.id) }, picture, caption),
+    element(
+      "button",
+      { type: "button", class: "card", onclick: () => open(one.id) },
+      picture,
+      caption,
+    ),
     extra,
   );
 }

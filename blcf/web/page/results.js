@@ -32,7 +32,8 @@ export function makeResults(app) {
     }
     byId("pictures").textContent = "What was found";
     const wanted = searchKey(state);
-    if (app.wantsHits) answers.delete(wanted); // asked for anew: the collection may have grown
+    if (app.wantsHits)
+      answers.delete(wanted); // asked for anew: the collection may have grown
     else if (asking ? wanted === askedFor : wanted === key) return say(answers.get(wanted));
     if (isNudged) waiting = setTimeout(() => search(wanted), SETTLES);
     else search(wanted);
@@ -53,7 +54,10 @@ export function makeResults(app) {
         mine.signal.throwIfAborted();
         const { collection } = app.state;
         const body = searchBody(app.state, app.fields);
-        answers.set(wanted, JSON.parse(await api.searchText(collection, body, "json", mine.signal)));
+        answers.set(
+          wanted,
+          JSON.parse(await api.searchText(collection, body, "json", mine.signal)),
+        );
         if (answers.size > KEPT) answers.delete(answers.keys().next().value);
       }
       show(wanted, answers.get(wanted));
@@ -80,7 +84,10 @@ export function makeResults(app) {
     asking = null;
     list.removeAttribute("aria-busy");
     items = answer.moments
-      ? answer.moments.map((moment) => ({ hit: { ...moment.hit, rank: moment.rank, score: moment.score }, moment }))
+      ? answer.moments.map((moment) => ({
+          hit: { ...moment.hit, rank: moment.rank, score: moment.score },
+          moment,
+        }))
       : answer.hits.map((hit) => ({ hit, moment: null }));
     list.replaceChildren();
     fill();
@@ -143,7 +150,9 @@ export function makeResults(app) {
     const what = answer.moments
       ? counted(answer.moments.length, "moment")
       : counted(answer.hits.length, "hit");
-    byId("count").textContent = answer.hits.length ? `${what} ${among}.` : `Nothing was found ${among}.`;
+    byId("count").textContent = answer.hits.length
+      ? `${what} ${among}.`
+      : `Nothing was found ${among}.`;
   }
 
   async function save(format) {
@@ -169,7 +178,9 @@ export function makeResults(app) {
     /** A hit with its moment, by id; undefined of what was not found. */
     find: (id) =>
       items.find(({ hit }) => hit.id === id) ??
-      items.flatMap(({ moment }) => (moment?.hits ?? []).map((hit) => ({ hit, moment }))).find(({ hit }) => hit.id === id),
+      items
+        .flatMap(({ moment }) => (moment?.hits ?? []).map((hit) => ({ hit, moment })))
+        .find(({ hit }) => hit.id === id),
     order: () => items.map(({ hit }) => hit.id),
   };
 }
