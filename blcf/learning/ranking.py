@@ -23,11 +23,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from blcf.errors import Diverged
 from blcf.learning.embedding import Pictures, embed, mean_average_precision, vectors_of
 from blcf.learning.heads import GeMHead
+from blcf.learning.mining import hard_positives
 from blcf.learning.ranking_settings import RankingSettings
 from blcf.learning.run_folder import RunState, no_state, read_state, run_epochs, write_state
-from blcf.learning.sampling import Tuples, mine_tuples, sample_pairs, sample_pool
+from blcf.learning.sampling import (
+    Tuples,
+    mine_tuples,
+    sample_matches,
+    sample_pairs,
+    sample_pool,
+)
 from blcf.learning.tuple_losses import TUPLE_LOSSES
-from blcf.learning.vectors import as_classes
+from blcf.learning.vectors import as_classes, as_pairs
 from blcf.storage import array_digest
 
 __all__ = ["RankingTraining"]
@@ -82,6 +89,7 @@ class RankingTraining:
         folder: Path,
         *,
         validation: tuple[Pictures, np.ndarray] | None = None,
+        reach: np.ndarray | None = None,
         bar: Callable[[Any], Any] = iter,
     ) -> list[dict[str, Any]]:
         """Learn until all epochs are done, from where the state in a folder is; give the record.
@@ -91,6 +99,8 @@ class RankingTraining:
         pictures, classes : what is learned from; int (n,), the thing that each picture shows
         folder : made where there is none
         validation : pictures and classes of other things, whose mAP is measured after each epoch
+        reach : int (n, 2), (query, match), the pairs that are learned from, such as those whose
+            keypoints agree (`blcf.learning.cleaning`); None: all pairs of a class
         bar : wraps the iteration over pictures and over tuples
 
         Raises
@@ -101,11 +111,15 @@ class RankingTraining:
             The state in the folder is none of this training.
         """
         classes = as_classes(classes, len(pictures), "classes")
-        self._learns_from = array_digest(classes)
+        learned = classes
+        if reach is not None:
+            reach = as_pairs(reach, len(classes))
+            learned = np.append(classes, reach)
+        self._learns_from = array_digest(learned)
 
         def one_epoch() -> dict[str, Any]:
             began, rate = time.monotonic(), self.rate
-            loss = self.learn(pictures, classes, bar=bar)
+            loss = self.learn(pictures, classes, reach=reach, bar=bar)
             entry = {"epoch": self.epoch, "loss": loss, "rate": rate}
             if validation is not None:
                 positions = range(len(validation[0]))
@@ -116,14 +130,19 @@ class RankingTraining:
         return run_epochs(self, self.settings.epochs, folder, one_epoch)
 
     def learn(
-        self, pictures: Pictures, classes: np.ndarray, *, bar: Callable[[Any], Any] = iter
+        self,
+        pictures: Pictures,
+        classes: np.ndarray,
+        *,
+        reach: np.ndarray | None = None,
+        bar: Callable[[Any], Any] = iter,
     ) -> float:
         """One epoch: mine, then learn; gives the mean loss of a tuple."""
         settings = self.settings
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(settings.seed * 1_000_003 + self.epoch)  # dropout, if there is some
-            tuples = self._mine(pictures, classes, bar)
+            tuples = self._mine(pictures, classes, reach, bar)
             self.network.train()
             for module in self.network.modules():
                 if isinstance(module, _BatchNorm):
@@ -142,19 +161,34 @@ class RankingTraining:
         self.epoch += 1
         return loss
 
-    def _mine(self, pictures: Pictures, classes: np.ndarray, bar: Callable[[Any], Any]) -> Tuples:
+    def _mine(
+        self,
+        pictures: Pictures,
+        classes: np.ndarray,
+        reach: np.ndarray | None,
+        bar: Callable[[Any], Any],
+    ) -> Tuples:
         """Queries, positives and the hardest negatives of the epoch that is next."""
-        rng = np.random.default_rng([self.settings.seed, self.epoch])
-        pairs = sample_pairs(classes, self.settings.n_queries, rng)
-        pool = sample_pool(len(classes), self.settings.n_pool, rng)
-        needed, places = np.unique(np.concatenate([pairs[:, 0], pool]), return_inverse=True)
+        settings = self.settings
+        rng = np.random.default_rng([settings.seed, self.epoch])
+        if settings.n_positives == 1 and reach is None:
+            pairs = sample_pairs(classes, settings.n_queries, rng)
+        else:
+            n_each = settings.n_positives
+            pairs = sample_matches(classes, settings.n_queries, n_each, rng, reach)
+        pool = sample_pool(len(classes), settings.n_pool, rng)
+        seen = pairs if settings.n_positives > 1 else pairs[:, 0]
+        needed = np.unique(np.append(seen, pool))
         vectors = embed(self.network, pictures, needed.tolist(), device=self.device, bar=bar)
         if not np.isfinite(vectors).all():
             raise Diverged(f"Expected finite vectors, got NaN or infinity at epoch {self.epoch}.")
-        rows = vectors[places]
-        n_negatives = self.settings.n_negatives
+        if settings.n_positives > 1:
+            hardest = needed[hard_positives(vectors, np.searchsorted(needed, pairs))]
+            drawn = list(dict.fromkeys(pairs[:, 0].tolist()))  # in this order they are learned from
+            pairs = hardest[np.searchsorted(hardest[:, 0], drawn)]
+        queries, others = (np.searchsorted(needed, each) for each in (pairs[:, 0], pool))
         return mine_tuples(
-            pairs, rows[: len(pairs)], pool, rows[len(pairs) :], classes, n_negatives
+            pairs, vectors[queries], pool, vectors[others], classes, settings.n_negatives
         )
 
     def _descend(self, pictures: Pictures, row: list[int]) -> float:

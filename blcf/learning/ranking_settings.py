@@ -22,6 +22,8 @@ class RankingSettings:
     loss : of `TUPLE_LOSSES`; its margin
     epochs, n_queries, n_pool : queries and pool are drawn anew each epoch
     n_negatives : of each query
+    n_positives : matches of each query that are looked at, of which the one least like it is
+        learned from; 1: any
     batch : tuples a step
     rate, decay : of Adam, ``rate * exp(-decay * epoch)``. Small networks and sets stand 1e-5 to
         1e-4: choose on a validation part.
@@ -39,6 +41,7 @@ class RankingSettings:
     n_queries: int = 2_000
     n_pool: int = 22_000
     n_negatives: int = 5
+    n_positives: int = 1
     batch: int = 5
     rate: float = 5e-7
     decay: float = 0.01
@@ -47,7 +50,7 @@ class RankingSettings:
 
     def __post_init__(self) -> None:
         check_choice("loss", self.loss, tuple(TUPLE_LOSSES))
-        for name in ("epochs", "n_queries", "n_pool", "n_negatives", "batch"):
+        for name in ("epochs", "n_queries", "n_pool", "n_negatives", "n_positives", "batch"):
             check_integer(name, getattr(self, name), 1)
         check_integer("seed", self.seed, 0)
         for name in ("margin", "rate", "decay", "weight_decay"):

@@ -9,12 +9,13 @@ import numpy as np
 from blcf.checks import check_integer
 from blcf.errors import InvalidInput
 from blcf.learning.mining import hard_negatives
-from blcf.learning.vectors import as_classes, as_vectors, groups_of
+from blcf.learning.vectors import as_classes, as_pairs, as_vectors, groups_of
 
 __all__ = [
     "Tuples",
     "mine_tuples",
     "sample_batches",
+    "sample_matches",
     "sample_pairs",
     "sample_pool",
     "sample_tuples",
@@ -82,6 +83,57 @@ def sample_pairs(
         positive = int(group[position])
         pairs.append((query, positive if positive < query else int(group[position + 1])))
     return np.array(pairs, dtype=np.int64)
+
+
+def sample_matches(
+    classes: np.ndarray,
+    n_queries: int,
+    n_matches: int,
+    random_state: int | np.random.Generator,
+    reach: np.ndarray | None = None,
+) -> np.ndarray:
+    """Queries of an epoch, each with several matches drawn at random, to choose among.
+
+    Parameters
+    ----------
+    classes, n_queries, random_state : see `sample_pairs`
+    n_matches : of a query, at most
+    reach : int (n_pairs, 2), (query, match): only these are drawn, such as pairs whose keypoints
+        agree; None: all pairs of a class
+
+    Returns
+    -------
+    int64 (m, 2), (query, match), those of a query together, in the order in which it was drawn
+
+    Raises
+    ------
+    InvalidInput
+        No two pictures of one class; pairs that are of two classes, or of no picture.
+    """
+    check_integer("n_matches", n_matches, 1)
+    rng = np.random.default_rng(random_state)
+    if reach is None:
+        classes = as_classes(classes, None, "classes")
+        groups = groups_of(classes)
+        queries = sample_pairs(classes, n_queries, rng)[:, 0]
+        matches = {int(one): groups[int(classes[one])] for one in queries}
+        matches = {one: group[group != one] for one, group in matches.items()}
+    else:
+        classes = as_classes(classes, None, "classes")
+        reach = as_pairs(reach, len(classes))
+        if not len(reach) or (classes[reach[:, 0]] != classes[reach[:, 1]]).any():
+            raise InvalidInput(
+                f"Expected pairs of one class each within reach, got {len(reach)} pairs, some of "
+                "two classes or none at all."
+            )
+        queries = rng.permutation(np.unique(reach[:, 0]))[:n_queries]
+        matches = {int(one): np.unique(reach[reach[:, 0] == one, 1]) for one in queries}
+    drawn = [
+        (query, int(match))
+        for query in queries.tolist()
+        for match in rng.permutation(matches[query])[:n_matches]
+    ]
+    return np.array(drawn, dtype=np.int64).reshape(-1, 2)
 
 
 def sample_pool(n: int, n_pool: int, random_state: int | np.random.Generator) -> np.ndarray:

@@ -16,9 +16,8 @@ from blcf.vocabulary.interpolated import (
     Words,
     assign_in_two_levels,
     assign_interpolated,
-    check_factor,
-    interpolate_map,
 )
+from blcf.vocabulary.interpolation import check_factor, interpolate_map
 from blcf.vocabulary.two_level import TwoLevel, check_n_probed
 
 __all__ = [
@@ -93,9 +92,7 @@ class Assigner:
     random_state : of the cells
     """
 
-    def __init__(
-        self, centroids: torch.Tensor, assignment: str, n_probed: int, random_state: int
-    ):
+    def __init__(self, centroids: torch.Tensor, assignment: str, n_probed: int, random_state: int):
         self.words = Words(centroids)
         self.assignment = assignment
         self.n_probed = check_n_probed(n_probed)

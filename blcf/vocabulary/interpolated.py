@@ -9,26 +9,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from blcf.bounds import is_integer
-from blcf.errors import InvalidInput
 from blcf.kernels.assignment import keep_best_words
 from blcf.vocabulary.alone import alone
-from blcf.vocabulary.assignment import as_float32, product
+from blcf.vocabulary.assignment import product
+from blcf.vocabulary.interpolation import places_of
 from blcf.vocabulary.two_level import TwoLevel
 
 __all__ = [
     "Words",
     "assign_in_two_levels",
     "assign_interpolated",
-    "check_factor",
-    "interpolate_map",
-    "interpolated_features",
 ]
 
 # On the CPU: source cells that share a product, and scores of a block (4 MB in float32).
@@ -38,57 +33,6 @@ _MAPS_IN_TWO_LEVELS = 16  # whose features look for their words together
 
 # On other devices, where the scores of a block are interpolated in memory (512 MB).
 _CELLS_ON_DEVICE, _SCORES_ON_DEVICE = 16_384, 2**27
-
-
-def check_factor(factor: Any) -> int:
-    """Give back a factor of interpolation, or raise `InvalidInput`."""
-    if is_integer(factor) and factor >= 1:
-        return int(factor)
-    raise InvalidInput(f"Expected upsample to be an integer of 1 or more, got {factor!r}.")
-
-
-def interpolate_map(feature_map: np.ndarray, factor: int) -> np.ndarray:
-    """A raw feature map interpolated bilinearly: (C, h, w) to (C, factor h, factor w), float32.
-
-    `factor` is an integer of 1 or more.
-
-    Source: Mohedano et al., ICMR 2016, section 5: twice the size, before any normalisation.
-    """
-    if check_factor(factor) == 1:
-        return np.asarray(feature_map, dtype=np.float32)
-    tensor = as_float32(feature_map, "cpu")[None]
-    return interpolate(tensor, scale_factor=factor, mode="bilinear", align_corners=False)[0].numpy()
-
-
-def interpolated_features(feature_map: np.ndarray, factor: int, cells: np.ndarray) -> np.ndarray:
-    """Some of the features of an interpolated map, without the others.
-
-    Of a map of 512 x 21 x 32 that is enlarged twice, 150 features take 1.2 ms, where all 2,688
-    take 13 (in turn, on a busy core).
-
-    Parameters
-    ----------
-    feature_map : float (C, h, w)
-    factor : see `interpolate_map`, which gives the same but for rounding
-    cells : int (n,), places in the rows of the interpolated map, one behind the other
-
-    Returns
-    -------
-    float32 (n, C)
-    """
-    n_channels, h, w = feature_map.shape
-    rows, columns = np.divmod(np.asarray(cells, dtype=np.int64), check_factor(factor) * w)
-    flat = np.asarray(feature_map, dtype=np.float32).reshape(n_channels, h * w)
-    sides = []
-    for places, side in ((rows, h), (columns, w)):
-        near, far, shares = _places(factor * side, factor)
-        sides.append((near[places], far[places], shares[places]))
-    (top, bottom, down), (left, right, across) = sides
-    upper, lower = (
-        flat[:, row * w + left] * (1 - across) + flat[:, row * w + right] * across
-        for row in (top, bottom)
-    )
-    return np.ascontiguousarray((upper * (1 - down) + lower * down).T)
 
 
 class Words:
@@ -277,8 +221,8 @@ def _keep_best_by_kernel(
     n, height, width = cells.norms.shape
     top_scores = np.full((n, height, width, n_kept), -np.inf, np.float32)
     top_words = np.zeros(top_scores.shape, np.int32)
-    y_places = _places(height, factor)
-    x_places = _places(width, factor)
+    y_places = places_of(height, factor)
+    x_places = places_of(width, factor)
     shifts, scales = cells.shifts.numpy(), cells.scales.numpy()
     half_norms = words.half_norms.numpy()
     n_words = max(256, _SCORES // len(cells.rows) // 64 * 64)
@@ -296,15 +240,6 @@ def _keep_best_by_kernel(
             top_words,
         )
     return torch.from_numpy(top_words)
-
-
-def _places(n_large: int, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the cells of an interpolated side lie: near and far source cell, share of the far."""
-    places = np.maximum(0, (np.arange(n_large) + 0.5) / factor - 0.5)
-    near = places.astype(np.int64)
-    shares = (places - near).astype(np.float32)
-    far = np.minimum(near + 1, n_large // factor - 1)
-    return near, np.where(shares == 0, near, far), shares  # what has no share may be NaN
 
 
 def _keep_best_by_torch(

@@ -8,7 +8,7 @@ import pytest
 
 from blcf.kernels import assignment
 from blcf.kernels.assignment import keep_best_words
-from blcf.vocabulary.interpolated import _places
+from blcf.vocabulary.interpolation import places_of
 
 
 def random_case(shape, n_words, factor, seed):
@@ -32,7 +32,7 @@ def kernel_words(case, factor, n_kept=1, blocks=1):
     n, height, width = case["shifts"].shape
     scores = np.full((n, height, width, n_kept), -np.inf, np.float32)
     words = np.zeros(scores.shape, np.int32)
-    places = (*_places(height, factor), *_places(width, factor))
+    places = (*places_of(height, factor), *places_of(width, factor))
     for block in np.array_split(np.arange(case["bias"].size), blocks):
         part = slice(block[0], block[-1] + 1)
         keep_best_words(

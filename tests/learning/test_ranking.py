@@ -162,7 +162,7 @@ def test_gradients_of_a_batch_are_summed():
     settings = replace(SETTINGS, n_queries=5, batch=7)
     one, two = (RankingTraining(_network(), settings) for _ in range(2))
     one.network[3].p = two.network[3].p = 0.0  # no dropout
-    tuples = one._mine(PICTURES, CLASSES, iter)
+    tuples = one._mine(PICTURES, CLASSES, None, iter)
     total = torch.zeros(())
     for row in tuples.rows.tolist():
         vectors = torch.cat([two.network.eval()(PICTURES[position][None]) for position in row])
