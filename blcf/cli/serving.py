@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import webbrowser
 from typing import Any
 
@@ -64,6 +65,11 @@ def add_serve(commands: Any) -> None:
     add_device(command)
 
 
+def _open_browser(url: str) -> None:
+    if not webbrowser.open(url):
+        print("blcf: no browser was found; open the address yourself", file=sys.stderr)
+
+
 def serve(options: argparse.Namespace) -> int:
     """`blcf serve`: open the collections, and serve them until told to end."""
     with needs("starlette and uvicorn (the extra blcf[web])", "Serving"):
@@ -77,14 +83,15 @@ def serve(options: argparse.Namespace) -> int:
         print(address.url, flush=True)
         if not address.is_local:
             print(
-                f"blcf: other machines reach it at {display_name(host)}, port {address.port}: who "
-                "knows the token sees and searches the collections, and nothing is encrypted",
+                f"blcf: other machines reach it at {display_name(address.name)}, port "
+                f"{address.port}: who knows the token sees and searches the collections, and "
+                "nothing is encrypted",
                 file=sys.stderr,
             )
         if not options.quiet:
             print("blcf: serving; Ctrl-C ends it", file=sys.stderr)
-        if hasattr(options, "open") and not webbrowser.open(address.url):
-            print("blcf: no browser was found; open the address yourself", file=sys.stderr)
+        if hasattr(options, "open"):  # one in the terminal ends when its user has had enough
+            threading.Thread(target=_open_browser, args=(address.url,), daemon=True).start()
 
     is_idle = web.serve(
         engines, host=host, port=port, token=getattr(options, "token", None), say=say

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from blcf.web.refusals import Refusal, refusal_of
 from blcf.web.replies import refuse
 
-__all__ = ["HEADERS", "Guard", "hosts_of", "is_local"]
+__all__ = ["EVERYWHERE", "HEADERS", "Guard", "hosts_of", "is_local"]
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; media-src 'self'; "
@@ -35,7 +35,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 METHODS = ("GET", "HEAD", "POST")
-_EVERYWHERE = ("0.0.0.0", "::")
+EVERYWHERE = ("0.0.0.0", "::")  # all addresses of this machine
 
 
 def is_local(host: str) -> bool:
@@ -49,7 +49,7 @@ def is_local(host: str) -> bool:
 def hosts_of(host: str, port: int) -> frozenset[str]:
     """The values of Host that are ours, in lower case."""
     names = {"127.0.0.1", "localhost", "[::1]"}
-    if host in _EVERYWHERE:
+    if host in EVERYWHERE:
         own = socket.gethostname().lower()
         names |= {own, f"{own}.local", socket.getfqdn().lower()}
     else:
@@ -72,7 +72,7 @@ class Guard:
     def __init__(self, app: ASGIApp, token: str, host: str = "127.0.0.1", port: int = 80):
         self._app, self._token = app, token
         self._hosts, self._port = hosts_of(host, port), port
-        self._everywhere = host in _EVERYWHERE
+        self._everywhere = host in EVERYWHERE
         self._cookie = f"blcf-{port}"  # cookies know no ports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ import uvicorn
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.web.app import create_app
-from blcf.web.guard import is_local
+from blcf.web.guard import EVERYWHERE, is_local
 from blcf.web.hosting import Hosting
 from blcf.web.limits import Limits
 
@@ -44,9 +44,14 @@ class Address:
     @property
     def url(self) -> str:
         """What a person opens, with the token."""
-        shown = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        shown = "127.0.0.1" if self.host in EVERYWHERE else self.host
         shown = f"[{shown}]" if ":" in shown else shown
         return f"http://{shown}:{self.port}/?token={quote(self.token, safe='')}"
+
+    @property
+    def name(self) -> str:
+        """What other machines call it."""
+        return socket.gethostname() if self.host in EVERYWHERE else self.host
 
     @property
     def is_local(self) -> bool:
@@ -90,7 +95,9 @@ def serve(
     bound = _bind(host, port)
     with bound:
         hosting = Hosting(engines, limits)
-        address = Address(host, bound.getsockname()[1], secret)
+        place = bound.getsockname()
+        host = place[0] if place[0] in EVERYWHERE else host  # however it was written
+        address = Address(host, place[1], secret)
         app = create_app(hosting, secret, host, address.port)
         config = uvicorn.Config(
             app,

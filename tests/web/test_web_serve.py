@@ -186,21 +186,30 @@ def test_addresses():
     assert Address("0.0.0.0", 80, "t").url == "http://127.0.0.1:80/?token=t"
     assert Address("::1", 80, "t").url == "http://[::1]:80/?token=t"
     assert not Address("0.0.0.0", 80, "t").is_local
+    assert Address("0.0.0.0", 80, "t").name == socket.gethostname()
+    assert Address("10.0.0.1", 80, "t").name == "10.0.0.1"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "0"])
 def test_what_is_said(call, scenes_collection, monkeypatch, host):
     """The warning where others reach it; the browser where it is asked for."""
-    opened = []
+    opened, is_open = [], threading.Event()
+
+    def open_browser(url):
+        opened.append(url)
+        is_open.set()
+        return True
+
     monkeypatch.setattr("blcf.web.server._Server.run", lambda server, sockets: None)
-    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
+    monkeypatch.setattr("webbrowser.open", open_browser)
     path = scenes_collection / "scenes.blcf"
     token = "a-token-of-ours"
     status, out, err = call(
         "serve", path, path, "--host", host, "--port", 0, "--open", "--token", token
     )
-    assert status == 0 and out.endswith(f"/?token={token}\n") and opened == [out.strip()]
-    assert ("nothing is encrypted" in err) == (host == "0.0.0.0")
+    assert status == 0 and out.endswith(f"/?token={token}\n") and is_open.wait(HANG)
+    assert opened == [out.strip()]
+    assert ("nothing is encrypted" in err) == (host != "127.0.0.1")
 
 
 def test_a_damaged_collection_is_told_before_anything_is_said(own_collection):
