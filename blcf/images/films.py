@@ -276,7 +276,7 @@ def is_uniform(pixels: Pixels) -> bool:
     ----------
     pixels : uint8 (height, width, 3)
     """
-    step = max(1, max(pixels.shape[:2]) // 256)
+    step = max(1, max(pixels.shape[:2]) // 128)
     red, green, blue = np.moveaxis(pixels[::step, ::step].astype(np.uint16), 2, 0)
     luma = (77 * red + 150 * green + 29 * blue) >> 8  # 256 levels, to be counted and not sorted
     n_below = np.bincount(luma.ravel(), minlength=256).cumsum()

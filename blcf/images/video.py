@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -264,7 +265,8 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
     """
     frame = shown.content
     check_size(frame.width, frame.height)
-    pixels = np.asarray(frame.reformat(format="rgb24", threads=1).to_ndarray(), dtype=np.uint8)
+    reformatted = _reformatter().reformat(frame, format="rgb24", threads=1)
+    pixels = np.asarray(reformatted.to_ndarray(), dtype=np.uint8)
     width = max(1, round(frame.width * aspect))
     if width != frame.width:
         check_size(width, frame.height)
@@ -277,6 +279,18 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
     if abs(b) > abs(a):
         pixels, a, d = pixels.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+_this = threading.local()
+
+
+def _reformatter() -> Any:
+    """What converts frames, one for each thread: a new one for each frame takes much longer."""
+    if not hasattr(_this, "reformatter"):
+        from av.video.reformatter import VideoReformatter
+
+        _this.reformatter = VideoReformatter()
+    return _this.reformatter
 
 
 class SmallFrames:
