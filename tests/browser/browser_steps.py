@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["box_shown", "draw", "hit_names", "open_picture", "search", "take", "until"]
+__all__ = [
+    "box_shown",
+    "draw",
+    "hit_names",
+    "listed",
+    "on_screen",
+    "open_picture",
+    "search",
+    "take",
+    "until",
+]
 
 
 def until(page: Any, condition: str, argument: Any = None) -> None:

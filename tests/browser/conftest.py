@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def scenes(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def collection(scenes: Path) -> Path:
-    """Scenes, two pictures with hostile names, and a film of two shots; indexed."""
+    """Scenes, two pictures with hostile names, and a film of two shots; indexed, and a copy."""
     from blcf import SearchEngine
 
     images = scenes / "images"
@@ -83,6 +84,7 @@ def collection(scenes: Path) -> Path:
         engine.add(images, every=0.25, progress=False)
         names = [name for name in engine.names if name.startswith(("coins", "lake"))]
         engine.annotate({name: {"camera": name[0].upper()} for name in names})
+    shutil.copytree(path, path.with_name("again.blcf"))
     return path
 
 
@@ -104,7 +106,8 @@ def start(collection: Path) -> Iterator[Callable[[], Served]]:
     started: list[subprocess.Popen[str]] = []
 
     def begin() -> Served:
-        how = ["serve", str(collection), "--port", "0", "--token", TOKEN]
+        folders = [str(collection), str(collection.with_name("again.blcf"))]
+        how = ["serve", *folders, "--port", "0", "--token", TOKEN]
         process = subprocess.Popen(
             [sys.executable, "-m", "blcf", *how],
             stdout=subprocess.PIPE,
@@ -114,7 +117,10 @@ def start(collection: Path) -> Iterator[Callable[[], Served]]:
         )
         started.append(process)
         assert process.stdout is not None
+        limit = threading.Timer(90, process.kill)  # what never says its address is ended
+        limit.start()
         line = next((one for one in process.stdout if "http" in one), "")
+        limit.cancel()
         assert line, "the server printed no address"
         return Served(line[line.index("http") :].split()[0], process, collection.parent / "scenes")
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browser_served import FILM, HOSTILE_FOLDER, TOKEN, Served
-from browser_steps import draw, hit_names, open_picture, search, take, until
+from browser_steps import hit_names, open_picture, until
 
 PICTURE = "coins-1.jpg"
 
 
 @pytest.fixture
-def found(page: Any, truth: dict[str, Any]) -> Any:
-    """The page, once the flower among the coins was searched."""
-    take(page, PICTURE)
-    draw(page, truth["flower"]["boxes"][PICTURE][0])
-    search(page)
+def found(browse: Callable[..., Any], served: Served, truth: dict[str, Any]) -> Any:
+    """The page, once the flower among the coins was searched: by the address of that."""
+    listed = json.loads(asked(served, "/api/collections/frames/pictures"))["pictures"]
+    (number,) = [one["id"] for one in listed if one["name"] == PICTURE]
+    box = ",".join(map(str, truth["flower"]["boxes"][PICTURE][0]))
+    page = browse(f"#c=frames&q=id:{number}@box={box}&hits=1")
+    hit_names(page)
     return page
 
 
@@ -43,6 +47,18 @@ def test_folders_and_films_are_entered(page: Any) -> None:
     until(page, "() => document.getElementById('count').textContent.startsWith('16 ')")
     page.locator("#path").get_by_text("All").click()
     until(page, "(n) => document.getElementById('count').textContent.startsWith(n)", total)
+
+
+def test_another_collection_is_chosen(found: Any, scenes: Path) -> None:
+    found.locator("#file-more").set_input_files(scenes / "queries" / "flower.jpg")
+    until(found, "() => document.querySelectorAll('#examples .examples').length === 2")
+    found.locator("#collection").select_option("again")
+    until(found, "() => document.querySelectorAll('#examples .examples').length === 1")
+    assert "c=again" in found.url and "q=upload:" in found.url, "what was handed over is kept"
+    assert hit_names(found)
+    found.go_back()
+    until(found, "() => document.querySelectorAll('#examples .examples').length === 2")
+    assert found.locator("#collection").input_value() == "frames"
 
 
 def test_more_comes_as_one_scrolls(page: Any) -> None:

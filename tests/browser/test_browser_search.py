@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_steps import box_shown, draw, hit_names, on_screen, open_picture, search, take, until
+from browser_steps import (
+    box_shown,
+    draw,
+    hit_names,
+    listed,
+    on_screen,
+    open_picture,
+    search,
+    take,
+    until,
+)
 
 PICTURE = "coins-2.jpg"  # shows the motorcycle and the officer
 SCREENSHOT = Path(__file__).resolve().parents[2] / "benchmarks" / "page.jpg"
@@ -51,6 +61,7 @@ def test_the_picture_of_readme(found: Any) -> None:
     assert 20_000 < len(picture) < MOST_BYTES
     if os.environ.get("BLCF_SCREENSHOT") == "1":
         SCREENSHOT.write_bytes(picture)
+    assert SCREENSHOT.stat().st_size < MOST_BYTES
 
 
 def test_a_hit_opens_and_says_why(found: Any) -> None:
@@ -204,6 +215,29 @@ def test_a_picture_of_ones_own(page: Any, scenes: Path, truth: dict[str, Any], h
     assert names[0] in cup["positives"] and len(set(names[:n]) & set(cup["positives"])) >= n - 1
     page.reload()
     assert hit_names(page) == names, "it was kept"
+
+
+def dragged(page: Any, name: str, to: str) -> None:
+    """Drag a card, by the events that this brings about."""
+    listed(page, name).evaluate(
+        """(card, to) => {
+          const dataTransfer = new DataTransfer();
+          const how = { dataTransfer, bubbles: true, cancelable: true };
+          card.dispatchEvent(new DragEvent("dragstart", how));
+          document.getElementById(to).dispatchEvent(new DragEvent("drop", how));
+        }""",
+        to,
+    )
+
+
+def test_a_picture_of_the_collection_is_dragged(page: Any) -> None:
+    assert page.locator("#listed li").first.get_attribute("draggable") == "true"
+    dragged(page, PICTURE, "place")
+    until(page, "() => document.querySelectorAll('#examples .examples').length === 1")
+    page.locator("#region").wait_for()
+    assert "q=id:" in page.url, "itself, and not its small version"
+    dragged(page, "brick-2.jpg", "not-label")
+    page.locator("#examples .negatives").wait_for()
 
 
 def test_an_example_more_and_one_that_it_is_not(page: Any, scenes: Path) -> None:

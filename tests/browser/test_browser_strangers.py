@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,18 @@ def test_a_hostile_address_gets_a_sentence(browse: Any, watched: Any, fragment: 
     page.locator("#listed li").first.wait_for()
 
 
-def test_a_picture_that_is_gone(browse: Any, watched: Any, start: Any) -> None:
+@pytest.fixture(scope="module")
+def second(start: Callable[[], Served]) -> Served:
+    """Another server: it has no thumbnails yet, and the last test that uses it stops it."""
+    return start()
+
+
+def test_a_picture_that_is_gone(browse: Any, watched: Any, second: Served) -> None:
     watched.expected += ["/thumbnail", "/image"]
-    served = start()  # another: this one has no thumbnail of it yet
-    file = served.folder / "images" / "shade-3.jpg"
+    file = second.folder / "images" / "shade-3.jpg"
     shutil.move(file, file.with_suffix(".away"))
     try:
-        page = browse(server=served)
+        page = browse(server=second)
         card = page.locator("#listed li", has_text="shade-3.jpg")
         card.scroll_into_view_if_needed()
         card.locator(".none").wait_for()
@@ -66,12 +72,28 @@ def test_a_picture_that_is_gone(browse: Any, watched: Any, start: Any) -> None:
         shutil.move(file.with_suffix(".away"), file)
 
 
-def test_a_server_that_is_stopped(browse: Any, watched: Any, start: Any) -> None:
+def test_a_film_that_is_gone(browse: Any, watched: Any, served: Served) -> None:
+    watched.expected += ["/film", "/image", "/thumbnail"]
+    page = browse()
+    page.locator("#folders").get_by_text(FILM).click()
+    card = page.locator("#listed li", has_text="00:00:03.000")
+    card.wait_for()
+    file = served.folder / "images" / FILM
+    shutil.move(file, file.with_suffix(".away"))
+    try:
+        card.locator("button").click()
+        page.locator("#opened-film").click()
+        page.locator("#film .none").wait_for()
+        assert "cannot be played" in page.locator("#film .none").text_content()
+    finally:
+        shutil.move(file.with_suffix(".away"), file)
+
+
+def test_a_server_that_is_stopped(browse: Any, watched: Any, second: Served) -> None:
     watched.expected += ["Failed to load resource", "ERR_"]
-    served = start()
-    page = browse(server=served)
+    page = browse(server=second)
     take(page, "coins-1.jpg")
-    served.stop()
+    second.stop()
     page.locator("#search").click()
     page.locator("#problem").wait_for()
     assert "blcf serve" in page.locator("#problem-says").text_content()
@@ -126,6 +148,8 @@ def test_the_files_of_the_page(file: Path) -> None:
     """No HTML from values, nothing inline, nothing from elsewhere, and short."""
     text = file.read_text("utf-8")
     assert len(text.splitlines()) < 300
+    if file.suffix in (".js", ".css"):
+        assert max(map(len, text.splitlines())) <= 100
     for word in (
         "innerHTML",
         "outerHTML",

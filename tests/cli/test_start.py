@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from blcf.cli.command import TEXTS
 from blcf.cli.parser import build_parser
 

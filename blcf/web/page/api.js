@@ -3,7 +3,7 @@
 const STOPPED =
   "The server does not answer. If it was stopped, start blcf serve again, then try again.";
 const STRANGER =
-  "The server does not know this browser: open the address that blcf serve printed, token included.";
+  "The server does not know this browser: open the address that blcf serve printed, token and all.";
 const TRIES = 8; // of what found the queue full, as many seconds as the server says apart
 
 /** Why there is no answer: a sentence, and the status of HTTP (0: nobody answered). */
@@ -91,7 +91,9 @@ export async function reason(address) {
 
 /** Hand over a picture; gives its digest and size. */
 export function upload(file) {
-  const headers = { "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream" };
+  const headers = {
+    "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream",
+  };
   return json("/api/uploads", { method: "POST", headers, body: file });
 }
 

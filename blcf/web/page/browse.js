@@ -51,7 +51,10 @@ export function makeBrowse(app) {
     total = page.total;
     const items = page.pictures.map((one) => {
       const place = placeInFilm(one);
-      const says = [element("span", { class: "name" }, one.name), place ? element("small", {}, place) : null];
+      const says = [
+        element("span", { class: "name" }, one.name),
+        place ? element("small", {}, place) : null,
+      ];
       return card(asked.collection, one, says.filter(Boolean), { open: app.open });
     });
     list.append(...items);
@@ -88,25 +91,37 @@ export function makeBrowse(app) {
     host.replaceChildren(button("All", () => enter("", "")));
     const parts = folder.split("/").filter(Boolean);
     parts.forEach((part, at) => {
-      host.append(" / ", button(part, () => enter(parts.slice(0, at + 1).join("/"), "")));
+      host.append(
+        " / ",
+        button(part, () => enter(parts.slice(0, at + 1).join("/"), "")),
+      );
     });
-    if (film) host.append(" / ", button(film, () => enter(folder, film)));
+    if (film)
+      host.append(
+        " / ",
+        button(film, () => enter(folder, film)),
+      );
     host.hidden = !folder && !film;
     host.lastElementChild.setAttribute("aria-current", "location");
   }
 
   function folders({ folders: inside = [], films = [] }) {
     const items = [
-      ...(inside ?? []).map(({ name, pictures }) => entry(name.split("/").at(-1), counted(pictures, "picture"), () => enter(name, ""))),
+      ...(inside ?? []).map(({ name, pictures }) =>
+        entry(name.split("/").at(-1), counted(pictures, "picture"), () => enter(name, "")),
+      ),
       ...(films ?? []).map(({ film, frames, first, last }) =>
-        entry(film, `film, ${counted(frames, "frame")}, ${span(first, last)}`, () => enter(app.state.folder, film)),
+        entry(film, `film, ${counted(frames, "frame")}, ${span(first, last)}`, () =>
+          enter(app.state.folder, film),
+        ),
       ),
     ];
     byId("folders").replaceChildren(...items);
     byId("folders").hidden = items.length === 0;
   }
 
-  const span = (first, last) => (first === null || last === null ? "" : `${clock(first)} to ${clock(last)}`);
+  const span = (first, last) =>
+    first === null || last === null ? "" : `${clock(first)} to ${clock(last)}`;
 
   function entry(name, says, onclick) {
     const inside = [element("span", { class: "name" }, name), element("small", {}, says)];
@@ -118,7 +133,10 @@ export function makeBrowse(app) {
     byId("pictures").focus();
   }
 
-  byId("view-browse").addEventListener("click", () => app.go({ searched: false }));
+  byId("view-browse").addEventListener("click", () => {
+    if (!app.state.searched) key = ""; // asked for anew: the collection may have grown
+    app.go({ searched: false });
+  });
 
   /** Pictures that are listed, in their order: for the one before and the next one. */
   const order = () => [...list.children].map((item) => item.dataset.id);

@@ -22,7 +22,12 @@ export function makeHit(app) {
     }
     if (!dialog.open) dialog.showModal();
     const found = state.searched ? app.results.find(state.opened) : undefined;
-    const wanted = JSON.stringify([state.collection, state.opened, found?.hit.rank, found?.hit.score]);
+    const wanted = JSON.stringify([
+      state.collection,
+      state.opened,
+      found?.hit.rank,
+      found?.hit.score,
+    ]);
     if (wanted !== key) {
       leave();
       key = wanted;
@@ -37,7 +42,14 @@ export function makeHit(app) {
   function leave() {
     asking?.abort();
     [key, whyKey, shown, isPlaying] = ["", "", null, false];
-    for (const id of ["film", "why", "opened-picture", "moment-list", "neighbour-list", "known-list"]) {
+    for (const id of [
+      "film",
+      "why",
+      "opened-picture",
+      "moment-list",
+      "neighbour-list",
+      "known-list",
+    ]) {
       byId(id).replaceChildren();
     }
     for (const id of ["moment", "neighbours", "known", "opened-film", "opened-problem"]) {
@@ -49,7 +61,11 @@ export function makeHit(app) {
     try {
       const picture = await api.picture(collection, opened, signal);
       if (!found) show({ hit: picture, moment: null });
-      const strip = [...(picture.before ?? []), { ...picture, isThis: true }, ...(picture.after ?? [])];
+      const strip = [
+        ...(picture.before ?? []),
+        { ...picture, isThis: true },
+        ...(picture.after ?? []),
+      ];
       fillStrip("neighbours", "neighbour-list", strip.length > 1 ? strip : []);
       fillFacts(picture.facts ?? {});
     } catch (error) {
@@ -86,7 +102,9 @@ export function makeHit(app) {
     byId(section).hidden = pictures.length === 0;
     const items = pictures.map((one) => {
       const says = [element("span", { class: "name" }, placeInFilm(one) || one.name)];
-      const item = card(app.state.collection, one, says, { open: (other) => app.go({ opened: other }, "replace") });
+      const item = card(app.state.collection, one, says, {
+        open: (other) => app.go({ opened: other }, "replace"),
+      });
       const isThis = one.isThis || one.id === app.state.opened;
       if (isThis) item.firstElementChild.setAttribute("aria-current", "true");
       return item;
@@ -144,13 +162,25 @@ export function makeHit(app) {
     if (!isPlaying) return;
     const { hit } = shown;
     const address = `${api.pictureAddress(app.state.collection, hit.id)}/film`;
-    const video = element("video", { src: address, controls: true, playsinline: true, preload: "metadata" });
-    video.addEventListener("loadedmetadata", () => {
-      video.currentTime = hit.time;
-      video.play().catch(() => {}); // a browser may want a click of its own first: the controls are there
-    }, { once: true });
+    const video = element("video", {
+      src: address,
+      controls: true,
+      playsinline: true,
+      preload: "metadata",
+    });
+    video.addEventListener(
+      "loadedmetadata",
+      () => {
+        video.currentTime = hit.time;
+        video.play().catch(() => {}); // a browser may want a click first: the controls are there
+      },
+      { once: true },
+    );
     video.addEventListener("error", async () => {
-      byId("film").replaceChildren(element("p", { class: "none" }, `The film cannot be played: ${(await api.reason(address)) || "this browser does not know its form"}.`));
+      const reason = (await api.reason(address)) || "This browser does not know its form.";
+      if (!video.isConnected) return;
+      const says = `The film cannot be played. ${reason}`;
+      byId("film").replaceChildren(element("p", { class: "none" }, says));
     });
     const says = element("p", { class: "help" }, `${hit.film}, from ${clock(hit.time)}`);
     byId("film").replaceChildren(video, says);
@@ -175,9 +205,14 @@ export function makeHit(app) {
     if (id !== undefined) app.go({ opened: id }, "replace");
   }
 
-  const searches = (change) => shown && app.go({ ...change, searched: true, opened: "", why: false });
-  byId("search-with").addEventListener("click", () => searches({ examples: [example()], negatives: [] }));
-  byId("more-like").addEventListener("click", () => searches({ examples: [...app.state.examples, example()] }));
+  const searches = (change) =>
+    shown && app.go({ ...change, searched: true, opened: "", why: false });
+  byId("search-with").addEventListener("click", () =>
+    searches({ examples: [example()], negatives: [] }),
+  );
+  byId("more-like").addEventListener("click", () =>
+    searches({ examples: [...app.state.examples, example()] }),
+  );
   byId("not-like").addEventListener("click", () => {
     if (!shown) return;
     const searched = app.state.examples.length > 0;
@@ -202,7 +237,13 @@ export function makeHit(app) {
   });
   dialog.addEventListener("click", (event) => event.target === dialog && close());
   dialog.addEventListener("keydown", (event) => {
-    if (event.target.closest("video, input, select") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (
+      event.target.closest("video, input, select") ||
+      event.altKey ||
+      event.ctrlKey ||
+      event.metaKey
+    )
+      return;
     if (event.key === "ArrowLeft") step(-1);
     if (event.key === "ArrowRight") step(1);
   });

@@ -12,7 +12,17 @@ import { read, written } from "./state.js";
 
 const ASKS_AGAIN = 300; // ms between two questions how far the engine is
 
-const app = { state: read(location.hash), fields: [], collections: [], go, open, problem, solved, arrived, order };
+const app = {
+  state: read(location.hash),
+  fields: [],
+  collections: [],
+  go,
+  open,
+  problem,
+  solved,
+  arrived,
+  order,
+};
 app.wantsHits = false; // the next hits are to come into sight
 app.ready = null; // a promise: the engine is loaded
 app.start = start;
@@ -21,6 +31,7 @@ let retry = null;
 
 /** Go to another state: "push" for a finished action, which one can go back from; "replace". */
 function go(change, how = "push") {
+  solved(); // what went wrong before is of what was before
   const before = app.state;
   app.state = { ...before, ...change };
   if (!app.state.examples.length) app.state.searched = false;
@@ -49,11 +60,17 @@ function render(isNudged = false) {
   const one = app.collections.find(({ collection }) => collection === state.collection);
   if (!one) {
     const there = app.collections.map(({ collection }) => collection).join(", ") || "none";
-    problem(new Error(`Expected one of the collections that are served (${there}), the address names ${state.collection}.`));
+    problem(
+      new Error(
+        `Expected one of the collections that are served (${there}), got ${state.collection}.`,
+      ),
+    );
     return;
   }
   byId("collection").value = state.collection;
-  document.title = state.searched ? `What was found in ${state.collection}: blcf` : `${state.collection}: blcf`;
+  document.title = state.searched
+    ? `What was found in ${state.collection}: blcf`
+    : `${state.collection}: blcf`;
   app.options.render(state);
   app.filter.render(state);
   app.query.render(state);
@@ -73,7 +90,8 @@ function problem(error, again = null) {
   byId("problem").hidden = false;
   byId("again").hidden = !again;
   retry = again;
-  if (!(error instanceof api.Refused) && error.stack && error.name !== "Error") console.error(error);
+  if (!(error instanceof api.Refused) && error.stack && error.name !== "Error")
+    console.error(error);
 }
 
 function solved() {
@@ -85,7 +103,9 @@ function solved() {
 async function untilReady() {
   for (;;) {
     const { status, stage, done, collections = [] } = await api.health();
-    const reasons = collections.map(({ collection, reason }) => (reason ? `${collection}: ${reason}` : ""));
+    const reasons = collections.map(({ collection, reason }) =>
+      reason ? `${collection}: ${reason}` : "",
+    );
     const why = reasons.filter(Boolean).join(" ");
     const isLoading = status === "loading";
     byId("loading").hidden = !isLoading && !why;
@@ -152,7 +172,11 @@ byId("skip").addEventListener("click", (event) => {
   byId("pictures").focus();
 });
 window.addEventListener("popstate", () => {
-  app.state = { ...read(location.hash), collection: read(location.hash).collection || app.state.collection };
+  solved();
+  app.state = {
+    ...read(location.hash),
+    collection: read(location.hash).collection || app.state.collection,
+  };
   render();
 });
 start();

@@ -4,7 +4,12 @@ import { byId, element } from "./elements.js";
 
 const FIRST = ["rerank", "expand", "group", "k"]; // the others lie under "more"
 const ELSEWHERE = ["where"]; // has fields of its own, see filter.js
-const LABELS = { rerank: "rerank, with boxes", expand: "query expansion", group: "group hits by", k: "how many hits" };
+const LABELS = {
+  rerank: "rerank, with boxes",
+  expand: "query expansion",
+  group: "group hits by",
+  k: "how many hits",
+};
 
 export function makeOptions(app) {
   const controls = new Map();
@@ -20,7 +25,12 @@ export function makeOptions(app) {
 
   function row(field) {
     const { name, type, says } = field;
-    const control = type === "boolean" ? element("input", { type: "checkbox" }) : field.choices ? choices(field) : entry(field);
+    const control =
+      type === "boolean"
+        ? element("input", { type: "checkbox" })
+        : field.choices
+          ? choices(field)
+          : entry(field);
     control.id = `option-${name}`;
     control.setAttribute("aria-describedby", `option-${name}-says`);
     control.addEventListener("change", () => changed(field, control));
@@ -33,14 +43,23 @@ export function makeOptions(app) {
   function choices({ choices: offered, default: standard }) {
     const known = offered.map((one) => one ?? "");
     if (standard === null && !known.includes("")) known.unshift("");
-    return element("select", {}, ...known.map((one) => element("option", { value: one }, one || "none")));
+    return element(
+      "select",
+      {},
+      ...known.map((one) => element("option", { value: one }, one || "none")),
+    );
   }
 
   function entry({ type, default: standard, least, most }) {
     const isNumber = type === "integer" || type === "number";
     const shown = standard === null ? "not set" : String(standard);
     const bounds = isNumber ? { min: least, max: most, step: type === "integer" ? 1 : "any" } : {};
-    return element("input", { type: isNumber ? "number" : "text", placeholder: shown, autocomplete: "off", ...bounds });
+    return element("input", {
+      type: isNumber ? "number" : "text",
+      placeholder: shown,
+      autocomplete: "off",
+      ...bounds,
+    });
   }
 
   const textOf = (value) => (value === null || value === undefined ? "" : String(value));

@@ -4,10 +4,20 @@
 import { reason, thumbnailAddress } from "./api.js";
 import { clock, drawn, element, rectangles } from "./elements.js";
 
+/** What a card that is dragged carries: the id of its picture. */
+export const DRAGGED = "application/x-blcf-picture";
+
 /** A picture from an address, with boxes: [kind, box] in pixels of the original. */
 export function framed(address, { width, height }, boxes = [], text = "", lazy = true) {
   const loading = lazy ? "lazy" : "eager";
-  const image = element("img", { src: address, alt: text, width, height, loading, decoding: "async" });
+  const image = element("img", {
+    src: address,
+    alt: text,
+    width,
+    height,
+    loading,
+    decoding: "async",
+  });
   const over = drawn("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
   over.append(...boxes.flatMap(([kind, box]) => rectangles(kind, box)));
   const frame = element("span", { class: "frame" }, image, over);
@@ -30,10 +40,17 @@ export function framed(address, { width, height }, boxes = [], text = "", lazy =
 export function card(collection, one, says, { boxes = [], open, extra = null }) {
   const picture = framed(thumbnailAddress(collection, one.id), one, boxes);
   const caption = element("span", { class: "caption" }, ...says);
+  // Dropped on the query it is the picture itself, and not its small version.
+  const ondragstart = (event) => event.dataTransfer.setData(DRAGGED, one.id);
   return element(
     "li",
-    { "data-id": one.id },
-    element("button", { type: "button", class: "card", onclick: () => open(one.id) }, picture, caption),
+    { "data-id": one.id, draggable: "true", ondragstart },
+    element(
+      "button",
+      { type: "button", class: "card", onclick: () => open(one.id) },
+      picture,
+      caption,
+    ),
     extra,
   );
 }

@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { button, byId, element } from "./elements.js";
-import { framed } from "./pictures.js";
+import { DRAGGED, framed } from "./pictures.js";
 import { makeRegion } from "./region.js";
 
 const INVITES = byId("place-says").textContent;
@@ -27,7 +27,8 @@ export function makeQuery(app) {
     return known.get(key);
   }
 
-  const ofCollection = async (collection, id) => shownAs(collection, await api.picture(collection, id));
+  const ofCollection = async (collection, id) =>
+    shownAs(collection, await api.picture(collection, id));
 
   function shownAs(collection, { id, width, height, name }) {
     const address = `${api.pictureAddress(collection, id)}/image`;
@@ -36,10 +37,14 @@ export function makeQuery(app) {
 
   /** A picture of the collection that is shown elsewhere: its place is laid out at once then. */
   function know(collection, picture) {
-    known.set(keyOf({ kind: "id", id: picture.id }, collection), Promise.resolve(shownAs(collection, picture)));
+    known.set(
+      keyOf({ kind: "id", id: picture.id }, collection),
+      Promise.resolve(shownAs(collection, picture)),
+    );
   }
 
-  const keyOf = ({ kind, id }, collection) => JSON.stringify([kind, id, kind === "id" ? collection : ""]);
+  const keyOf = ({ kind, id }, collection) =>
+    JSON.stringify([kind, id, kind === "id" ? collection : ""]);
 
   async function ofUpload(id) {
     const image = new Image();
@@ -47,7 +52,10 @@ export function makeQuery(app) {
     try {
       await image.decode();
     } catch {
-      throw new Error((await api.reason(image.src)) || "This browser cannot show the picture that was handed over.");
+      throw new Error(
+        (await api.reason(image.src)) ||
+          "This browser cannot show the picture that was handed over.",
+      );
     }
     const { naturalWidth: width, naturalHeight: height } = image;
     return { address: image.src, small: image.src, width, height, name: "the picture you gave" };
@@ -73,7 +81,8 @@ export function makeQuery(app) {
 
   function item(one, list, at, n) {
     const isSelected = selected.list === list && selected.at === at;
-    const text = list === "examples" ? (n === 1 ? "the query" : `example ${at + 1}`) : `not this ${at + 1}`;
+    const text =
+      list === "examples" ? (n === 1 ? "the query" : `example ${at + 1}`) : `not this ${at + 1}`;
     const frame = element("span", { class: "frame" });
     const made = element(
       "li",
@@ -83,14 +92,16 @@ export function makeQuery(app) {
         "span",
         { class: "row" },
         button(list === "examples" ? "Not this" : "Look for it", () => turn(list, at), {
-          "aria-label": list === "examples" ? `${text}: this is not wanted` : `${text}: look for it after all`,
+          "aria-label":
+            list === "examples" ? `${text}: this is not wanted` : `${text}: look for it after all`,
         }),
         button("Remove", () => remove(list, at), { "aria-label": `Remove ${text}` }),
       ),
     );
     made.firstElementChild.append(frame, element("span", { class: "caption" }, text));
     pictureOf(one).then(
-      (picture) => frame.replaceWith(framed(picture.small, picture, one.box ? [["asked", one.box]] : [])),
+      (picture) =>
+        frame.replaceWith(framed(picture.small, picture, one.box ? [["asked", one.box]] : [])),
       (error) => frame.append(element("span", { class: "none" }, error.message)),
     );
     return made;
@@ -111,7 +122,10 @@ export function makeQuery(app) {
       const picture = await pictureOf(one, collection);
       if (key !== onSheet) return;
       region.show(picture, one);
-      byId("region").setAttribute("aria-label", `${picture.name}, ${picture.width} by ${picture.height} pixels`);
+      byId("region").setAttribute(
+        "aria-label",
+        `${picture.name}, ${picture.width} by ${picture.height} pixels`,
+      );
       drawing.hidden = false;
       if (wantsFocus) byId("region").focus();
       wantsFocus = false;
@@ -151,7 +165,10 @@ export function makeQuery(app) {
     const other = list === "examples" ? "negatives" : "examples";
     const one = app.state[list][at];
     selected = { list: other, at: app.state[other].length };
-    app.go({ [list]: app.state[list].filter((_, n) => n !== at), [other]: [...app.state[other], one] });
+    app.go({
+      [list]: app.state[list].filter((_, n) => n !== at),
+      [other]: [...app.state[other], one],
+    });
     byId("examples").querySelector("[aria-pressed=true]")?.focus();
   }
 
@@ -161,7 +178,8 @@ export function makeQuery(app) {
     const { examples, negatives } = app.state;
     const list = as === "negatives" ? "negatives" : "examples";
     selected = { list, at: as === "query" ? 0 : app.state[list].length };
-    if (as === "query") app.go({ examples: added, negatives: [], searched: false, opened: "", why: false });
+    if (as === "query")
+      app.go({ examples: added, negatives: [], searched: false, opened: "", why: false });
     else if (as === "examples") app.go({ examples: [...examples, ...added] });
     else app.go({ negatives: [...negatives, ...added] });
   }
@@ -169,7 +187,11 @@ export function makeQuery(app) {
   async function take(files, as) {
     const says = byId("place-says");
     if (!files.length) {
-      app.problem(new Error("Expected the file of a picture, what came was none: save it first, then drop or choose it."));
+      app.problem(
+        new Error(
+          "Expected the file of a picture, got none: save it first, then drop or choose it.",
+        ),
+      );
       return;
     }
     byId("place").classList.add("busy");
@@ -191,7 +213,19 @@ export function makeQuery(app) {
     }
   }
 
-  for (const [id, as] of [["file", "query"], ["file-more", "examples"], ["file-not", "negatives"]]) {
+  function dropped(event, as) {
+    event.preventDefault();
+    event.stopPropagation();
+    const id = event.dataTransfer.getData(DRAGGED);
+    if (id) use([{ kind: "id", id, box: null, polygon: null }], as);
+    else take(event.dataTransfer.files, as);
+  }
+
+  for (const [id, as] of [
+    ["file", "query"],
+    ["file-more", "examples"],
+    ["file-not", "negatives"],
+  ]) {
     const input = byId(id);
     input.addEventListener("change", async () => {
       if (!input.files.length) return;
@@ -199,18 +233,11 @@ export function makeQuery(app) {
       input.value = ""; // the same file may be chosen again
     });
     const label = input.parentElement;
-    label.addEventListener("drop", (event) => {
-      event.preventDefault();
-      event.stopPropagation();
-      take(event.dataTransfer.files, as);
-    });
+    label.addEventListener("drop", (event) => dropped(event, as));
   }
   // Anywhere on the page: a picture that misses its place would otherwise replace the page.
   document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    take(event.dataTransfer.files, "query");
-  });
+  document.addEventListener("drop", (event) => dropped(event, "query"));
   document.addEventListener("paste", (event) => {
     const { files } = event.clipboardData;
     if (files.length) {

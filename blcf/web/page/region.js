@@ -11,15 +11,15 @@ const HELP = {
     "Drag to draw a box. Keys: arrows move it, Shift with arrows resizes it (Alt: by one pixel), " +
     "Delete takes the whole picture, Enter searches.",
   polygon:
-    "Click each corner, and the first one again to close. Keys: arrows move the cross, Space sets a " +
-    "corner, Backspace takes the last one back, Enter closes.",
+    "Click each corner, and the first again to close. Keys: arrows move the cross, Space sets " +
+    "a corner, Backspace takes the last one back, Enter closes.",
   whole: "The whole picture is looked for.",
 };
 
 const clamp = (value, most) => Math.min(Math.max(value, 0), most);
 
 /** The editor. `changed(region, kind)` is called with { box, polygon } when something is finished;
-    kind is "drawn" or, for each of the small steps that keys make, "nudged". `search()` on Enter. */
+    kind is "drawn" or, for each of the small steps of keys, "nudged". `search()` on Enter. */
 export function makeRegion(changed, search) {
   const sheet = byId("region");
   const fields = [0, 1, 2, 3].map((edge) => byId(`edge-${edge}`));
@@ -79,14 +79,21 @@ export function makeRegion(changed, search) {
     return [Math.round(clamp(x, size.width)), Math.round(clamp(y, size.height))];
   }
 
-  const cornersOf = ([x1, y1, x2, y2]) => [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
+  const cornersOf = ([x1, y1, x2, y2]) => [
+    [x1, y1],
+    [x2, y1],
+    [x2, y2],
+    [x1, y2],
+  ];
   const isNear = ([x, y], [u, v]) => Math.hypot(x - u, y - v) <= reach(REACH);
 
   function finish(kind = "drawn") {
     draw();
     byId("region-says").textContent = box
       ? `Box ${box.map(Math.round).join(", ")}`
-      : polygon ? `Polygon of ${polygon.length} corners` : "The whole picture";
+      : polygon
+        ? `Polygon of ${polygon.length} corners`
+        : "The whole picture";
     changed({ box, polygon }, kind);
   }
 
@@ -98,7 +105,8 @@ export function makeRegion(changed, search) {
     if (tool === "polygon") return corner(point);
     sheet.setPointerCapture(event.pointerId);
     const corner_ = box ? cornersOf(box).findIndex((one) => isNear(one, point)) : -1;
-    const inside = box && point[0] > box[0] && point[0] < box[2] && point[1] > box[1] && point[1] < box[3];
+    const inside =
+      box && point[0] > box[0] && point[0] < box[2] && point[1] > box[1] && point[1] < box[3];
     if (corner_ >= 0) hold = { from: cornersOf(box)[(corner_ + 2) % 4], before: box };
     else if (inside) hold = { move: point, before: box };
     else hold = { from: point, before: box };
@@ -112,7 +120,12 @@ export function makeRegion(changed, search) {
       box = moved(hold.before, point[0] - hold.move[0], point[1] - hold.move[1]);
     } else {
       const [u, v] = hold.from;
-      box = [Math.min(u, point[0]), Math.min(v, point[1]), Math.max(u, point[0]), Math.max(v, point[1])];
+      box = [
+        Math.min(u, point[0]),
+        Math.min(v, point[1]),
+        Math.max(u, point[0]),
+        Math.max(v, point[1]),
+      ];
     }
     polygon = null;
     draw();
@@ -173,7 +186,12 @@ export function makeRegion(changed, search) {
     else if (!isResized) box = moved(box, x, y);
     else {
       const [x1, y1, x2, y2] = box;
-      box = [x1, y1, Math.max(x1 + 1, clamp(x2 + x, width)), Math.max(y1 + 1, clamp(y2 + y, height))];
+      box = [
+        x1,
+        y1,
+        Math.max(x1 + 1, clamp(x2 + x, width)),
+        Math.max(y1 + 1, clamp(y2 + y, height)),
+      ];
     }
     polygon = null;
     finish("nudged");
@@ -182,7 +200,10 @@ export function makeRegion(changed, search) {
   function polygonKey(key, way, step) {
     cross ??= [Math.round(size.width / 2), Math.round(size.height / 2)];
     if (way) {
-      cross = [clamp(cross[0] + way[0] * step, size.width), clamp(cross[1] + way[1] * step, size.height)];
+      cross = [
+        clamp(cross[0] + way[0] * step, size.width),
+        clamp(cross[1] + way[1] * step, size.height),
+      ];
     } else if (key === " ") return corner([...cross]);
     else if (key === "Enter") return corners.length ? close() : search();
     else if (corners.length) corners.pop();
@@ -199,7 +220,9 @@ export function makeRegion(changed, search) {
     field.addEventListener("change", () => {
       const edges = fields.map((one) => (one.value.trim() === "" ? NaN : Number(one.value)));
       if (edges.some(Number.isNaN)) return; // not all four are there yet
-      const [x1, y1, x2, y2] = edges.map((edge, n) => clamp(edge, n % 2 ? size.height : size.width));
+      const [x1, y1, x2, y2] = edges.map((edge, n) =>
+        clamp(edge, n % 2 ? size.height : size.width),
+      );
       const [left, right] = [Math.min(x1, x2), Math.max(x1, x2)];
       const [upper, lower] = [Math.min(y1, y2), Math.max(y1, y2)];
       if (left === right || upper === lower) return;

@@ -16,6 +16,7 @@ export function makeResults(app) {
   let key = "";
   let items = []; // { hit, moment } in order
   let asking = null;
+  let askedFor = "";
   let waiting = 0;
 
   function render(state, isNudged = false) {
@@ -31,7 +32,9 @@ export function makeResults(app) {
     }
     byId("pictures").textContent = "What was found";
     const wanted = searchKey(state);
-    if (wanted === key && !asking) return say(answers.get(key));
+    if (app.wantsHits)
+      answers.delete(wanted); // asked for anew: the collection may have grown
+    else if (asking ? wanted === askedFor : wanted === key) return say(answers.get(wanted));
     if (isNudged) waiting = setTimeout(() => search(wanted), SETTLES);
     else search(wanted);
   }
@@ -39,6 +42,7 @@ export function makeResults(app) {
   async function search(wanted) {
     asking?.abort();
     const mine = (asking = new AbortController());
+    askedFor = wanted;
     list.setAttribute("aria-busy", "true");
     byId("count").textContent = "Searching …";
     try {
@@ -50,7 +54,10 @@ export function makeResults(app) {
         mine.signal.throwIfAborted();
         const { collection } = app.state;
         const body = searchBody(app.state, app.fields);
-        answers.set(wanted, JSON.parse(await api.searchText(collection, body, "json", mine.signal)));
+        answers.set(
+          wanted,
+          JSON.parse(await api.searchText(collection, body, "json", mine.signal)),
+        );
         if (answers.size > KEPT) answers.delete(answers.keys().next().value);
       }
       show(wanted, answers.get(wanted));
@@ -77,7 +84,10 @@ export function makeResults(app) {
     asking = null;
     list.removeAttribute("aria-busy");
     items = answer.moments
-      ? answer.moments.map((moment) => ({ hit: { ...moment.hit, rank: moment.rank, score: moment.score }, moment }))
+      ? answer.moments.map((moment) => ({
+          hit: { ...moment.hit, rank: moment.rank, score: moment.score },
+          moment,
+        }))
       : answer.hits.map((hit) => ({ hit, moment: null }));
     list.replaceChildren();
     fill();
@@ -127,10 +137,11 @@ export function makeResults(app) {
   function further(answer) {
     const field = app.fields.find(({ name }) => name === "k");
     const k = Number(app.state.options.k ?? field?.default ?? 0);
+    const twice = Math.min(2 * k, field?.most ?? Infinity);
     const control = byId("hits-further");
-    control.hidden = answer.hits.length < k || answer.searched <= k;
-    control.textContent = `Show the first ${(2 * k).toLocaleString("en")} hits`;
-    control.onclick = () => app.go({ options: { ...app.state.options, k: String(2 * k) } });
+    control.hidden = answer.hits.length < k || answer.searched <= k || twice <= k;
+    control.textContent = `Show the first ${twice.toLocaleString("en")} hits`;
+    control.onclick = () => app.go({ options: { ...app.state.options, k: String(twice) } });
   }
 
   function say(answer) {
@@ -139,7 +150,9 @@ export function makeResults(app) {
     const what = answer.moments
       ? counted(answer.moments.length, "moment")
       : counted(answer.hits.length, "hit");
-    byId("count").textContent = answer.hits.length ? `${what} ${among}.` : `Nothing was found ${among}.`;
+    byId("count").textContent = answer.hits.length
+      ? `${what} ${among}.`
+      : `Nothing was found ${among}.`;
   }
 
   async function save(format) {
@@ -165,7 +178,9 @@ export function makeResults(app) {
     /** A hit with its moment, by id; undefined of what was not found. */
     find: (id) =>
       items.find(({ hit }) => hit.id === id) ??
-      items.flatMap(({ moment }) => (moment?.hits ?? []).map((hit) => ({ hit, moment }))).find(({ hit }) => hit.id === id),
+      items
+        .flatMap(({ moment }) => (moment?.hits ?? []).map((hit) => ({ hit, moment })))
+        .find(({ hit }) => hit.id === id),
     order: () => items.map(({ hit }) => hit.id),
   };
 }

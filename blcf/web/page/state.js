@@ -27,7 +27,8 @@ export function written(state) {
   for (const [word, name] of Object.entries(TEXTS)) if (state[name]) words.set(word, state[name]);
   for (const one of state.examples) words.append("q", writtenExample(one));
   for (const one of state.negatives) words.append("not", writtenExample(one));
-  for (const name of Object.keys(state.options).sort()) words.set(OPTION + name, state.options[name]);
+  for (const name of Object.keys(state.options).sort())
+    words.set(OPTION + name, state.options[name]);
   for (const [word, name] of Object.entries(SWITCHES)) if (state[name]) words.set(word, "1");
   // Marks that need no escape behind "#": so the address can be read.
   return `#${words}`.replace(/%(3A|40|2C|3B|3D|2F)/g, (escape) => decodeURIComponent(escape));
@@ -73,7 +74,12 @@ function readExample(text) {
 
 /** What tells two searches apart; equal ones need no second answer. */
 export const searchKey = ({ collection, examples, negatives, options }) =>
-  JSON.stringify([collection, examples.map(plain), negatives.map(plain), Object.entries(options).sort()]);
+  JSON.stringify([
+    collection,
+    examples.map(plain),
+    negatives.map(plain),
+    Object.entries(options).sort(),
+  ]);
 
 /** The body of a search, for the server; `fields` are the options that it offers. */
 export function searchBody(state, fields) {
@@ -93,7 +99,11 @@ function plain({ kind, id, box, polygon }) {
 function typed({ type, default: standard }, text) {
   if (type === "boolean") return text === "true";
   if (text === "" && standard === null) return null;
-  if (type === "numbers") return text.split(/[\s,]+/).filter(Boolean).map((part) => number(part));
+  if (type === "numbers")
+    return text
+      .split(/[\s,]+/)
+      .filter(Boolean)
+      .map((part) => number(part));
   return type === "integer" || type === "number" ? number(text) : text;
 }
 

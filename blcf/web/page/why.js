@@ -6,13 +6,17 @@ import { drawn, element, rectangles } from "./elements.js";
 const [HEIGHT, WIDTH, GAP] = [360, 480, 24]; // of a column of pictures at most; between the two
 
 /** Elements that show the evidence of a hit.
-    `queries`: { address, width, height } of each example; `boxes`: what was drawn on each, or null. */
+    `queries`: { address, width, height } of each example; `boxes`: that of each, or null. */
 export async function drawWhy(evidence, queries, boxes, picture) {
   const isNarrow = matchMedia("(max-width: 600px)").matches;
   const shown = queries.slice(0, evidence.query.length);
   const asked = column(shown, 0, 0);
-  const right = isNarrow ? 0 : Math.max(0, ...asked.map((one) => one.left + one.width * one.scale)) + GAP;
-  const below = isNarrow ? Math.max(0, ...asked.map((one) => one.top + one.height * one.scale)) + GAP : 0;
+  const right = isNarrow
+    ? 0
+    : Math.max(0, ...asked.map((one) => one.left + one.width * one.scale)) + GAP;
+  const below = isNarrow
+    ? Math.max(0, ...asked.map((one) => one.top + one.height * one.scale)) + GAP
+    : 0;
   const [hit] = column([picture], right, below);
   const most = Math.max(0, ...evidence.query.map(({ heat }) => strongest(heat)));
   const parts = await Promise.all([
@@ -41,14 +45,19 @@ function column(pictures, left, top) {
 }
 
 const values = (heat) => heat.values.flat();
-const strongest = (heat) => values(heat).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const strongest = (heat) =>
+  values(heat).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 /** A picture, pale, with heat over it and its box. */
 async function pale(one, heat, most, kind, box) {
   const { width, height, scale, left, top } = one;
   const transform = `translate(${left} ${top}) scale(${scale})`;
   const place = { x: 0, y: 0, width, height };
-  const group = drawn("g", { transform }, drawn("image", { class: "pale", href: one.address, ...place }));
+  const group = drawn(
+    "g",
+    { transform },
+    drawn("image", { class: "pale", href: one.address, ...place }),
+  );
   const href = await painted(heat, most);
   if (href) {
     const over = drawn("image", { href, ...place, preserveAspectRatio: "none" });
