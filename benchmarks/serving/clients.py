@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,11 @@ class Server:
     name: str
     process: int
 
+    def cpu(self) -> float:
+        """Seconds of processors that it has used."""
+        fields = Path(f"/proc/{self.process}/stat").read_text("utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> int:
         """Bytes of memory that are its own: without those of mapped files."""
         status = Path(f"/proc/{self.process}/status").read_text("utf-8")
@@ -46,10 +52,12 @@ class Waits:
     ----------
     per_second : how often it was done
     times : that each took, s
+    cpu : seconds of processors that each took
     """
 
     per_second: float
     times: list[float]
+    cpu: float
 
 
 @contextmanager
@@ -106,12 +114,18 @@ class Client:
         return json.loads(self.send(body))
 
 
-def hammer(make: Callable[[], Callable[[int], object]], n_threads: int, n: int) -> Waits:
+def hammer(
+    make: Callable[[], Callable[[int], object]],
+    n_threads: int,
+    n: int,
+    cpu: Callable[[], float] = time.process_time,
+) -> Waits:
     """Do something n times in some threads; how often a second, and how long each took.
 
     Parameters
     ----------
     make : gives each thread what it does with the numbers 0 .. n - 1
+    cpu : gives the seconds of processors that were used, of this process or of a server
     """
     numbers, times, lock = iter(range(n)), [], threading.Lock()
     failed: list[Exception] = []
@@ -131,12 +145,12 @@ def hammer(make: Callable[[], Callable[[int], object]], n_threads: int, n: int) 
             failed.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(n_threads)]
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), cpu()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    seconds = time.perf_counter() - begun
+    seconds, used = time.perf_counter() - begun, cpu() - used
     if failed:
         raise failed[0]
-    return Waits(n / seconds, times)
+    return Waits(n / seconds, times, used / n)
