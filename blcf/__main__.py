@@ -38,7 +38,9 @@ def main() -> int:
     for name, value in _WAITING.items():
         os.environ.setdefault(name, value)
     from blcf.cli import main as run
+    from blcf.cli.parser import import_command
 
+    import_command(sys.argv[1:])
     if before is signal.default_int_handler:
         _watch()
     try:

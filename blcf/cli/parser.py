@@ -9,7 +9,7 @@ from importlib import import_module
 from blcf import __version__
 from blcf.cli.command import EXIT, TEXTS
 
-__all__ = ["build_parser", "parse_arguments"]
+__all__ = ["build_parser", "import_command", "parse_arguments"]
 
 # Where the arguments of a command are: a module is imported when its command is typed.
 _HOMES = {
@@ -45,6 +45,13 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         else:
             commands.add_parser(name, help=text)
     return parser
+
+
+def import_command(arguments: Sequence[str]) -> None:
+    """Import what the command that is typed needs; what is wrong with it is said later."""
+    name = _command(arguments)
+    if name:
+        import_module(_HOMES[name])
 
 
 def _command(arguments: Sequence[str]) -> str:

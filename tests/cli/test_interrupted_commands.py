@@ -50,7 +50,7 @@ class Interrupt:
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored around the tests
 sys.meta_path.insert(0, Interrupt())
-sys.argv = ["blcf", "--version"]
+sys.argv = ["blcf", "info", "nowhere.blcf"]
 from blcf.__main__ import main
 sys.exit(main())
 """

@@ -44,8 +44,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_threads_left():
+    before = set(threading.enumerate())  # other tests of this process may have left some
     yield
-    assert [thread for thread in threading.enumerate() if "blcf" in thread.name] == []
+    left = set(threading.enumerate()) - before
+    assert [thread for thread in left if "blcf" in thread.name] == []
 
 
 def stream(extractor, folder, encode=list):
