@@ -90,18 +90,27 @@ def test_neighbours_need_no_labels(tmp_path, capsys):
         y, x = rng.integers(0, 60), rng.integers(0, 120)
         pixels[y : y + 140, x : x + 140] = drawings[number % 3]
         Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(frames / f"{number}.png")
+    lonely = np.kron(rng.integers(0, 256, (10, 13, 3)), np.ones((20, 20, 1))).astype(np.uint8)
+    Image.fromarray(lonely).save(frames / "12.png")
     out = str(tmp_path / "w.h5")
     arguments = ["train", str(frames), "--labels", "neighbours", "--out", out, *QUICK, "--quiet"]
     assert main(arguments) == 0
+    assert "1 picture without a label left out" in capsys.readouterr().err
     labels = tmp_path / "w.h5.training" / "labels.csv"
     rows = [row.split(",") for row in labels.read_text().splitlines()]
-    assert rows[0] == ["name", "label"] and len(rows) == 13
+    assert rows[0] == ["name", "label"] and len(rows) == 13 and "12.png" not in dict(rows)
     groups = {}
     for name, label in rows[1:]:
         groups.setdefault(label, set()).add(int(name[:-4]) % 3)
     assert all(len(things) == 1 for things in groups.values()) and len(groups) < 8
     before = labels.stat().st_mtime_ns
     assert main(arguments) == 0 and labels.stat().st_mtime_ns == before
+    for number in range(12):
+        (frames / f"{number}.png").unlink()
+    Image.fromarray(lonely[::-1]).save(frames / "13.png")
+    arguments[arguments.index(out)] = str(tmp_path / "none.h5")
+    assert main(arguments) == 2
+    assert "pictures whose keypoints agree, got 2 pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
