@@ -69,6 +69,13 @@ def add_output(command: Any) -> None:
     """How many hits, and how they are shown."""
     group = command.add_argument_group("output")
     _add(group, "k", "how many hits", type=integer)
+    _add(
+        group,
+        "min_confidence",
+        "leave out hits that are less sure than that to show the object",
+        type=number,
+        metavar="N",
+    )
     add = group.add_argument
     add(
         "--group",

@@ -51,6 +51,9 @@ class SearchOptions:
     Attributes
     ----------
     k : how many hits, from 1 to 1,000,000,000
+    min_confidence : hits that are less sure to show the object are left out, see
+        `blcf.searching.confidence`, from 0 to 1; 0 leaves out none, nor is a hit left out of a
+        ranking too short to tell
 
     rerank : whether the best `depth` are reranked by their best window, which gives them boxes
     depth : how many hits are reranked, from 1 to 1,000,000; the paper: 100
@@ -107,6 +110,7 @@ class SearchOptions:
     """
 
     k: int = 100
+    min_confidence: float = 0.0
     rerank: bool = True
     depth: int = 100
     windows: str = "votes"
