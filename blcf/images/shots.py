@@ -14,7 +14,7 @@ import numpy as np
 
 from blcf.checks import needs
 from blcf.images.dissolves import DissolveFinder
-from blcf.images.video import FilmFrame, SmallFrames
+from blcf.images.video import FilmFrame, small_frame
 
 __all__ = ["ShotFinder", "can_find_shots"]
 
@@ -77,7 +77,6 @@ class ShotFinder:
         ]
         ratio = max(_LEAST_RATIO, _OF_THRESHOLD * threshold)
         self._dissolves = DissolveFinder(rate or _RATE, ratio)
-        self._frames = SmallFrames()
         self._pts: list[int] = []
         self._n_dark = 0  # frames up to now without a light one
         self.is_over = False
@@ -91,7 +90,7 @@ class ShotFinder:
 
     def feed(self, frame: FilmFrame) -> None:
         """Take the next frame."""
-        pixels = self._frames.small(frame)
+        pixels = small_frame(frame)
         number = len(self._pts)
         self._pts.append(frame.pts)
         few = pixels[::_STEP, ::_STEP]  # enough to tell the dark

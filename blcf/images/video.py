@@ -28,7 +28,7 @@ from blcf.images.frame_names import format_time
 from blcf.images.names import display_name
 from blcf.images.timeline import Timeline
 
-__all__ = ["NEEDS_AV", "FilmFrame", "OpenFilm", "SmallFrames", "unreadable", "upright_frame"]
+__all__ = ["NEEDS_AV", "FilmFrame", "OpenFilm", "small_frame", "unreadable", "upright_frame"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -265,7 +265,7 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
     """
     frame = shown.content
     check_size(frame.width, frame.height)
-    reformatted = _reformatter().reformat(frame, format="rgb24", threads=1)
+    reformatted = _converter("upright").reformat(frame, format="rgb24", threads=1)
     pixels = np.asarray(reformatted.to_ndarray(), dtype=np.uint8)
     width = max(1, round(frame.width * aspect))
     if width != frame.width:
@@ -281,36 +281,27 @@ def upright_frame(shown: FilmFrame, aspect: Fraction) -> Pixels:
     return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
+def small_frame(shown: FilmFrame) -> Pixels:
+    """A frame for comparing, its longer side 128 pixels at most: uint8 (height, width, 3), BGR."""
+    frame = shown.content
+    scale = min(1.0, _SMALL / max(frame.width, frame.height))
+    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+    made = _converter("small").reformat(
+        frame, width=width, height=height, format="bgr24", interpolation="AREA", threads=1
+    )
+    return np.asarray(made.to_ndarray(), dtype=np.uint8)
+
+
 _this = threading.local()
 
 
-def _reformatter() -> Any:
-    """What converts frames, one for each thread: a new one for each frame takes much longer."""
-    if not hasattr(_this, "reformatter"):
+def _converter(purpose: str) -> Any:
+    """What converts frames, one a purpose for each thread: made anew it takes 1.7 ms a frame."""
+    if not hasattr(_this, purpose):
         from av.video.reformatter import VideoReformatter
 
-        _this.reformatter = VideoReformatter()
-    return _this.reformatter
-
-
-class SmallFrames:
-    """Frames for comparing, their longer side 128 pixels at most; of one thread at a time."""
-
-    def __init__(self) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        # Made once: a new one for each frame takes 1.7 ms in place of .3.
-        self._reformatter = VideoReformatter()
-
-    def small(self, shown: FilmFrame) -> Pixels:
-        """uint8 (height, width, 3), BGR."""
-        frame = shown.content
-        scale = min(1.0, _SMALL / max(frame.width, frame.height))
-        width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-        made = self._reformatter.reformat(
-            frame, width=width, height=height, format="bgr24", interpolation="AREA", threads=1
-        )
-        return np.asarray(made.to_ndarray(), dtype=np.uint8)
+        setattr(_this, purpose, VideoReformatter())
+    return getattr(_this, purpose)
 
 
 def _reason(error: BaseException) -> str:
