@@ -123,7 +123,6 @@ class Searches:
         examples: Sequence[Example] = (),
         negatives: Sequence[Example] = (),
         k: int = 100,
-        min_confidence: float = 0.0,
         rerank: bool = True,
         depth: int = 100,
         windows: str = "votes",
@@ -148,6 +147,7 @@ class Searches:
         gamma: float = 0.25,
         approximate: float | None = None,
         where: str | None = None,
+        min_confidence: float = 0.0,
     ) -> Hits:
         """Find the pictures that show the object.
 
@@ -189,7 +189,6 @@ class Searches:
         queries: Iterable[Example | ImageLike],
         *,
         k: int = 100,
-        min_confidence: float = 0.0,
         rerank: bool = True,
         depth: int = 100,
         windows: str = "votes",
@@ -214,6 +213,7 @@ class Searches:
         gamma: float = 0.25,
         approximate: float | None = None,
         where: str | None = None,
+        min_confidence: float = 0.0,
         progress: bool = True,
     ) -> list[Hits]:
         """`search` with each of many queries, whose pictures go through the network together.
@@ -266,7 +266,6 @@ class Searches:
         progress: bool = True,
         sink: Callable[[str, TrueQuery, Ranking], object] | None = None,
         k: int = 100,
-        min_confidence: float = 0.0,
         rerank: bool = True,
         depth: int = 100,
         windows: str = "votes",
@@ -291,6 +290,7 @@ class Searches:
         gamma: float = 0.25,
         approximate: float | None = None,
         where: str | None = None,
+        min_confidence: float = 0.0,
     ) -> list[Evaluation]:
         """Figures of a data set's protocol, average precision for most, and localisation.
 

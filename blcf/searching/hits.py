@@ -105,13 +105,13 @@ class Hits(Ranking):
             boxes = self.answer.boxes.get(int(self.ids[position]))
             explain = partial(self.answer.explain, int(self.rows[position]))
             look_up = partial(self.answer.facts, int(self.ids[position]))
-            sure = self._confidence(position)
-            return Hit(hit.name, hit.score, hit.box, boxes, explain, look_up, sure)
+            known = hit.name, hit.score, hit.box, boxes, explain, look_up
+            return Hit(*known, self._confidence(position))
         return self.take(range(len(self))[position])
 
     def _confidence(self, row: int) -> float | None:
-        sure = float(self.answer.confidences[self.rows[row]]) if self.answer else np.nan
-        return None if np.isnan(sure) else sure
+        sure = self.answer.confidences[self.rows[row]] if self.answer else np.nan
+        return None if np.isnan(sure) else float(sure)
 
     def take(self, rows: Sequence[int]) -> Hits:
         """Some of the hits, by their rows, in that order."""
@@ -263,10 +263,7 @@ class Hits(Ranking):
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Plain values, one per hit: rank, name, score, confidence, box (or None), path.
-
-        Where several boxes of a hit were found, `boxes` lists all of them.
-        """
+        """Plain values, one per hit: rank, name, score, confidence, box, path; several `boxes`."""
         return [
             {
                 "rank": rank,

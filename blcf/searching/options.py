@@ -51,9 +51,6 @@ class SearchOptions:
     Attributes
     ----------
     k : how many hits, from 1 to 1,000,000,000
-    min_confidence : hits that are less sure to show the object are left out, see
-        `blcf.searching.confidence`, from 0 to 1; 0 leaves out none, nor is a hit left out of a
-        ranking too short to tell
 
     rerank : whether the best `depth` are reranked by their best window, which gives them boxes
     depth : how many hits are reranked, from 1 to 1,000,000; the paper: 100
@@ -107,10 +104,12 @@ class SearchOptions:
         "camera = 'A' AND time > 60", searches those for which it holds, as if there were no others
         but for weights and norms, which are those of all. Columns are those of
         `SearchEngine.facts`; text stands in single quotes
+    min_confidence : hits that are less sure to show the object are left out, see
+        `blcf.searching.confidence`, from 0 to 1; 0 leaves out none, nor is any left out where the
+        ranking is too short to tell
     """
 
     k: int = 100
-    min_confidence: float = 0.0
     rerank: bool = True
     depth: int = 100
     windows: str = "votes"
@@ -135,6 +134,7 @@ class SearchOptions:
     gamma: float = 0.25
     approximate: float | None = None
     where: str | None = None
+    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         check_numbers(self)
