@@ -3,8 +3,8 @@
 The end of the head of a ranking shows other things, nearly always. Their best scores fall off as
 those of any sample do whose distribution has an exponential tail: the r-th largest is about
 ``a - b ln r``. A line through the second half of the head gives a and b, and with them how many
-pictures of other things may be expected to score s or more, ``r(s) = exp((a - s) / b)``. The ranking
-has ``rank(s)`` of them, and what is told is ``1 - r(s) / rank(s)``.
+pictures of other things may be expected to score s or more, ``r(s) = exp((a - s) / b)``; the
+ranking has ``rank(s)`` of them, and what is told is ``1 - r(s) / rank(s)``.
 
 True hits stand before those of the second half and make a and b too large, by as much as hits that
 good or better are surer than the last of them: so it is about the chance of the hit itself. In
