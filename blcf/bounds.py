@@ -96,6 +96,7 @@ BOUNDS = {
     "rounds": Bounds(1, 20),
     "query_side": Bounds(*_SIDE, also=(None,)),
     "query_scales": Bounds(0.1, 4, whole=False, row=16),
+    "min_confidence": Bounds(0, 1, whole=False),
     "gamma": Bounds(0, 100, whole=False),
     "approximate": Bounds(0, 1, whole=False, above=True, also=(None,)),
     "similarity": Bounds(0, 1, whole=False),  # of near-duplicates among hits

@@ -30,6 +30,8 @@ class Hit:
     boxes : float32 (n, 4), the same of every place where the object is, the best first
     explain : makes the evidence, see `evidence`
     look_up : gives what is known of the image, see `facts`
+    confidence : the chance that it shows the object, as far as the ranking tells, 0..1; None where
+        it does not
     """
 
     name: str
@@ -38,6 +40,7 @@ class Hit:
     boxes: np.ndarray | None = None
     explain: Callable[[], Evidence] | None = None
     look_up: Callable[[], dict[str, Any]] | None = None
+    confidence: float | None = None
 
     def __repr__(self) -> str:
         return f"Hit({self.name!r}, score={self.score:.4f}, box={_edges(self.box)})"

@@ -135,13 +135,21 @@ def add_output(command: Any) -> None:
 
 def add_search_options(command: Any) -> None:
     """Every field of `SearchOptions` but k, in groups."""
+    pictures = command.add_argument_group("pictures")
     _add(
-        command.add_argument_group("pictures"),
+        pictures,
         "where",
         "search pictures for which a condition holds, in the SQL of SQLite: \"camera = 'A' AND "
         'time > 60"; blcf info lists the columns',
         shown="all pictures",
         metavar="CONDITION",
+    )
+    _add(
+        pictures,
+        "min_confidence",
+        "leave out hits that are less sure than that to show the object",
+        type=number,
+        metavar="N",
     )
     _add_query(command.add_argument_group("query"))
     _add_reranking(command.add_argument_group("reranking"))

@@ -147,6 +147,7 @@ class Searches:
         gamma: float = 0.25,
         approximate: float | None = None,
         where: str | None = None,
+        min_confidence: float = 0.0,
     ) -> Hits:
         """Find the pictures that show the object.
 
@@ -212,6 +213,7 @@ class Searches:
         gamma: float = 0.25,
         approximate: float | None = None,
         where: str | None = None,
+        min_confidence: float = 0.0,
         progress: bool = True,
     ) -> list[Hits]:
         """`search` with each of many queries, whose pictures go through the network together.
@@ -288,6 +290,7 @@ class Searches:
         gamma: float = 0.25,
         approximate: float | None = None,
         where: str | None = None,
+        min_confidence: float = 0.0,
     ) -> list[Evaluation]:
         """Figures of a data set's protocol, average precision for most, and localisation.
 

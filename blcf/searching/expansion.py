@@ -8,14 +8,14 @@ import scipy.sparse as sp
 from blcf.expansion import average_query, discriminative_query, trusted_hits
 from blcf.index import InvertedFile
 from blcf.records import Ranking
+from blcf.searching.confidence import HEAD
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import CellWindow, Outcome
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
-__all__ = ["CHANCE_DEPTH", "expand"]
+__all__ = ["expand"]
 
-CHANCE_DEPTH = 100  # hits that `trusted_hits` wants to see
 N_NEGATIVES = 200  # of the end of the ranking, for "svm"
 VERIFIED_WORDS = 8  # that agree: 70 % of the hits that pass are true, of all 27 % (logos)
 
@@ -68,7 +68,7 @@ def _trusted(
     if options.guard == "none":
         return np.arange(min(len(ranking), options.n_expand))
     if options.guard == "scores":
-        return np.flatnonzero(trusted_hits(scores[:CHANCE_DEPTH]))
+        return np.flatnonzero(trusted_hits(scores[:HEAD]))
     ids = [int(image_id) for image_id in ranking.ids[: options.depth]]
     return np.flatnonzero([one.n_words >= VERIFIED_WORDS for one, _ in reranker.verified(ids)])
 

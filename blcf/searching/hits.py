@@ -105,8 +105,13 @@ class Hits(Ranking):
             boxes = self.answer.boxes.get(int(self.ids[position]))
             explain = partial(self.answer.explain, int(self.rows[position]))
             look_up = partial(self.answer.facts, int(self.ids[position]))
-            return Hit(hit.name, hit.score, hit.box, boxes, explain, look_up)
+            known = hit.name, hit.score, hit.box, boxes, explain, look_up
+            return Hit(*known, self._confidence(position))
         return self.take(range(len(self))[position])
+
+    def _confidence(self, row: int) -> float | None:
+        sure = self.answer.confidences[self.rows[row]] if self.answer else np.nan
+        return None if np.isnan(sure) else float(sure)
 
     def take(self, rows: Sequence[int]) -> Hits:
         """Some of the hits, by their rows, in that order."""
@@ -258,15 +263,13 @@ class Hits(Ranking):
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Plain values, one per hit: rank, name, score, box (or None), path.
-
-        Where several boxes of a hit were found, `boxes` lists all of them.
-        """
+        """Plain values, one per hit: rank, name, score, confidence, box, path; several `boxes`."""
         return [
             {
                 "rank": rank,
                 "name": hit.name,
                 "score": round(hit.score, 6),
+                "confidence": None if hit.confidence is None else round(hit.confidence, 3),
                 "box": None if hit.box is None else _rounded(hit.box),
                 **(
                     {"boxes": [_rounded(box) for box in hit.boxes]}
@@ -279,14 +282,10 @@ class Hits(Ranking):
         ]
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A table with a row per hit: rank, name, score, x1, y1, x2, y2 and path.
+        """A table with a row per hit: rank, name, score, x1, y1, x2, y2, path and confidence.
 
-        The edges of the (best) box are in pixels, and NaN where a hit has none.
-
-        Raises
-        ------
-        InvalidInput
-            pandas is not installed.
+        The edges of the (best) box are in pixels, and NaN where a hit has none. `InvalidInput`
+        where pandas is not installed.
         """
         return hits_table(self)
 

@@ -104,6 +104,9 @@ class SearchOptions:
         "camera = 'A' AND time > 60", searches those for which it holds, as if there were no others
         but for weights and norms, which are those of all. Columns are those of
         `SearchEngine.facts`; text stands in single quotes
+    min_confidence : hits that are less sure to show the object are left out, see
+        `blcf.searching.confidence`, from 0 to 1; 0 leaves out none, nor is any left out where the
+        ranking is too short to tell
     """
 
     k: int = 100
@@ -131,6 +134,7 @@ class SearchOptions:
     gamma: float = 0.25
     approximate: float | None = None
     where: str | None = None
+    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         check_numbers(self)

@@ -14,7 +14,8 @@ from blcf.collection.facts import Fact
 from blcf.errors import InvalidInput
 from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
 from blcf.records import Evidence, Query, Ranking
-from blcf.searching.expansion import CHANCE_DEPTH, expand
+from blcf.searching.confidence import HEAD, confidences
+from blcf.searching.expansion import expand
 from blcf.searching.explanation import explain
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
@@ -39,6 +40,8 @@ class Answer:
     evidence : gives the evidence of a row of the ranking
     look_up : gives what is known of an image of the ranking, by its id there
     pictures : the pictures of the ranking, by their ids there
+    confidences : float32, of each row of the ranking, see `blcf.searching.confidence`; NaN where
+        nothing can be told
     """
 
     ranking: Ranking
@@ -47,6 +50,7 @@ class Answer:
     evidence: Callable[[int], Evidence]
     look_up: Callable[[int], dict[str, Fact]]
     pictures: Pictures
+    confidences: np.ndarray
 
     def facts(self, image_id: int) -> dict[str, Fact]:
         """What is known of an image of the ranking."""
@@ -59,7 +63,7 @@ class Answer:
     def __reduce__(self) -> tuple[Any, ...]:
         # Evidence looks into the collection, which does not go with what is pickled.
         parts = self.ranking, self.vector, self.boxes, _left_behind, _not_known, self.pictures
-        return Answer, parts
+        return Answer, (*parts, self.confidences)
 
     def __deepcopy__(self, memo: Any) -> Answer:
         return self  # nobody changes it
@@ -135,7 +139,15 @@ class Searcher:
                 boxes[image_id] = answers[source].boxes[image_id]
         look_up = self.searchable.snapshot.facts_of
         pictures = Pictures(self.searchable)
-        return Answer(ranking[: options.k], answers[0].vector, boxes, evidence, look_up, pictures)
+        ranking = ranking[: options.k]
+        sure = [
+            answers[source].confidences[rows[source][image_id]]
+            for source, image_id in zip(sources.tolist(), ranking.ids.tolist())
+        ]
+        return Answer(
+            *(ranking, answers[0].vector, boxes, evidence, look_up, pictures),
+            np.array(sure, dtype=np.float32),
+        )
 
     def _answer(
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
@@ -147,11 +159,12 @@ class Searcher:
         reranker = Reranker(searchable, queries, options)
         vector = self._vector(queries, negatives, options)
         # The expansion needs its hits, and their windows, however few are asked for.
-        depth = max(options.k, options.depth if options.rerank or options.expand == "local" else 0)
+        reranks = options.rerank or options.expand == "local"
+        depth = max(options.k, HEAD, options.depth if reranks else 0)
         if options.expands:
-            depth = max(depth, options.n_expand, CHANCE_DEPTH)
+            depth = max(depth, options.n_expand)
         outcome = self._rank(vector, depth, options, among)
-        if options.rerank or options.expand == "local":
+        if reranks:
             outcome = reranker.rerank(outcome)
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
@@ -162,12 +175,17 @@ class Searcher:
             again = options.rerank_again if is_last else True
             if (options.rerank and again) or (options.expand == "local" and not is_last):
                 outcome = reranker.rerank(outcome)
-        outcome = replace(outcome, ranking=outcome.ranking[: options.k])
+        sure = confidences(outcome.ranking.scores, options.depth if outcome.found else None)
+        n_sure = int(np.count_nonzero(~(sure < options.min_confidence)))  # what is not told stays
+        n_given = min(options.k, n_sure)
+        outcome = replace(outcome, ranking=outcome.ranking[:n_given])
         boxes = {image_id: one.boxes for image_id, one in outcome.found.items()}
         evidence = partial(explain, searchable, options, queries, outcome)
         look_up = searchable.snapshot.facts_of
         pictures = Pictures(searchable)
-        return Answer(outcome.ranking, outcome.vector, boxes, evidence, look_up, pictures)
+        return Answer(
+            outcome.ranking, outcome.vector, boxes, evidence, look_up, pictures, sure[:n_given]
+        )
 
     def _rank(
         self,

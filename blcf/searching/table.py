@@ -27,5 +27,6 @@ def hits_table(hits: Any) -> pandas.DataFrame:
             "score": hits.scores.astype(np.float64),
             **dict(zip(("x1", "y1", "x2", "y2"), edges)),
             "path": pandas.Series([path and str(path) for path in hits.paths], dtype=object),
+            "confidence": np.array([hit.confidence for hit in hits], dtype=np.float64),
         }
     )

@@ -25,6 +25,7 @@ SECTIONS = {
     "accuracy": ("accuracy", "Accuracy"),
     "ablations": ("ablations.__main__", "Ablations"),
     "assignment": ("assignment", "Assignment"),
+    "confidence": ("confidence", "Confidence"),
     "dense_search": ("dense_search", "Dense search"),
     "descriptors": ("descriptors", "Global descriptors"),
     "extraction": ("extraction", "Extraction"),

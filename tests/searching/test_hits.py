@@ -32,14 +32,20 @@ def hits(planted):
 def test_a_table_has_a_row_per_hit(hits):
     pytest.importorskip("pandas")
     table = hits.to_pandas()
-    assert list(table) == ["rank", "name", "score", "x1", "y1", "x2", "y2", "path"]
+    assert list(table) == ["rank", "name", "score", "x1", "y1", "x2", "y2", "path", "confidence"]
     assert table["rank"].tolist() == list(range(1, 13)) and table["name"].tolist() == hits.names
     np.testing.assert_array_equal(table["score"], hits.scores)
     np.testing.assert_array_equal(table[["x1", "y1", "x2", "y2"]], hits.boxes)
     assert table["x1"].isna().tolist() == [False] * 8 + [True] * 4
     assert table["path"].tolist() == [str(path) for path in hits.paths]
-    assert [str(kind) for kind in table.dtypes] == ["int64", "object", *["float64"] * 5, "object"]
-    assert hits[:0].to_pandas().shape == (0, 8)
+    assert [str(kind) for kind in table.dtypes] == [
+        "int64",
+        "object",
+        *["float64"] * 5,
+        "object",
+        "float64",
+    ]
+    assert hits[:0].to_pandas().shape == (0, 9)
 
 
 def test_hits_without_boxes_are_a_table_too(planted):

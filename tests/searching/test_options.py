@@ -38,6 +38,7 @@ BAD = {
     "shares": ((), (0,), (1, -2), (1.5,), ("1",), 2, "12", None, (True,), np.array([1, 2])),
     "query_side": (31, 8193, 0, 128.0, "128", True),
     "query_scales": ((), (0,), (0.09,), (4.1,), (1, np.nan), ("1",), 1, None, (True,), (10**400,)),
+    "min_confidence": (-0.1, 1.1, float("nan"), "0.5", True, None),
     "approximate": (0, -1, 1.5, float("nan"), "0.5", True),
     "where": ("", " ", 5, True, b"x", ["a = 1"]),
 }
@@ -50,6 +51,7 @@ GOOD = {
     "shares": ((1,), [1, 2, 4], (np.int32(3),)),
     "query_side": (None, 32, 8192, np.int64(300)),
     "query_scales": ((0.1,), [1, 4], (np.float64(0.5),)),
+    "min_confidence": (0, 0.5, 1),
     "approximate": (None, 0.5, 1, 1.0),
     "where": (None, "a = 1", "no_column_of_any"),
 }
