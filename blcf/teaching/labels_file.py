@@ -36,8 +36,8 @@ def write_neighbours(
     """Index pictures, and label those that show the same thing; gives the file of labels.
 
     A file that is there already is not made again: it may have been mended. A picture that agrees
-    with no other gets no label: where they had one each, other views of themselves to be like, logos
-    had an mAP of .593 and .609 (two groupings), without them .614 (benchmarks/learning).
+    with no other gets no label: where they had one each, other views of themselves to be like,
+    logos had an mAP of .593 and .609 (two groupings), without them .614 (benchmarks/learning).
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def write_neighbours(
     n_groups = sum(n > 1 for n in counts.values())
     if not n_groups:
         raise InvalidInput(
-            f"Expected pictures whose keypoints agree, got {len(counts):,} pictures that agree with "
-            "no other. Label some, or add pictures of the same things."
+            f"Expected pictures whose keypoints agree, got {len(counts):,} pictures that agree "
+            "with no other. Label some, or add pictures of the same things."
         )
     logger.info(
         "%s pictures in %s groups that show the same thing, %s alone, without a label: %s",
