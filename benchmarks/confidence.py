@@ -36,15 +36,18 @@ def engine_of(data: Path, work: Path, name: str) -> SearchEngine:
 
 def ask(engine: SearchEngine, truth: GroundTruth, *, is_here: bool) -> list[dict[str, np.ndarray]]:
     """Of each query the confidences of its first 100 hits, and which of them are true."""
+
+    def among(name: str, names: Any) -> bool:
+        return is_here and (name in names or f"images/{name}" in names)
+
     found = []
     for query in truth.queries:
         hits = engine.search(query.image, box=query.box, k=200)
-        seen = [hit for hit in hits if not is_here or hit.name not in query.junk][:100]
+        seen = [hit for hit in hits if not among(hit.name, query.junk)][:100]
         found.append(
             {
                 "sure": np.array([hit.confidence for hit in seen], dtype=np.float64),
-                "true": np.array([is_here and hit.name in query.positives for hit in seen], bool),
-                "n": np.array(len(query.positives)),
+                "true": np.array([among(hit.name, query.positives) for hit in seen], bool),
             }
         )
     return found

@@ -38,6 +38,7 @@ _HIT = {
     **_PICTURE,
     "rank": _INTEGER,
     "score": _NUMBER,
+    "confidence": {**_or_null("number"), "description": "the chance that it shows the object"},
     "box": _BOX_OR_NULL,
     "boxes": _rows(_BOX),
     "reranked": {"type": "boolean"},

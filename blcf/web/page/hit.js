@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, clock, element } from "./elements.js";
-import { boxesOf, card, framed, placeInFilm } from "./pictures.js";
+import { boxesOf, card, framed, placeInFilm, sureOf } from "./pictures.js";
 import { searchBody } from "./state.js";
 import { drawWhy } from "./why.js";
 
@@ -86,7 +86,9 @@ export function makeHit(app) {
     byId("opened-name").textContent = hit.name;
     const parts = [`${hit.width} × ${hit.height} pixels`];
     if (placeInFilm(hit)) parts.unshift(placeInFilm(hit));
-    if (hit.score !== undefined) parts.unshift(`hit ${hit.rank}`, `score ${hit.score.toFixed(3)}`);
+    if (hit.score !== undefined) {
+      parts.unshift(`hit ${hit.rank}`, `score ${hit.score.toFixed(3)}${sureOf(hit)}`);
+    }
     byId("opened-says").textContent = parts.join(" · ");
     const address = `${api.pictureAddress(collection, hit.id)}/image`;
     byId("opened-picture").replaceChildren(framed(address, hit, boxesOf(hit), hit.name, false));

@@ -36,6 +36,11 @@ export function framed(address, { width, height }, boxes = [], text = "", lazy =
   return frame;
 }
 
+/** How sure the engine is of a hit, in words; nothing where it cannot tell. */
+export function sureOf({ confidence }) {
+  return typeof confidence === "number" ? `, ${Math.round(100 * confidence)} % sure` : "";
+}
+
 /** A picture of a collection as an item of a list, a button that opens it. */
 export function card(collection, one, says, { boxes = [], open, extra = null }) {
   const picture = framed(thumbnailAddress(collection, one.id), one, boxes);

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, clock, counted, element } from "./elements.js";
-import { boxesOf, card, endOfList, placeInFilm } from "./pictures.js";
+import { boxesOf, card, endOfList, placeInFilm, sureOf } from "./pictures.js";
 import { searchBody, searchKey } from "./state.js";
 
 const SHOWN = 60; // cards that are added at once
@@ -117,7 +117,7 @@ export function makeResults(app) {
     const bar = element("i");
     bar.style.width = `${Math.round(100 * Math.min(1, Math.max(0, hit.score)))}%`;
     const says = [
-      element("span", {}, `${hit.rank}. score ${hit.score.toFixed(3)}`),
+      element("span", {}, `${hit.rank}. score ${hit.score.toFixed(3)}${sureOf(hit)}`),
       element("span", { class: "score", "aria-hidden": "true" }, bar),
       element("span", { class: "name" }, hit.name),
     ];
