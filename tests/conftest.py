@@ -38,3 +38,19 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real data sets are not at {folder}")
     return folder
+
+
+@pytest.fixture
+def call(capsys):
+    """A command in this process: call(*arguments) gives status, stdout, stderr."""
+    from blcf.cli import main
+
+    def run_here(*arguments):
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as exit:
+            status = exit.code
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run_here

@@ -1,4 +1,4 @@
-"""A small collection made by the command line, and a way to call it."""
+"""A small collection made by the command line."""
 
 from __future__ import annotations
 
@@ -27,18 +27,3 @@ def place(tmp_path_factory):
     )
     assert status == 0
     return folder
-
-
-@pytest.fixture
-def call(capsys):
-    """A command in this process: call(*arguments) gives status, stdout, stderr."""
-
-    def run_here(*arguments):
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as exit:
-            status = exit.code
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run_here

@@ -9,7 +9,6 @@ import pytest
 import tiles
 from web_serving import LIMITS, TOKEN, Served, client_of
 
-from blcf.cli import main
 from blcf.web import Hosting, create_app
 
 
@@ -45,18 +44,3 @@ def served(scenes_collection):
     app = create_app(hosting, TOKEN, port=8765, load=False)
     with client_of(app) as client:
         yield Served(scenes_collection, hosting, client)
-
-
-@pytest.fixture
-def call(capsys):
-    """A command in this process: call(*arguments) gives status, stdout, stderr."""
-
-    def run_here(*arguments):
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as exit:
-            status = exit.code
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run_here
