@@ -27,7 +27,7 @@ _PATIENCE = 2.5  # seconds that a command has to end by itself
 # Threads of OpenMP that wait for one another sleep, and do not keep their cores busy with waiting.
 # On two cores that eight other programs wanted as well, blcf-lite took 8 to 28 pictures a second
 # without it and 50 to 177 with it, in turn; on quiet ones 139 and 142. Said before torch is loaded.
-_WAITING = {"OMP_WAIT_POLICY": "passive"}
+_WAITING = "OMP_WAIT_POLICY", "passive"
 
 
 def main() -> int:
@@ -35,8 +35,7 @@ def main() -> int:
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # not where the caller ignores interrupts
         signal.signal(signal.SIGINT, _leave)
-    for name, value in _WAITING.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault(*_WAITING)
     from blcf.cli import main as run
     from blcf.cli.parser import import_command
 

@@ -29,36 +29,27 @@ __all__ = [
 
 def add_index(commands: Any) -> None:
     """The arguments of `blcf index`."""
-    command = make_command(
-        commands,
-        "index",
-        run.index,
-        COLLECTION,
-        ("frames", "+", "FRAMES", FRAMES),
-    )
-    command.usage = "blcf index COLLECTION FRAMES ... [options]"
-    add_root(command)
-    add_films(command)
+    command = _with_frames(commands, "index", run.index)
     add_settings(command)
 
 
 def add_add(commands: Any) -> None:
     """The arguments of `blcf add`."""
-    command = make_command(
-        commands,
-        "add",
-        run.add,
-        COLLECTION,
-        ("frames", "+", "FRAMES", FRAMES),
-    )
-    command.usage = "blcf add COLLECTION FRAMES ... [options]"
-    add_root(command)
-    add_films(command)
+    command = _with_frames(commands, "add", run.add)
     command.add_argument(
         "--replace", action="store_true", help="index pictures that it holds again (they changed)"
     )
     command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
     add_device(command)
+
+
+def _with_frames(commands: Any, name: str, function: Any) -> Any:
+    """A command that takes a collection, and pictures to index however they are named."""
+    command = make_command(commands, name, function, COLLECTION, ("frames", "+", "FRAMES", FRAMES))
+    command.usage = f"blcf {name} COLLECTION FRAMES ... [options]"
+    add_root(command)
+    add_films(command)
+    return command
 
 
 def add_remove(commands: Any) -> None:
@@ -77,12 +68,7 @@ def add_remove(commands: Any) -> None:
 
 def add_annotate(commands: Any) -> None:
     """The arguments of `blcf annotate`."""
-    command = make_command(
-        commands,
-        "annotate",
-        run.annotate,
-        COLLECTION,
-    )
+    command = make_command(commands, "annotate", run.annotate, COLLECTION)
     command.add_argument(
         "table",
         type=Read,
@@ -94,22 +80,12 @@ def add_annotate(commands: Any) -> None:
 
 def add_compact(commands: Any) -> None:
     """The arguments of `blcf compact`."""
-    make_command(
-        commands,
-        "compact",
-        run.compact,
-        COLLECTION,
-    )
+    make_command(commands, "compact", run.compact, COLLECTION)
 
 
 def add_sync(commands: Any) -> None:
     """The arguments of `blcf sync`."""
-    command = make_command(
-        commands,
-        "sync",
-        syncing.sync,
-        {**COLLECTION},
-    )
+    command = make_command(commands, "sync", syncing.sync, COLLECTION)
     command.add_argument("folder", type=Read, metavar="FOLDER", help="that was indexed")
     command.add_argument(
         "--dry-run", action="store_true", help="only list what would be done (TYPE NAME in a line)"
@@ -170,12 +146,7 @@ def add_root(command: Any) -> None:
 
 def add_check(commands: Any) -> None:
     """The arguments of `blcf check`."""
-    command = make_command(
-        commands,
-        "check",
-        run.check,
-        COLLECTION,
-    )
+    command = make_command(commands, "check", run.check, COLLECTION)
     command.add_argument(
         "--repair",
         action="store_true",

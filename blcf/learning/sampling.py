@@ -111,15 +111,14 @@ def sample_matches(
         No two pictures of one class; pairs that are of two classes, or of no picture.
     """
     check_integer("n_matches", n_matches, 1)
+    classes = as_classes(classes, None, "classes")
     rng = np.random.default_rng(random_state)
     if reach is None:
-        classes = as_classes(classes, None, "classes")
-        groups = groups_of(classes)
         queries = sample_pairs(classes, n_queries, rng)[:, 0]
-        matches = {int(one): groups[int(classes[one])] for one in queries}
-        matches = {one: group[group != one] for one, group in matches.items()}
+        groups = groups_of(classes)
+        of_class = {int(one): groups[int(classes[one])] for one in queries}
+        matches = {one: group[group != one] for one, group in of_class.items()}
     else:
-        classes = as_classes(classes, None, "classes")
         reach = as_pairs(reach, len(classes))
         if not len(reach) or (classes[reach[:, 0]] != classes[reach[:, 1]]).any():
             raise InvalidInput(
