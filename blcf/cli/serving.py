@@ -72,7 +72,7 @@ def _open_browser(url: str) -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """`blcf serve`: open the collections, and serve them until told to end."""
-    with needs("starlette and uvicorn (the extra blcf[web])", "Serving"):
+    with needs("'blcf[web]'", "Serving"):
         from blcf import web
     port, host = getattr(options, "port", _PORT), getattr(options, "host", _HOST)
     check_bounds("port", port, "--port")
