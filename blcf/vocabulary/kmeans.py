@@ -158,9 +158,7 @@ def _iterate(
 ) -> None:
     """One look for the words of all features, and one move of the words."""
     kind = _kind_of_look(state, device)
-    state.words, distances = look(
-        kind, rows, state.centroids, state.words, device, precision
-    )
+    state.words, distances = look(kind, rows, state.centroids, state.words, device, precision)
     history = state.inertia_history
     history.append(float(distances.mean(dtype=np.float64)))
     state.looks.append(kind)
