@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -56,6 +57,7 @@ class InvertedFile:
         self.idf = idf
         self.sqrt = sqrt
         self._state = State([])
+        self._devices: dict[str, Any] = {}  # posting lists that were brought to them
         self._changing = threading.Lock()  # of several threads that add, none loses its images
 
     def __repr__(self) -> str:
@@ -63,7 +65,7 @@ class InvertedFile:
 
     def close(self) -> None:
         """Give the memory maps of files back; what is asked for later is an error."""
-        self._state = ClosedState()
+        self._state, self._devices = ClosedState(), {}
 
     @property
     def n_images(self) -> int:
@@ -273,8 +275,7 @@ class InvertedFile:
         Parameters
         ----------
         n_threads : None takes as many as the machine has cores
-        device : None walks the posting lists. A torch device ("cuda", "cpu"): sparse products in
-            float64 there (the way of Mohedano et al., ICMR 2016); same ranking, for large batches.
+        device : of torch; sparse products there, for large batches, in place of posting lists
         """
         state = self._state
         live = state.weighed(self.n_words, self.idf, self.sqrt)
@@ -290,7 +291,7 @@ class InvertedFile:
         if device is not None:
             from blcf.index.torch_products import rank_on_device
 
-            tops = rank_on_device(parts, weighted, k, self.sqrt, device)
+            tops = rank_on_device(parts, weighted, k, self.sqrt, device, self._devices)
         else:
             tops = rank_many(parts, weighted, k, self.sqrt, n_threads)
         return [state.ranking(top) for top in tops]

@@ -291,9 +291,10 @@ class Postings:
             raise FormatError("Expected posting lists in ascending order of frequencies.")
         if self.run_codes.size and int(self.run_codes.max()) >= self.values.size:
             raise FormatError("Expected a frequency for every run of the posting lists.")
-        if not (np.isfinite(self.values) & (self.values > 0)).all() or (
-            np.diff(self.values) <= 0
-        ).any():
+        if (
+            not (np.isfinite(self.values) & (self.values > 0)).all()
+            or (np.diff(self.values) <= 0).any()
+        ):
             raise FormatError("Expected finite term frequencies > 0 in the posting lists.")
 
 
