@@ -49,7 +49,8 @@ HOMES = {
         "blcf.features",
         "blcf.vocabulary",
         "blcf.learning",
-        "blcf.index.torch_products",  # imported late
+        "blcf.index.device_lists",  # both imported late
+        "blcf.index.torch_products",
     ),
     "torchvision": ("blcf.features.published", "blcf.features.tracer"),  # imported late
     "numba": ("blcf.kernels",),

@@ -144,6 +144,12 @@ class ConvFeatures(NetworkPart):
             )
         return self._forward(resized)
 
+    def extract_on_device(self, images: Sequence[np.ndarray]) -> torch.Tensor:
+        """`extract_batch` of resized pictures, on the device: nothing waits for the result, and
+        whether it is finite is not looked at."""
+        maps = self._run(list(images))
+        return (maps.permute(0, 3, 1, 2) if self._channels_last else maps).contiguous()
+
     def _probe(self) -> None:
         """Learn the number of channels, on which axis they are, and the size of activations."""
         self._channels_last, shapes = False, []

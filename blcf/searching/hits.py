@@ -207,9 +207,7 @@ class Hits(Ranking):
         box = query.scaled(self.query_box)
         return plot_ranking(query.picture, box, hits, pictures, path=path)
 
-    def sheet(
-        self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET
-    ) -> ShownFigure:
+    def sheet(self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET) -> ShownFigure:
         """Draw the first `n_hits` hits as a contact sheet: in the order of film and time.
 
         Each with its boxes, film, time and score; pictures that are no frames come last. Raises

@@ -204,4 +204,6 @@ def squared_distances_to(features: torch.Tensor, scores: torch.Tensor) -> torch.
 
 def as_float32(array: np.ndarray | torch.Tensor, device: str) -> torch.Tensor:
     """An array as a float32 tensor on a device (no copy where none is needed)."""
+    if isinstance(array, torch.Tensor):
+        return array.to(device, torch.float32).contiguous()
     return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32).to(device)
