@@ -25,7 +25,7 @@ FLOORS = [
     "checks progress threads",
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
-    "collection descriptors learning pages",
+    "collection descriptors learning pages qdrant",
     "adding searching measuring",
     "engine exporting",
     "demo teaching web distributed",
@@ -70,13 +70,22 @@ HOMES = {
     "tqdm": ("blcf.progress",),
     "starlette": ("blcf.web",),
     "uvicorn": ("blcf.web.server",),
+    "qdrant_edge": ("blcf.qdrant.edge",),  # imported late
+    "qdrant_client": ("blcf.qdrant.server",),  # imported late
+    "pyarrow": ("blcf.exporting",),  # imported late
     "sqlite3": (
         "blcf.collection.facts_file",
         "blcf.collection.facts_table",
         "blcf.collection.where",
     ),
     # imported late
-    "pandas": ("blcf.searching.hits", "blcf.searching.moments", "blcf.searching.table"),
+    "pandas": (
+        "blcf.searching.hits",
+        "blcf.searching.moments",
+        "blcf.searching.table",
+        "blcf.measuring.evaluation",  # for a type checker
+        "blcf.engine.search_engine",  # for a type checker
+    ),
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
 TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module

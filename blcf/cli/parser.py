@@ -25,6 +25,7 @@ _HOMES = {
     "check": "blcf.cli.change_commands",
     "evaluate": "blcf.cli.evaluating",
     "train": "blcf.cli.training",
+    "export": "blcf.cli.exporting",
     "serve": "blcf.cli.serving",
     "demo": "blcf.cli.demo",
 }

@@ -22,8 +22,10 @@ from blcf.engine.changes import Changes
 from blcf.images import display_name
 from blcf.printing import counted
 from blcf.searching.notebook import facts_html
+from blcf.searching.table import pictures_table
 
 if TYPE_CHECKING:
+    import pandas
     from torch import nn
 
 __all__ = ["SearchEngine"]
@@ -125,6 +127,7 @@ class SearchEngine(Changes):
         device: str = "auto",
         dtype: str = "auto",
         saliency: Callable[[np.ndarray], Any] | None = None,
+        index: str | None = None,
     ) -> SearchEngine:
         """Open a collection. The network is loaded when the first picture needs it.
 
@@ -135,10 +138,13 @@ class SearchEngine(Changes):
         weights : where the weights are now, if their file has moved
         device, dtype : of the network
         saliency : the function of a collection of that weighting, to add pictures; see `create`
+        index : None ranks in the collection's own inverted file; ``qdrant:FOLDER`` or
+            ``qdrant:URL`` in what `blcf export --to qdrant` has written there, with the same hits.
+            After a change of the collection export again: a search says so
 
         Raises
         ------
-        CollectionNotFound, FormatError, InvalidInput
+        CollectionNotFound, FormatError, InvalidInput, StorageError
         """
         return cls(
             Model(
@@ -148,7 +154,8 @@ class SearchEngine(Changes):
                 device=device,
                 dtype=dtype,
                 functions={"saliency": saliency},
-            )
+            ),
+            index,
         )
 
     def close(self) -> None:
@@ -163,6 +170,8 @@ class SearchEngine(Changes):
                 one.close()
             if self._model is not None:
                 self._model.collection.close()
+            if self._store is not None:
+                self._store.close()
             self._model = self._searcher = None
 
     def __repr__(self) -> str:
@@ -187,7 +196,7 @@ class SearchEngine(Changes):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as its path and options; it is opened anew, with what is committed then."""
-        return SearchEngine, (self.model,)
+        return SearchEngine, (self.model, self.index)
 
     @property
     def names(self) -> PictureNames:
@@ -224,6 +233,15 @@ class SearchEngine(Changes):
         snapshot = self.searcher.searchable.snapshot
         names_of(snapshot, [picture], "Nothing is known of it.")
         return snapshot.facts_of(int(find_pictures(snapshot, [os.fspath(picture)])[0]))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A table with a row per picture, in the order of insertion: what is known of each.
+
+        The columns: id (kept for ever), name, width and height in pixels, mtime, bytes, video, time
+        and shot as of `facts`, those of `annotate`, and path. `InvalidInput` where pandas is not
+        installed.
+        """
+        return pictures_table(copy(self.collection))
 
     def refresh(self) -> None:
         """Take what another process has committed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from blcf.index.names import Names
 from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
 from blcf.index.scoring import rank, rank_many, unit_values
-from blcf.index.statistics import DocumentFrequencies, Statistics, take_statistics
+from blcf.index.statistics import DocumentFrequencies, Statistics
 from blcf.printing import shown
 from blcf.records import Ranking
 from blcf.storage import open_h5, write_h5
@@ -129,6 +129,13 @@ class InvertedFile:
             self._put([*self._state.parts, NamedPart(names, postings, live)])
         return self
 
+    def bags(self) -> Iterator[sp.csr_matrix]:
+        """The bags of all images in order of insertion, some thousands at a time.
+
+        Each is CSR float32 (n, n_words), raw term frequencies: what `add` was given.
+        """
+        return self._state.bags()
+
     def remove(self, names: Sequence[str]) -> int:
         """Remove all images of some names; gives how many there were.
 
@@ -191,15 +198,8 @@ class InvertedFile:
         InvalidInput
             They are of another number of words or images.
         """
-        state = self._state  # another thread may add meanwhile: they are not of what it makes
-        n_images = state.numbering.n_images
-        if df.shape != (self.n_words,) or norms.shape != (n_images,):
-            raise InvalidInput(
-                f"Expected statistics of {self.n_words} words and {n_images} images, got "
-                f"shapes {df.shape} and {norms.shape}."
-            )
-        if state.given is None:
-            state.statistics = take_statistics(state.lists, df, norms, self.idf)
+        # Another thread may add meanwhile: they are not of what it makes.
+        self._state.take(df, norms, self.n_words, self.idf)
 
     def _live(self) -> Statistics:
         return self._state.weighed(self.n_words, self.idf, self.sqrt)

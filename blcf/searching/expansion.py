@@ -6,11 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.expansion import average_query, discriminative_query, trusted_hits
-from blcf.index import InvertedFile
 from blcf.records import Ranking
 from blcf.searching.confidence import HEAD
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import CellWindow, Outcome
+from blcf.searching.ranking_index import RankingIndex
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -74,7 +74,7 @@ def _trusted(
 
 
 def _last(
-    vector: sp.csr_matrix, positives: list[int], index: InvertedFile, among: np.ndarray | None
+    vector: sp.csr_matrix, positives: list[int], index: RankingIndex, among: np.ndarray | None
 ) -> list[int]:
     """The last images that share a word with the query."""
     ranking = index.search(vector, index.n_images, weighed=True, among=among)

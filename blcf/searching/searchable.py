@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 from blcf.bags import BagOfWords
 from blcf.collection import Model
 from blcf.collection.opening import open_index
 from blcf.collection.snapshot import Snapshot
-from blcf.index import InvertedFile
+from blcf.qdrant import PointStore, QdrantIndex
+from blcf.searching.ranking_index import RankingIndex
 
-__all__ = ["Searchable"]
+__all__ = ["Searchable", "made_with"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,34 +24,53 @@ class Searchable:
 
     Attributes
     ----------
-    index : inverted file of the images
+    index : inverted file of the images, or another that ranks as it does
     snapshot : their names, sizes, assignment maps and norms
     model : what their words are made with; its network is loaded when a picture needs it
     bags_of_images : how the bags of whole images are made
     bags_of_parts : how those of queries and of windows are made
     """
 
-    index: InvertedFile
+    index: RankingIndex
     snapshot: Snapshot
     model: Model
     bags_of_images: BagOfWords
     bags_of_parts: BagOfWords
 
     @classmethod
-    def of(cls, model: Model) -> Searchable:
+    def of(cls, model: Model, store: PointStore | None = None) -> Searchable:
         """What the collection of a model holds now.
+
+        Parameters
+        ----------
+        store : where it was exported to, to rank in; None ranks in its own inverted file
 
         Raises
         ------
         InvalidInput
-            It holds no pictures yet: there are no words.
+            It holds no pictures yet: there are no words. Or the store holds others.
         """
         bags = model.bags_of_images, model.bags_of_parts
         # A refresh replaces what a collection holds and changes none of it: the copy stays.
         snapshot = copy(model.collection)
-        return cls(open_index(snapshot, model.n_words, model.settings), snapshot, model, *bags)
+        lists = open_index(snapshot, model.n_words, model.settings)
+        index: RankingIndex = lists
+        if store is not None:
+            index = QdrantIndex(store, lists, snapshot.facts.ids, made_with(model))
+        return cls(index, snapshot, model, *bags)
 
     def close(self) -> None:
         """Give the memory maps back; what is asked for later is an error."""
         self.index.close()
         self.snapshot.close()
+
+
+def made_with(model: Model) -> dict[str, Any]:
+    """What words and their weights follow from, as plain values: who exports bags says it."""
+    extractor, settings = model.collection.manifest["extractor"], model.settings
+    return {
+        **{name: extractor[name] for name in ("network", "layer", "node", "weights_digest")},
+        **{name: model.entry[name] for name in ("n_words", "n_components")},
+        **{name: model.entry[name] for name in ("whitening_digest", "vocabulary_digest")},
+        **{name: getattr(settings, name) for name in ("side", "upsample", "weighting")},
+    }
