@@ -53,6 +53,8 @@ HOMES = {
         "blcf.index.torch_products",
     ),
     "torchvision": ("blcf.features.published", "blcf.features.tracer"),  # imported late
+    "timm": ("blcf.features.timm_networks",),  # imported late
+    "safetensors": ("blcf.features.weights",),  # imported late
     "numba": ("blcf.kernels",),
     "h5py": (
         "blcf.storage",

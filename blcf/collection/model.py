@@ -43,7 +43,7 @@ _LEARNED: dict[str, type] = {
 }
 
 # What of an extractor must be the same for its features to mean the same words.
-_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
+_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std", "placing")
 
 
 class Model:
@@ -131,10 +131,10 @@ class Model:
         )
         now = extractor.describe()
         for key in _IDENTITY:
-            if made[key] != now[key]:
+            if made.get(key) != now.get(key):  # the last one is of some networks only
                 raise VocabularyMismatch(
-                    f"{self.collection.path} was made with {key} {made[key]} "
-                    f"({made['weights']}), the network given has {now[key]} "
+                    f"{self.collection.path} was made with {key} {made.get(key)} "
+                    f"({made['weights']}), the network given has {now.get(key)} "
                     f"({now['weights']}). Pass the same weights with weights=FILE "
                     "(--weights FILE)."
                 )

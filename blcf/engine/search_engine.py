@@ -69,7 +69,7 @@ class SearchEngine(Changes):
         Parameters
         ----------
         path : the folder of the collection
-        network : name of a torchvision network, or your own module
+        network : a name that `blcf.ConvFeatures` takes, or your own module
         layer, weights, side, ... : see `blcf.Settings`
         device, dtype : of the network, see `blcf.ConvFeatures`; not part of the collection
         saliency : for ``weighting="saliency"``, and needed for it: a function that takes a picture

@@ -17,6 +17,7 @@ from blcf.features.depthwise import plan_no_depthwise
 from blcf.features.fusing import fuse_network, largest_activation
 from blcf.features.network_file import Preprocessing, is_network_file
 from blcf.features.networks import build_network, cut_network
+from blcf.features.shared_parts import SharedPart
 from blcf.features.weights import digest_tensors, load_weights, put_weights
 from blcf.forking import use_threads
 from blcf.printing import shown
@@ -91,7 +92,7 @@ class NetworkPart:
             raise InvalidInput("A module of your own brings its weights: leave weights=None.")
         self.layer_ = self.layer
         # A copy: eval mode, dtype and device are ours, the module stays as its owner had it.
-        self._cut(copy.deepcopy(module).eval())
+        self._cut(copy.deepcopy(module).eval().cpu().float())
         self.network_ = f"module {type(module).__name__}"
         self.weights_, self.preprocessing_ = "its own", Preprocessing()
 
@@ -101,7 +102,7 @@ class NetworkPart:
         if self.weights is not None and is_network_file(self.weights):
             weights = load_weights(network, self.weights)
         layer = self.layer or (weights.layer if weights is not None else None)
-        self.network_, self.layer_ = network, layer or self._default_layer(network)
+        self.network_, self.layer_ = network, layer or self._default_layer(network, module)
         self._cut(module)  # before a download: a layer that is none is said at once
         if weights is None:
             weights = load_weights(network, self.weights)
@@ -111,7 +112,7 @@ class NetworkPart:
     def _cut(self, module: nn.Module) -> None:
         self._part, self.node_ = cut_network(module, self.layer_)
 
-    def _default_layer(self, network: str) -> str:
+    def _default_layer(self, network: str, module: nn.Module) -> str:
         raise NotImplementedError
 
     @property
@@ -196,8 +197,16 @@ class NetworkPart:
         return outputs.contiguous().cpu().numpy()
 
     def _describe(self) -> dict[str, Any]:
-        """What is said of the weights and their preprocessing, as plain values."""
+        """What is said of the weights and their preprocessing, as plain values.
+
+        And of networks that are run as they are, how pictures are placed under their cells.
+        """
+        part = self._part
+        placing = {}
+        if isinstance(part, SharedPart) and (part.multiple, part.lead) != (1, 0):
+            placing = {"placing": [part.multiple, part.stride, part.lead]}
         return {
+            **placing,
             "weights": self.weights_,
             "weights_digest": self.weights_digest_,
             "mean": list(self.preprocessing_.mean),
