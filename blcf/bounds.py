@@ -120,6 +120,9 @@ BOUNDS = {
     "keep": Bounds(0, 1_000_000_000),
     "year": Bounds(2013, 2015),  # of TRECVID's topics that are read
     "worst": Bounds(1, 100),  # a picture of matplotlib has 65,536 pixels a side at most
+    # Of a cluster.
+    "n_shards": Bounds(1, 10_000),
+    "n_workers": Bounds(1, 10_000),
     # Of a server.
     "port": Bounds(0, 65_535),
     # Of the command line.

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from blcf.bounds import BOUNDS
 from blcf.collection import Collection
 from blcf.collection.manifest import digest_of
 from blcf.collection.snapshot import Snapshot
@@ -43,7 +44,8 @@ __all__ = [
 
 SHARDS = "shards.json"
 FORMAT, FORMAT_VERSION = "blcf shards", 1
-MOST_SHARDS, LONGEST_PATH = 10_000, 32_767
+MOST_SHARDS = int(BOUNDS["n_shards"].most)
+LONGEST_PATH = 32_767
 
 # Pictures that can be added to one shard alone before shards are made together again. Ids go to
 # 1 << 60: with 1,000 shards there are lanes for 260,000 times.
@@ -228,7 +230,9 @@ class Shards:
     def order_of(self, shard: Snapshot, number: int | None = None) -> np.ndarray:
         """The place of each live picture of a shard in the order of insertion of all shards.
 
-        It ascends within a shard, and no two pictures of different shards have the same.
+        It never descends within a shard, and no two pictures of different shards have the same.
+        Only where `blcf check --repair` has moved pictures several of a shard may have the same:
+        these are in the order of the shard.
 
         Parameters
         ----------
@@ -240,7 +244,7 @@ class Shards:
         int64 (n_pictures,), >= 0; with gaps where pictures went, or wait
         """
         number = self.number_of(shard) if number is None else number
-        return shard.column("ids") + np.int64(self.shifts[number])
+        return np.maximum.accumulate(shard.column("ids")) + np.int64(self.shifts[number])
 
 
 def _digest_without(stored: dict[str, Any]) -> str:

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from made_up import append, name
 
-from blcf.collection import Collection
+from blcf.collection import Collection, Settings
 from blcf.collection.manifest import digest_of
 from blcf.distributed import Shards, is_sharded, model_digest
 from blcf.errors import CollectionNotFound, FormatError, InvalidInput, VocabularyMismatch
 
 DESCRIPTION = {
-    "settings": {"n_words": 20, "upsample": 2, "weighting": "norm", "idf": True, "sqrt": True},
-    "extractor": {"network": "none", "node": "n", "n_channels": 4, "side": 64},
+    "settings": Settings(n_words=20, weighting="uniform").to_dict(),
+    "extractor": {
+        **{key: "none" for key in ("network", "layer", "node", "weights", "weights_digest")},
+        **{"n_channels": 4, "side": 384, "mean": [0.0], "std": [1.0]},
+    },
 }
 
 
