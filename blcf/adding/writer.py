@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blcf.adding.generic import read_generic, takes_generic
 from blcf.adding.given_channel import given_channel
 from blcf.adding.indexer import AddReport, index_images
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.known import as_known, count_changed, follow_moves, names_to_index
-from blcf.adding.sample import none_readable
+from blcf.adding.sample import Draw, none_readable
 from blcf.adding.training import learn_model
 from blcf.collection import Collection, DecodingNotes
 from blcf.collection.facts import Fact, new_columns
@@ -23,12 +23,16 @@ from blcf.errors import StorageError, UnreadableImage
 from blcf.images import GivenPictures, ImageList, Large, Source, film_of
 from blcf.images.originals import FileOriginal
 
+if TYPE_CHECKING:
+    from blcf.vocabulary.looks import Look
+
 __all__ = [
     "add_sources",
     "annotate_images",
     "compact_files",
     "index_names",
     "keep_statistics",
+    "learn_words",
     "remove_images",
 ]
 
@@ -109,7 +113,7 @@ def index_names(
 ) -> AddReport:
     """Index some pictures of a source, the first ones after learning from all of it."""
     if names and not model.is_learned:
-        _learn(model, images, progress, large)
+        learn_words(model, images, progress=progress, large=large)
     training = model.collection.training_folder()
     kept = KeptMaps(training) if training.is_dir() else None
     return index_images(
@@ -158,7 +162,19 @@ def annotate_images(model: Model, table: Any) -> int:
     return len(by_name)
 
 
-def _learn(model: Model, images: Source, progress: bool, large: Large) -> None:
+def learn_words(
+    model: Model,
+    images: Source,
+    *,
+    progress: bool,
+    large: Large,
+    draw: Draw | None = None,
+    look: Look | None = None,
+) -> None:
+    """Learn the whitening and vocabulary of a collection, and commit them (the caller writes).
+
+    `draw` and `look` do so elsewhere than in this process, see `learn_model`.
+    """
     training = model.collection.training_folder()
     extractor, settings = model.extractor, model.settings
     generic = takes_generic(extractor, settings, len(images))
@@ -166,7 +182,7 @@ def _learn(model: Model, images: Source, progress: bool, large: Large) -> None:
         _check_readable(images, settings.side, large)
         learned = read_generic(extractor.device)
     else:
-        learned = learn_model(extractor, images, settings, training, progress, large)
+        learned = learn_model(extractor, images, settings, training, progress, large, draw, look)
     entry = write_model(model.collection.file("model.h5"), *learned)
     model.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
     if training.is_dir():

@@ -59,6 +59,7 @@ class Model:
     extractor : the network, if it is loaded already
     functions : {weighting: function or None}, which make what it needs of a picture, see
         `blcf.bags.CHANNELS`
+    learned : whitening and vocabulary, if they are loaded already
 
     Raises
     ------
@@ -78,6 +79,7 @@ class Model:
         dtype: str = "auto",
         extractor: ConvFeatures | None = None,
         functions: Functions = MappingProxyType({}),
+        learned: tuple[Whitening, Vocabulary] | None = None,
     ):
         self.collection = collection
         self.settings = _read_settings(collection)
@@ -89,7 +91,7 @@ class Model:
         self._dtype = dtype
         self._loading = threading.RLock()
         self._extractor = extractor
-        self._learned: tuple[Whitening, Vocabulary] | None = None
+        self._learned = learned
         self._centroids: np.ndarray | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
