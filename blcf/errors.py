@@ -6,6 +6,7 @@ that sentence and exits with 2; anything else that escapes is a defect of ours.
 
 __all__ = [
     "BlcfError",
+    "ClusterError",
     "CollectionExists",
     "CollectionLocked",
     "CollectionNotFound",
@@ -73,6 +74,10 @@ class CollectionExists(BlcfError, FileExistsError):
 
 class CollectionLocked(BlcfError, BlockingIOError):
     """Another process is writing to the collection."""
+
+
+class ClusterError(BlcfError, ConnectionError):
+    """A worker or the scheduler of a cluster: gone, silent for too long, or of another version."""
 
 
 class DatasetNotFound(BlcfError, FileNotFoundError):

@@ -40,6 +40,7 @@ MAY_MEET = {
     ("learning", "collection"),  # labels are facts of pictures
     ("measuring", "searching"),
     ("web", ""),  # the version
+    ("distributed", ""),  # the version, which workers must have
 }
 
 COMPILING = "blcf.kernels.compiling"
@@ -67,6 +68,8 @@ HOMES = {
     "pillow_heif": ("blcf.images.heif",),  # imported late
     "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
+    "dask": ("blcf.distributed",),  # imported late
+    "distributed": ("blcf.distributed",),  # imported late
     "starlette": ("blcf.web",),
     "uvicorn": ("blcf.web.server",),
     "sqlite3": (
@@ -78,7 +81,7 @@ HOMES = {
     "pandas": ("blcf.searching.hits", "blcf.searching.moments", "blcf.searching.table"),
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
-TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module
+TYPED = ("collection", "engine", "distributed")  # say in their signatures that a network may be a torch module
 
 
 @dataclass(frozen=True)
@@ -303,6 +306,12 @@ def test_torchvision_is_imported_late() -> None:
         or (each.imported.split(".")[0] == "torchvision" and each.module != "blcf.features.tracer")
     ]
     assert found and all(each.inside_function for each in found)
+
+
+def test_dask_is_imported_late() -> None:
+    """Whoever searches shards in one process needs none."""
+    found = [each for each in IMPORTS if each.imported.split(".")[0] in ("dask", "distributed")]
+    assert found and all(each.inside_function or each.for_types for each in found)
 
 
 def test_the_command_line_imports_matplotlib_late() -> None:

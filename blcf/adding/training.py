@@ -53,7 +53,7 @@ def learn_model(
     from blcf.vocabulary.rows import at_most_distinct
     from blcf.vocabulary.size import SAMPLED_PER_WORD
 
-    sample, n_features = draw_sample(extractor, images, settings, folder, progress, large)
+    sample, n_features = draw_sample(extractor, images, settings, folder, progress, large, draw)
     logger.info(
         "training on %s of some %s local features of this collection",
         f"{len(sample):,}",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_sources",
     "annotate_images",
+    "annotate_present",
     "compact_files",
     "index_names",
     "keep_statistics",
@@ -96,7 +97,7 @@ def _add(
     if names:
         given_channel(model)  # an error before anything is changed
     follow_moves(collection, images)
-    _annotate_present(collection, images, given, names)
+    annotate_present(collection, images, given, names)
     n_changed, n_gone = count_changed(collection, images, names)
     report = index_names(model, images, names, progress=progress, large=large, given=given)
     return report + AddReport(0, 0, n_changed=n_changed, n_gone=n_gone)
@@ -130,7 +131,7 @@ def _renamed(given: Given, images: Source, known: Source) -> Given:
     return {name: by_path[path] for name, path in paths.items() if path in by_path}
 
 
-def _annotate_present(
+def annotate_present(
     collection: Collection, images: Source, given: Given, names: Sequence[str]
 ) -> None:
     """Write what is said of pictures that are passed over; they may have another name here."""

@@ -14,8 +14,9 @@ import numpy as np
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import check_functions, weighting_of_parts
 from blcf.collection.collection import Collection
+from blcf.collection.network import load_extractor
 from blcf.collection.settings import Settings
-from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
+from blcf.errors import FormatError, InvalidInput
 from blcf.storage import Place, array_digest, open_h5, write_h5
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ _LEARNED: dict[str, type] = {
     **dict.fromkeys(("n_words", "n_components"), int),
     **dict.fromkeys(("whitening_digest", "vocabulary_digest"), str),
 }
-
-# What of an extractor must be the same for its features to mean the same words.
-_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
 
 
 class Model:
@@ -104,42 +102,16 @@ class Model:
         """The network, checked to be the one that the collection was made with."""
         with self._loading:
             if self._extractor is None:
-                self._extractor = self._load_extractor()
-            return self._extractor
-
-    def _load_extractor(self) -> ConvFeatures:
-        from blcf.features import ConvFeatures
-
-        settings, made = self.settings, self.collection.manifest["extractor"]
-        if settings.network == "module" and self._network is None:
-            raise InvalidInput(
-                f"{self.collection.path} was made with your own {made['network']}: pass it "
-                "with network=... to SearchEngine.open."
-            )
-        weights = self._weights or settings.weights
-        if weights is not None and not Path(weights).is_file():
-            raise WeightsError(
-                f"The weights of {self.collection.path} are not at {weights}. Say where they "
-                "are now with weights=FILE (--weights FILE)."
-            )
-        extractor = ConvFeatures(
-            self._network or settings.network,
-            layer=settings.layer,
-            weights=weights,
-            side=settings.side,
-            device=self._device,
-            dtype=self._dtype,
-        )
-        now = extractor.describe()
-        for key in _IDENTITY:
-            if made[key] != now[key]:
-                raise VocabularyMismatch(
-                    f"{self.collection.path} was made with {key} {made[key]} "
-                    f"({made['weights']}), the network given has {now[key]} "
-                    f"({now['weights']}). Pass the same weights with weights=FILE "
-                    "(--weights FILE)."
+                self._extractor = load_extractor(
+                    self.collection.manifest["extractor"],
+                    self.settings,
+                    str(self.collection.path),
+                    network=self._network,
+                    weights=self._weights,
+                    device=self._device,
+                    dtype=self._dtype,
                 )
-        return extractor
+            return self._extractor
 
     @property
     def is_learned(self) -> bool:

@@ -2,13 +2,20 @@
 
 - shards.py is the layout: a folder that lists its shards, and the order of all their pictures;
 - merging.py makes one collection of several or of shards, splitting.py makes shards of one, in a
-  folder that appears whole (new_folder.py), where no name stands twice (names_once.py).
+  folder that appears whole (new_folder.py), where no name stands twice (names_once.py);
+- `Cluster` (cluster.py) is the machines of a Dask cluster. It indexes pictures into shards
+  (indexing.py), source by source in the flow of source_indexing.py: template.py holds the model,
+  learning.py learns it on workers, dealing.py and planning.py say what goes where, homes.py which
+  worker sees which shard, outcome.py what became of it;
+- jobs.py runs what workers do and watches them: worker.py, parts.py (the pictures of a part),
+  shard_jobs.py (what is done to a shard).
 
 Nothing here imports Dask before a cluster is asked for.
 """
 
+from blcf.distributed.cluster import Cluster
 from blcf.distributed.merging import merge
 from blcf.distributed.shards import Shards, is_sharded, model_digest
 from blcf.distributed.splitting import split
 
-__all__ = ["Shards", "is_sharded", "merge", "model_digest", "split"]
+__all__ = ["Cluster", "Shards", "is_sharded", "merge", "model_digest", "split"]

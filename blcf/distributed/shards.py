@@ -4,6 +4,8 @@
 
     shards.json          which collections are its shards, and the digest of their model
     shard-0000.blcf      a shard; others may lie elsewhere, also on the disk of another machine
+    model.blcf           a collection without pictures, of the shards' model: where words are made
+    indexing.json        what is to be done yet, while `Cluster.index` is under way
 
 **Order.** A picture keeps the id that it gets for ever, and ids ascend in the order in which the
 pictures of a collection were inserted. Shards that were made together draw their ids from one
@@ -28,11 +30,13 @@ import numpy as np
 from blcf.bounds import BOUNDS
 from blcf.collection import Collection
 from blcf.collection.manifest import digest_of
+from blcf.collection.network import IDENTITY
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import CollectionNotFound, FormatError, InvalidInput, VocabularyMismatch
 from blcf.storage import Member, read_json, reading, write_json
 
 __all__ = [
+    "TEMPLATE",
     "LANE",
     "Shards",
     "first_free",
@@ -42,7 +46,7 @@ __all__ = [
     "shard_name",
 ]
 
-SHARDS = "shards.json"
+SHARDS, TEMPLATE = "shards.json", "model.blcf"
 FORMAT, FORMAT_VERSION = "blcf shards", 1
 MOST_SHARDS = int(BOUNDS["n_shards"].most)
 LONGEST_PATH = 32_767
@@ -51,7 +55,6 @@ LONGEST_PATH = 32_767
 # 1 << 60: with 1,000 shards there are lanes for 260,000 times.
 LANE = 1 << 32
 
-_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
 _SETTINGS = ("upsample", "weighting", "idf", "sqrt")
 _LEARNED = ("n_words", "n_components", "whitening_digest", "vocabulary_digest")
 
@@ -83,7 +86,7 @@ def model_digest(manifest: dict[str, Any]) -> str:
         raise InvalidInput("Expected a collection that has learned its words, it has none yet.")
     return digest_of(
         [
-            [manifest["extractor"].get(name) for name in _IDENTITY],
+            [manifest["extractor"].get(name) for name in IDENTITY],
             [manifest["settings"].get(name) for name in _SETTINGS],
             [manifest["model"].get(name) for name in _LEARNED],
         ]
@@ -184,6 +187,15 @@ class Shards:
         if len(set(paths)) < len(paths):
             raise FormatError(f"{path} is damaged: a shard stands in it twice.")
         return cls(here, stored["model"], paths, [entry["shift"] for entry in stored["shards"]])
+
+    @property
+    def template(self) -> Path:
+        """A collection of their model, which may hold no pictures: it makes words of queries.
+
+        It lies in the folder itself where the shards may lie elsewhere.
+        """
+        own = self.folder / TEMPLATE
+        return own if own.is_dir() or not self.paths else self.paths[0]
 
     def write(self) -> None:
         """Make this the list of the folder's shards, in one step.
