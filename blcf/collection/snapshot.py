@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -161,6 +161,10 @@ class Snapshot:
         parts = [one.live_column(name) for one in self.segments]
         return np.concatenate([COLUMN_BY_NAME[name].filled(0), *parts])
 
+    def values(self, name: str, image_ids: np.ndarray) -> np.ndarray:
+        """A column of some images."""
+        return self.column(name)[image_ids]
+
     def file_facts(self, image_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """When the files of images were changed, and how long they were when they were indexed.
 
@@ -173,7 +177,7 @@ class Snapshot:
         mtimes : int64 (n,), nanoseconds since 1970; 0 where an image is of no file, or is not known
         n_bytes : int64 (n,); -1 there
         """
-        return self.column("mtimes")[image_ids], self.column("n_bytes")[image_ids]
+        return self.values("mtimes", image_ids), self.values("n_bytes", image_ids)
 
     @property
     def facts(self) -> FactsView:
@@ -233,6 +237,10 @@ class Snapshot:
         self._root(segment, position)  # it may be damaged
         return path_of(self.manifest, segment.root_id_of(position), segment.names[position])
 
+    def image_paths(self, image_ids: Sequence[int]) -> list[Path | None]:
+        """`image_path` of some images."""
+        return [self.image_path(image_id) for image_id in image_ids]
+
     def picture(self, image_id: int) -> ImageLike | None:
         """An image to be shown again: its file, or what `sources` hold under its name; or None."""
         return self.image_path(image_id) or self.given(image_id)
@@ -241,6 +249,10 @@ class Snapshot:
         """What `sources` hold under an image's name, the last of them first; or None."""
         held = (one.picture(self.name(image_id)) for one in reversed(self.sources))
         return next((one for one in held if one is not None), None)
+
+    def names_of(self, image_ids: Iterable[int]) -> list[str]:
+        """The names of some images."""
+        return [self.name(image_id) for image_id in image_ids]
 
     def names(self) -> Iterator[str]:
         """All names, in order of insertion."""

@@ -68,7 +68,7 @@ class Hits(Ranking):
         """Search; `negatives` are examples of what is not meant."""
         answer = searcher.answer(asked.queries, options, negatives)
         ranking, snapshot = answer.ranking, searcher.searchable.snapshot
-        paths = [snapshot.image_path(image_id) for image_id in ranking.ids.tolist()]
+        paths = snapshot.image_paths(ranking.ids.tolist())
         return cls(
             ranking.names,
             ranking.scores,
@@ -207,9 +207,7 @@ class Hits(Ranking):
         box = query.scaled(self.query_box)
         return plot_ranking(query.picture, box, hits, pictures, path=path)
 
-    def sheet(
-        self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET
-    ) -> ShownFigure:
+    def sheet(self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET) -> ShownFigure:
         """Draw the first `n_hits` hits as a contact sheet: in the order of film and time.
 
         Each with its boxes, film, time and score; pictures that are no frames come last. Raises

@@ -17,6 +17,7 @@ from blcf.records import Evidence, Query, Ranking
 from blcf.searching.confidence import HEAD, confidences
 from blcf.searching.expansion import expand
 from blcf.searching.explanation import explain
+from blcf.searching.looking import Looker, Looks
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.pictures import Pictures
@@ -156,7 +157,8 @@ class Searcher:
         among = None
         if options.where is not None:
             among = searchable.snapshot.matching(options.where)
-        reranker = Reranker(searchable, queries, options)
+        looker = self._looker(queries, options)
+        reranker = Reranker(searchable.index, looker, queries, options)
         vector = self._vector(queries, negatives, options)
         # The expansion needs its hits, and their windows, however few are asked for.
         reranks = options.rerank or options.expand == "local"
@@ -187,14 +189,17 @@ class Searcher:
             outcome.ranking, outcome.vector, boxes, evidence, look_up, pictures, sure[:n_given]
         )
 
+    def _looker(self, queries: Sequence[Query], options: SearchOptions) -> Looks:
+        return Looker(self.searchable, queries, options)
+
     def _rank(
         self,
         vector: sp.csr_matrix,
         depth: int,
         options: SearchOptions,
-        among: np.ndarray | None,
+        among: Any,
     ) -> Outcome:
-        """The first images of the inverted file, of those that a mask chooses."""
+        """The first images of the index, of those that were chosen."""
         index, share = self.searchable.index, options.approximate
         ranking = index.search(vector, depth, weighed=True, approximate=share, among=among)
         return Outcome(vector, ranking)
