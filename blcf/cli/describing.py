@@ -11,12 +11,13 @@ from typing import Any
 
 from blcf.cli.command import COLLECTION, DONE, make_command
 from blcf.cli.units import bytes_text, count
-from blcf.collection import Collection
-from blcf.collection.description import ListedPicture, list_pictures
+from blcf.collection.description import ListedPicture
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.images import display_name
 from blcf.searching.hit_rows import csv_text
+from blcf.sharded import open_collection
+from blcf.sharded.describing import listed
 
 __all__ = ["add_info", "add_list", "info", "list_collection"]
 
@@ -97,7 +98,7 @@ def list_collection(options: argparse.Namespace) -> int:
     """`blcf list`: every picture with its state and size, or the reason why it was skipped."""
     if hasattr(options, "csv") and hasattr(options, "json"):
         raise InvalidInput("Expected one of --csv and --json, got both.")
-    pictures = list_pictures(Collection.open(options.collection))
+    pictures = listed(open_collection(options.collection))
     if hasattr(options, "csv"):
         columns = [field.name for field in fields(ListedPicture)]
         rows = (["" if cell is None else cell for cell in astuple(one)] for one in pictures)

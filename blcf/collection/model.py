@@ -95,7 +95,7 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         """As the collection's path and options: what is loaded is loaded anew."""
         how = (self._network, self._weights, self._device, self._dtype, self.functions)
-        return _opened, (self.collection.path.absolute(), *how)
+        return _opened, (*self.collection.reopening(), *how)
 
     @property
     def extractor(self) -> ConvFeatures:
@@ -263,7 +263,8 @@ def _read_settings(collection: Collection) -> Settings:
 
 
 def _opened(
-    path: Path,
+    open_again: Callable[..., Collection],
+    arguments: tuple[Any, ...],
     network: nn.Module | None,
     weights: str | os.PathLike[str] | None,
     device: str,
@@ -272,7 +273,7 @@ def _opened(
 ) -> Model:
     """The model of a collection, opened where a pickled one arrives."""
     return Model(
-        Collection.open(path),
+        open_again(*arguments),
         network=network,
         weights=weights,
         device=device,

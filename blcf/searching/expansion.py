@@ -35,7 +35,7 @@ def expand(
     ----------
     vector : of the query, CSR float64 (1, n_words)
     outcome : its hits, and what reranking found in them
-    among : which images are searched, see `Snapshot.matching`; None for all
+    among : which images are searched, see `Searchable.chosen`; None for all
     """
     index, ranking, found = searchable.index, outcome.ranking, outcome.found
     scores = _cosines(outcome)

@@ -109,6 +109,11 @@ class Hits(Ranking):
             return Hit(*known, self._confidence(position))
         return self.take(range(len(self))[position])
 
+    @property
+    def missing_shards(self) -> tuple[str, ...]:
+        """Names of the shards that did not answer, where they were to be done without."""
+        return () if self.answer is None else self.answer.missing
+
     def _confidence(self, row: int) -> float | None:
         sure = self.answer.confidences[self.rows[row]] if self.answer else np.nan
         return None if np.isnan(sure) else float(sure)

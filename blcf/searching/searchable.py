@@ -57,7 +57,7 @@ class SearchedIndex(Protocol):
         approximate: float | None = None,
         among: Any = None,
     ) -> Ranking:
-        """The k images most similar to a bag, of those that `Snapshot.matching` chose."""
+        """The k images most similar to a bag, of those that `Searchable.chosen` gave."""
         ...
 
     def close(self) -> None:
@@ -99,6 +99,10 @@ class Searchable:
         # A refresh replaces what a collection holds and changes none of it: the copy stays.
         snapshot = copy(model.collection)
         return cls(open_index(snapshot, model.n_words, model.settings), snapshot, model, *bags)
+
+    def chosen(self, where: str) -> Any:
+        """The images for which a condition holds, in a form that the index takes."""
+        return self.snapshot.matching(where)
 
     def bags_of(self, ids: Sequence[int], windows: Mapping[int, CellWindow]) -> sp.csr_matrix:
         """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""

@@ -43,6 +43,7 @@ class Answer:
     pictures : the pictures of the ranking, by their ids there
     confidences : float32, of each row of the ranking, see `blcf.searching.confidence`; NaN where
         nothing can be told
+    missing : names of the shards that did not answer, and were done without
     """
 
     ranking: Ranking
@@ -52,6 +53,7 @@ class Answer:
     look_up: Callable[[int], dict[str, Fact]]
     pictures: Pictures
     confidences: np.ndarray
+    missing: tuple[str, ...] = ()
 
     def facts(self, image_id: int) -> dict[str, Fact]:
         """What is known of an image of the ranking."""
@@ -64,7 +66,7 @@ class Answer:
     def __reduce__(self) -> tuple[Any, ...]:
         # Evidence looks into the collection, which does not go with what is pickled.
         parts = self.ranking, self.vector, self.boxes, _left_behind, _not_known, self.pictures
-        return Answer, (*parts, self.confidences)
+        return Answer, (*parts, self.confidences, self.missing)
 
     def __deepcopy__(self, memo: Any) -> Answer:
         return self  # nobody changes it
@@ -156,7 +158,7 @@ class Searcher:
         searchable = self.searchable
         among = None
         if options.where is not None:
-            among = searchable.snapshot.matching(options.where)
+            among = searchable.chosen(options.where)
         looker = self._looker(queries, options)
         reranker = Reranker(searchable.index, looker, queries, options)
         vector = self._vector(queries, negatives, options)
