@@ -1,6 +1,6 @@
 """More than one machine: a collection in shards, which are collections of one model.
 
-- the layout is `blcf.collection.shards`: a folder that lists shards, and the order of their pictures;
+- the layout is `blcf.collection.shards`: which folders are shards, and the order of all pictures;
 - merging.py makes one collection of several or of shards, splitting.py makes shards of one, in a
   folder that appears whole (new_folder.py), where no name stands twice (names_once.py).
 

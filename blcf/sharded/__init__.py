@@ -1,7 +1,7 @@
 """Search over the shards of a collection, exactly as over one collection.
 
-- shard.py is one shard, and all that may be asked of it; held.py what it holds, in which epoch;
-- handles.py reaches shards in this process, and says what others have to do to reach them elsewhere;
+- shard.py is one shard, and all that may be asked of it; held.py what it holds, and has held;
+- handles.py reaches shards in this process, and says what who reaches them elsewhere must do;
 - coordinator.py asks them, several at once, and makes epochs; numbering.py numbers their pictures;
 - collection.py is their collection as one: `Collection` to whoever searches, names or describes;
 - index.py ranks, searching.py does what a search does with pictures, where these are;
