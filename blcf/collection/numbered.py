@@ -230,6 +230,12 @@ class NumberedImages:
         segment, position = self._place(image_id)
         return segment.channel_of(weighting, position) if weighting in CHANNELS else None
 
+    def seen(
+        self, weighting: str, image_id: int
+    ) -> tuple[tuple[int, int], np.ndarray, np.ndarray | None]:
+        """Size, words and channel of an image: `size`, `words` and `channel`."""
+        return self.size(image_id), self.words(image_id), self.channel(weighting, image_id)
+
     def norms(self, image_id: int) -> np.ndarray:
         """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""
         return cast(np.ndarray, self.channel("norm", image_id))

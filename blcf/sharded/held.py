@@ -106,6 +106,11 @@ class HeldShard:
         """The folder."""
         return self._collection.path
 
+    @property
+    def centroids(self) -> np.ndarray:
+        """The features of the words: float32 (n_words, n_components)."""
+        return self._model.centroids
+
     def close(self) -> None:
         """Give the memory maps back."""
         with self._changing:

@@ -146,13 +146,20 @@ class ShardedPictures(Collection):
         films[is_film] = numbers[values[is_film]]
         return films
 
+    def seen(
+        self, weighting: str, image_id: int
+    ) -> tuple[tuple[int, int], np.ndarray, np.ndarray | None]:
+        """Size, words and channel of an image."""
+        size, words, channel = self._ask(image_id, "seen", weighting)
+        return size, words, channel
+
     def words(self, image_id: int) -> np.ndarray:
         """The assignment map of an image."""
-        return self._ask(image_id, "words")
+        return self.seen("", image_id)[1]
 
     def channel(self, weighting: str, image_id: int) -> np.ndarray | None:
         """What a weighting needs of an image's cells."""
-        return self._ask(image_id, "channel", weighting)
+        return self.seen(weighting, image_id)[2]
 
     def image_path(self, image_id: int) -> Path | None:
         """Where an image was when it was indexed."""

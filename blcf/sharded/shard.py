@@ -116,13 +116,11 @@ class Shard(HeldShard):
 
     # Pictures
 
-    def words(self, epoch: str, image_id: int) -> np.ndarray:
-        """The assignment map of a picture."""
-        return self._of(epoch).snapshot.words(image_id)
-
-    def channel(self, epoch: str, weighting: str, image_id: int) -> np.ndarray | None:
-        """A channel of a picture."""
-        return self._of(epoch).snapshot.channel(weighting, image_id)
+    def seen(
+        self, epoch: str, weighting: str, image_id: int
+    ) -> tuple[tuple[int, int], np.ndarray, np.ndarray | None]:
+        """Size, words and channel of a picture."""
+        return self._of(epoch).snapshot.seen(weighting, image_id)
 
     def values(self, epoch: str, name: str, ids: np.ndarray | None) -> np.ndarray:
         """A column of pictures; None takes all. Ids are those of all shards."""
