@@ -1,4 +1,4 @@
-"""A made-up archive of films and pictures, in shards and in one piece: what tests of shards share."""
+"""A made-up archive of films and pictures, in shards and in one piece, for tests of shards."""
 
 from __future__ import annotations
 

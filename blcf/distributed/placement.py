@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blcf import __version__
-from blcf.distributed.worker import held_shards
+from blcf.distributed.answering import held_shards
 from blcf.errors import ShardUnavailable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from blcf.bounds import check_bounds
 from blcf.checks import needs
 from blcf.collection.shards import Shards
 from blcf.distributed.placement import Placement
-from blcf.distributed.worker import Call, Refused, answer
+from blcf.distributed.answering import Call, Refused, answer
 from blcf.errors import ShardUnavailable
 
 if TYPE_CHECKING:

@@ -10,8 +10,6 @@ import tiles
 from blcf import Example
 from blcf.errors import InvalidInput
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
