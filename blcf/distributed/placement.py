@@ -130,7 +130,8 @@ class Placement:
             except Exception:  # of whatever kind: it is of no use now
                 continue
             finally:
-                futures[worker].cancel()
+                if not futures[worker].done():
+                    futures[worker].cancel()
             if version == __version__:
                 seen[worker] = held
             else:

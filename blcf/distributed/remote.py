@@ -85,7 +85,8 @@ class RemoteHandle:
             try:
                 found = self._wait(future, worker, end)
             finally:
-                future.cancel()  # on the worker as well, where it has not begun
+                if not future.done():
+                    future.cancel()  # on the worker as well, where it has not begun
             if isinstance(found, Refused):
                 raise found.error
             if found is not _GONE:

@@ -16,7 +16,7 @@ from blcf.collection import Collection
 from blcf.collection.columns import COLUMN_BY_NAME
 from blcf.collection.facts import Fact, new_columns
 from blcf.errors import InvalidInput
-from blcf.sharded.coordinator import Coordinator, Epoch
+from blcf.sharded.coordinator import Coordinator, Epoch, LostShard
 
 __all__ = ["ShardedPictures"]
 
@@ -74,6 +74,20 @@ class ShardedPictures(Collection):
             epoch.numbers,
             lambda shard: self.coordinator.ask_in(epoch, shard, method, *arguments),
         )
+
+    def ask_present(self, method: str, *arguments: Any) -> dict[int, Any]:
+        """`ask_all` of the shards that answer, where some may be done without."""
+        epoch, coordinator = self.epoch, self.coordinator
+        absent = coordinator.absent
+
+        def call(shard: int) -> Any:
+            try:
+                return [coordinator.ask_in(epoch, shard, method, *arguments)]
+            except LostShard:
+                return []
+
+        there = [number for number in epoch.numbers if number not in absent]
+        return {shard: one[0] for shard, one in coordinator.each(there, call).items() if one}
 
     def _rows(self, ids: Sequence[int] | np.ndarray, method: str) -> list[Any]:
         """An answer for each of some images."""
@@ -179,7 +193,7 @@ class ShardedPictures(Collection):
     def fact_columns(self) -> list[str]:
         """Names of the columns of facts that somebody gave, in any shard."""
         columns: list[str] = []
-        for some in self.ask_all("fact_columns").values():
+        for some in self.ask_present("fact_columns").values():
             columns += new_columns(columns, some)
         return columns
 
@@ -201,7 +215,7 @@ class ShardedPictures(Collection):
         ids = np.full(len(wanted), -1, dtype=np.int64)
         if not len(wanted):
             return ids
-        for shard, there in self.ask_all(method, wanted).items():
+        for shard, there in self.ask_present(method, wanted).items():
             rows = np.flatnonzero((there >= 0) & (ids < 0))
             ids[rows] = self.epoch.numbering.ids(shard, there[rows])
         return ids
@@ -224,11 +238,11 @@ class ShardedPictures(Collection):
     def roots(self) -> dict[str, int]:
         """The folders that names are relative to, each with its number of images."""
         total: Counter[str] = Counter()
-        for some in self.ask_all("roots").values():
+        for some in self.ask_present("roots").values():
             total.update(some)
         return dict(total)
 
     def names_under(self, root: str) -> Iterator[str]:
         """Names of the images of a root, by shard."""
-        for some in self.ask_all("under", root).values():
+        for some in self.ask_present("under", root).values():
             yield from some
