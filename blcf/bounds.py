@@ -99,6 +99,7 @@ BOUNDS = {
     "min_confidence": Bounds(0, 1, whole=False),
     "gamma": Bounds(0, 100, whole=False),
     "approximate": Bounds(0, 1, whole=False, above=True, also=(None,)),
+    "time_limit": Bounds(0.1, 86_400, whole=False),  # seconds until a shard must have answered
     "similarity": Bounds(0, 1, whole=False),  # of near-duplicates among hits
     # Of a collection, see `blcf.Settings`.
     "side": Bounds(*_SIDE),

@@ -15,6 +15,8 @@ __all__ = [
     "FormatError",
     "InvalidInput",
     "OutOfMemory",
+    "ShardChanged",
+    "ShardUnavailable",
     "StorageError",
     "UniformFrame",
     "UnreadableImage",
@@ -86,6 +88,14 @@ class DatasetNotFound(BlcfError, FileNotFoundError):
 
 class OutOfMemory(BlcfError, MemoryError):
     """The machine or the accelerator has not enough memory for what was asked."""
+
+
+class ShardChanged(BlcfError, RuntimeError):
+    """A shard of a collection does not hold any more what a search has begun with."""
+
+
+class ShardUnavailable(BlcfError, TimeoutError):
+    """A shard of a collection does not answer: its worker is gone, hangs, or takes too long."""
 
 
 class StorageError(BlcfError, OSError):

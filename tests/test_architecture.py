@@ -26,7 +26,7 @@ FLOORS = [
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages",
-    "adding searching measuring",
+    "adding searching measuring sharded",
     "engine exporting",
     "demo teaching web distributed",
     "cli __main__",
@@ -39,6 +39,7 @@ MAY_MEET = {
     ("learning", "descriptors"),  # a head is the descriptor of its name, on the same regions
     ("learning", "collection"),  # labels are facts of pictures
     ("measuring", "searching"),
+    ("sharded", "searching"),
     ("web", ""),  # the version
     ("distributed", ""),  # the version, which workers must have
 }

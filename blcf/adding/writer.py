@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.known import as_known, count_changed, follow_moves, names_to_index
 from blcf.adding.sample import Draw, none_readable
 from blcf.adding.training import learn_model
-from blcf.collection import Collection, DecodingNotes
+from blcf.collection import Collection, DecodingNotes, opening
 from blcf.collection.facts import Fact, new_columns
 from blcf.collection.facts_given import check_given, facts_given
 from blcf.collection.model import Model, write_model
-from blcf.collection.opening import find_pictures, names_of, open_index
-from blcf.errors import StorageError, UnreadableImage
+from blcf.collection.opening import find_pictures, names_of
+from blcf.errors import UnreadableImage
 from blcf.images import GivenPictures, ImageList, Large, Source, film_of
 from blcf.images.originals import FileOriginal
 
@@ -38,8 +37,6 @@ __all__ = [
 ]
 
 Given = Mapping[str, Mapping[str, Fact]]
-
-logger = logging.getLogger(__name__)
 
 
 def add_sources(
@@ -237,11 +234,4 @@ def compact_files(model: Model) -> tuple[int, int]:
 
 def keep_statistics(model: Model) -> None:
     """Keep df and norms of the pictures, so that opening does not read all posting lists."""
-    collection = model.collection
-    if not collection.n_images or collection.read_statistics() is not None:
-        return
-    index = open_index(collection, model.n_words, model.settings)
-    try:
-        collection.write_statistics(index.df, index.norms_)
-    except StorageError as error:  # what was committed stands; opening is slower
-        logger.warning("df and norms were not kept: %s", error)
+    opening.keep_statistics(model.collection, model.n_words, model.settings)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blcf.adding.indexer import AddReport
+from blcf.cli.clusters import shards_of
 from blcf.cli.command import DONE, SKIPPED
 from blcf.cli.outputs import check_new_folder
 from blcf.cli.sources import check_order, find_frames
@@ -45,7 +46,7 @@ def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
 
 def open_engine(options: argparse.Namespace) -> SearchEngine:
     """Open the collection."""
-    return SearchEngine.open(options.collection, **given(options, _RUNTIME))
+    return SearchEngine.open(options.collection, **given(options, _RUNTIME), **shards_of(options))
 
 
 def index(options: argparse.Namespace) -> int:

@@ -216,8 +216,7 @@ class FactsTable:
     def insert(self, rows: Iterable[Row]) -> None:
         """Add rows of pictures that have none."""
         self.connection.executemany(
-            f"INSERT INTO pictures({', '.join(FIXED)}) "
-            f"VALUES ({', '.join('?' * len(FIXED))})",
+            f"INSERT INTO pictures({', '.join(FIXED)}) " f"VALUES ({', '.join('?' * len(FIXED))})",
             rows,
         )
 

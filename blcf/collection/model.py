@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -95,7 +94,7 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         """As the collection's path and options: what is loaded is loaded anew."""
         how = (self._network, self._weights, self._device, self._dtype, self.functions)
-        return _opened, (self.collection.path.absolute(), *how)
+        return _opened, (*self.collection.reopening(), *how)
 
     @property
     def extractor(self) -> ConvFeatures:
@@ -237,7 +236,8 @@ def _read_settings(collection: Collection) -> Settings:
 
 
 def _opened(
-    path: Path,
+    open_again: Callable[..., Collection],
+    arguments: tuple[Any, ...],
     network: nn.Module | None,
     weights: str | os.PathLike[str] | None,
     device: str,
@@ -246,7 +246,7 @@ def _opened(
 ) -> Model:
     """The model of a collection, opened where a pickled one arrives."""
     return Model(
-        Collection.open(path),
+        open_again(*arguments),
         network=network,
         weights=weights,
         device=device,

@@ -1,6 +1,6 @@
 """More than one machine: a collection in shards, which are collections of one model.
 
-- shards.py is the layout: a folder that lists its shards, and the order of all their pictures;
+- the layout is `blcf.collection.shards`: which folders are shards, and the order of all pictures;
 - merging.py makes one collection of several or of shards, splitting.py makes shards of one, in a
   folder that appears whole (new_folder.py), where no name stands twice (names_once.py);
 - `Cluster` (cluster.py) is the machines of a Dask cluster. It indexes pictures into shards
@@ -13,9 +13,9 @@
 Nothing here imports Dask before a cluster is asked for.
 """
 
+from blcf.collection.shards import Shards, is_sharded, model_digest
 from blcf.distributed.cluster import Cluster
 from blcf.distributed.merging import merge
-from blcf.distributed.shards import Shards, is_sharded, model_digest
 from blcf.distributed.splitting import split
 
 __all__ = ["Cluster", "Shards", "is_sharded", "merge", "model_digest", "split"]

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from blcf.collection.shards import Shards, shard_name
 from blcf.distributed.jobs import Job, Work
-from blcf.distributed.shards import Shards, shard_name
 from blcf.distributed.worker import sees
 from blcf.errors import ClusterError
 

@@ -18,10 +18,10 @@ import numpy as np
 from blcf.adding.writer import keep_statistics
 from blcf.collection import Collection, Model
 from blcf.collection.joining import Run, Said, add_columns, create_like, join_runs
+from blcf.collection.shards import Shards, is_sharded
 from blcf.collection.skipped import SKIPPED, add_skipped, read_skipped
 from blcf.distributed.names_once import check_names
 from blcf.distributed.new_folder import new_folder
-from blcf.distributed.shards import Shards, is_sharded
 from blcf.errors import InvalidInput
 from blcf.progress import tqdm
 

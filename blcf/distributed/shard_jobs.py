@@ -21,9 +21,9 @@ from blcf.collection import Collection, Model
 from blcf.collection.facts import Fact
 from blcf.collection.joining import Run, Said, add_columns, join_runs, runs_of
 from blcf.collection.manifest_form import MODEL
+from blcf.collection.shards import model_digest
 from blcf.collection.skipped import SKIPPED, read_skipped
 from blcf.distributed.parts import PARTS, part_folder, places_in
-from blcf.distributed.shards import model_digest
 from blcf.errors import CollectionExists, CollectionLocked, CollectionNotFound
 from blcf.images import Source, film_of
 from blcf.storage import Member, refusals, write_file

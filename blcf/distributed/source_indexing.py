@@ -17,6 +17,7 @@ from blcf.adding import AddReport
 from blcf.adding.writer import learn_words
 from blcf.collection import DecodingNotes
 from blcf.collection.manifest_form import MODEL
+from blcf.collection.shards import Shards, is_sharded, lanes_after, model_digest
 from blcf.distributed.dealing import Plan, parts_of, some_of, source_digest
 from blcf.distributed.homes import choose_homes, find_homes, n_workers
 from blcf.distributed.jobs import Job, Work
@@ -32,7 +33,6 @@ from blcf.distributed.shard_jobs import (
     fill_shard,
     look_up,
 )
-from blcf.distributed.shards import Shards, is_sharded, lanes_after, model_digest
 from blcf.distributed.template import Options
 from blcf.distributed.worker import How, Own, named
 from blcf.errors import BlcfError, InvalidInput, OutOfMemory

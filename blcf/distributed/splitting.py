@@ -11,9 +11,9 @@ from blcf.adding.writer import keep_statistics
 from blcf.bounds import check_bounds
 from blcf.collection import Collection, Model
 from blcf.collection.joining import Said, add_columns, create_like, join_runs, runs_of
+from blcf.collection.shards import Shards, lanes_after, model_digest, shard_name
 from blcf.collection.skipped import SKIPPED, add_skipped, read_skipped
 from blcf.distributed.new_folder import new_folder
-from blcf.distributed.shards import Shards, lanes_after, model_digest, shard_name
 from blcf.progress import tqdm
 
 __all__ = ["split"]

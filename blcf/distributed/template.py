@@ -17,7 +17,7 @@ from blcf.collection import Model, Settings
 from blcf.collection.joining import create_like
 from blcf.collection.manifest import MANIFEST
 from blcf.collection.opening import Collection
-from blcf.distributed.shards import TEMPLATE, Shards, is_sharded
+from blcf.collection.shards import TEMPLATE, Shards, is_sharded
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput, VocabularyMismatch
 

@@ -8,14 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.bags import BagOfWords, eighths, spatial_weights
-from blcf.index import InvertedFile
 from blcf.index.approximate import promising_words
 from blcf.records import Evidence, Query
 from blcf.rerank import Verified, join_evidence, pyramid_parts, region_evidence, scaled
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.reranker import quarters_of
-from blcf.searching.searchable import Searchable
+from blcf.searching.searchable import Searchable, SearchedIndex
 
 __all__ = ["by_picture", "explain"]
 
@@ -80,7 +79,7 @@ def explain(
 
 
 def _looked_at(
-    vector: sp.csr_matrix, index: InvertedFile, approximate: float | None
+    vector: sp.csr_matrix, index: SearchedIndex, approximate: float | None
 ) -> sp.csr_matrix:
     """The vector without the words that an approximate search leaves out."""
     if approximate is None:

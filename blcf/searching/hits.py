@@ -68,7 +68,7 @@ class Hits(Ranking):
         """Search; `negatives` are examples of what is not meant."""
         answer = searcher.answer(asked.queries, options, negatives)
         ranking, snapshot = answer.ranking, searcher.searchable.snapshot
-        paths = [snapshot.image_path(image_id) for image_id in ranking.ids.tolist()]
+        paths = snapshot.image_paths(ranking.ids.tolist())
         return cls(
             ranking.names,
             ranking.scores,
@@ -108,6 +108,11 @@ class Hits(Ranking):
             known = hit.name, hit.score, hit.box, boxes, explain, look_up
             return Hit(*known, self._confidence(position))
         return self.take(range(len(self))[position])
+
+    @property
+    def missing_shards(self) -> tuple[str, ...]:
+        """Names of the shards that did not answer, where they were to be done without."""
+        return () if self.answer is None else self.answer.missing
 
     def _confidence(self, row: int) -> float | None:
         sure = self.answer.confidences[self.rows[row]] if self.answer else np.nan
@@ -207,9 +212,7 @@ class Hits(Ranking):
         box = query.scaled(self.query_box)
         return plot_ranking(query.picture, box, hits, pictures, path=path)
 
-    def sheet(
-        self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET
-    ) -> ShownFigure:
+    def sheet(self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET) -> ShownFigure:
         """Draw the first `n_hits` hits as a contact sheet: in the order of film and time.
 
         Each with its boxes, film, time and score; pictures that are no frames come last. Raises

@@ -133,9 +133,7 @@ class Moments(Sequence[Moment]):
         """Draw the query and the best of the first moments, see `Hits.plot`."""
         return self.best.plot(path, n_hits)
 
-    def sheet(
-        self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET
-    ) -> ShownFigure:
+    def sheet(self, path: str | os.PathLike[str] | None = None, n_hits: int = SHEET) -> ShownFigure:
         """Draw the first moments in the order of film and time, each by its best; see `Hits.sheet`.
 
         A moment comes where it begins, and shows the time in which it was seen.

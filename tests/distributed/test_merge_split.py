@@ -7,8 +7,8 @@ from made_up import append, append_batch, check, name, picture
 from test_shards import make
 
 from blcf.collection import Batch, Collection, check_collection
+from blcf.collection.shards import LANE
 from blcf.distributed import Shards, merge, split
-from blcf.distributed.shards import LANE
 from blcf.errors import (
     CollectionExists,
     CollectionLocked,
