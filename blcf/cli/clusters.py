@@ -9,30 +9,35 @@ from blcf.bounds import BOUNDS, check_bounds
 from blcf.cli.values import number
 from blcf.errors import InvalidInput
 
-__all__ = ["add_cluster", "cluster_of", "shards_of"]
+__all__ = ["add_address", "add_cluster", "cluster_of", "shards_of"]
 
 _LOCAL = "local:"
 
 
-def add_cluster(command: Any) -> None:
-    """Where the shards of a collection are searched."""
-    add = command.add_argument_group(
-        "shards", "of a collection in shards; without a cluster they are searched in this process"
-    ).add_argument
-    add(
+def add_address(group: Any, what: str) -> None:
+    """Which cluster; `what` says what its workers do."""
+    group.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="of the scheduler of a Dask cluster whose workers hold the shards "
-        "(tcp://10.0.0.1:8786); local:N starts N processes on this machine",
+        help=f"of the scheduler of a Dask cluster whose workers {what} (tcp://10.0.0.1:8786); "
+        "local:N starts N processes on this machine",
     )
-    add(
+    group.add_argument(
         "--time-limit",
         type=number,
         metavar="SECONDS",
-        help="until a shard on a cluster must have answered, "
+        help="in which a worker of the cluster must be heard of, "
         f"{BOUNDS['time_limit'].span} (default: 60)",
     )
-    add(
+
+
+def add_cluster(command: Any) -> None:
+    """Where the shards of a collection are searched."""
+    group = command.add_argument_group(
+        "shards", "of a collection in shards; without a cluster they are searched in this process"
+    )
+    add_address(group, "hold the shards")
+    group.add_argument(
         "--allow-partial",
         action="store_true",
         help="do without shards that do not answer, and say which (exit status 3)",

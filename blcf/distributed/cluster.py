@@ -14,7 +14,9 @@ from blcf.bounds import check_bounds, is_number
 from blcf.checks import needs
 from blcf.distributed.indexing import Indexing
 from blcf.distributed.jobs import Work, address_of
+from blcf.distributed.remote import OnWorkers
 from blcf.distributed.template import Options
+from blcf.engine import SearchEngine
 from blcf.errors import ClusterError, InvalidInput
 from blcf.images import FrameChoice, as_sources
 from blcf.images.sources import Added
@@ -107,6 +109,25 @@ class Cluster:
     def work(self) -> Work:
         """What runs jobs on the workers, and watches them."""
         return Work(self.client, self.time_limit)
+
+    @property
+    def shards(self) -> OnWorkers:
+        """What opens shards on the workers, for `SearchEngine.open`."""
+        return OnWorkers(self.client, self.time_limit)
+
+    def open(self, path: str | os.PathLike[str], **options: Any) -> SearchEngine:
+        """Open a sharded collection, to be searched by the workers that see its shards.
+
+        Parameters
+        ----------
+        path : folder of the sharded collection, which this process sees
+        options : see `blcf.SearchEngine.open`
+
+        Raises
+        ------
+        CollectionNotFound, FormatError, InvalidInput, ShardUnavailable
+        """
+        return SearchEngine.open(path, cluster=self.shards, **options)
 
     def index(
         self,

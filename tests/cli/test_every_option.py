@@ -38,6 +38,8 @@ BASES = {
     "train": ["frames", "--out", "new.h5"],
     "demo": [],
     "serve": ["c.blcf"],
+    "merge": ["new", "c.blcf"],
+    "split": ["c.blcf", "new"],
 }
 ODD = ["0", "-1", "1" + "0" * 22, "9" * 5000, "1e308", "nan", "inf", "", "1,nan", "a\0b"]
 PLACES = ["old.txt", "frames", "pipe"]
