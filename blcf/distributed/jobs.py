@@ -24,6 +24,7 @@ __all__ = ["Done", "Job", "Work", "address_of", "ask"]
 T = TypeVar("T")
 
 _AHEAD = 2  # jobs for each thread: one more than it can do, so that it does not wait for the next
+_ANSWER = 30.0  # s, that a scheduler has at least: it may share a process with who asks
 _LOOK = 1.0  # s, between two looks at the workers
 
 
@@ -242,7 +243,9 @@ def ask(client: Client, what: str, time_limit: float, **arguments: Any) -> Any:
     if client.status == "running":
         try:
             return client.sync(
-                getattr(client.scheduler, what), **arguments, callback_timeout=time_limit
+                getattr(client.scheduler, what),
+                **arguments,
+                callback_timeout=max(time_limit, _ANSWER),
             )
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
