@@ -142,7 +142,7 @@ def test_a_worker_is_killed_in_a_search(made, whole, client, workers):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 13))
 def test_workers_are_killed_at_many_instants(made, whole, seed):
-    """Each time in a cluster of its own: a worker that is killed as it starts does not come again."""
+    """Each time in a cluster of its own: a worker that is killed as it starts comes no more."""
     with cluster() as client:
         kill_while_searching(made, whole, client, [*client.run(os.getpid).values()], seed)
 
