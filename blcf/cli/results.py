@@ -102,7 +102,7 @@ class Results:
         if hasattr(options, "json"):
             box = None if hits.query_box is None else [float(x) for x in hits.query_box]
             rows = (hits if moments is None else moments).to_dicts()
-            found = {"query": asked.given, "box": box, "hits": rows}
+            found: dict[str, Any] = {"query": asked.given, "box": box, "hits": rows}
             if hits.missing_shards:
                 found["missing_shards"] = list(hits.missing_shards)
             self._json.append(found)

@@ -120,12 +120,6 @@ class Collection(SideFiles):
         """A function and its arguments that open the same again, in another process as well."""
         return Collection.open, (self.path.absolute(),)
 
-    def follow(self) -> None:
-        """Take what a search must not pass over: nothing, but of shards."""
-
-    def check_grows(self) -> None:
-        """Raise `InvalidInput` where no picture can be added; to a collection one can."""
-
     def refresh(self) -> None:
         """Take what was committed since the collection was opened; a failure changes nothing."""
         manifest = read_manifest(self.path)

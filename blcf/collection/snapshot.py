@@ -18,6 +18,12 @@ __all__ = ["Snapshot"]
 class Snapshot(NumberedImages):
     """The images of a collection; `blcf.collection.Collection` adds where they come from."""
 
+    def follow(self) -> None:
+        """Take what a search must not pass over: nothing, but of shards."""
+
+    def check_grows(self) -> None:
+        """Raise `InvalidInput` where no picture can be added; to a collection one can."""
+
     def names_of(self, image_ids: Iterable[int]) -> list[str]:
         """The names of some images."""
         return [self.name(image_id) for image_id in image_ids]

@@ -8,7 +8,9 @@
   learning.py learns it on workers, dealing.py and planning.py say what goes where, homes.py which
   worker sees which shard, outcome.py what became of it;
 - jobs.py runs what workers do and watches them: worker.py, parts.py (the pictures of a part),
-  shard_jobs.py (what is done to a shard).
+  shard_jobs.py (what is done to a shard);
+- it searches as `blcf.sharded` does: remote.py asks a shard on a worker, where answering.py answers;
+  placement.py says which worker that is.
 
 Nothing here imports Dask before a cluster is asked for.
 """

@@ -1,4 +1,4 @@
-"""`Cluster`: the machines of a Dask cluster, or processes of this one, that index together."""
+"""`Cluster`: machines of a Dask cluster, or processes of this one, that index and search."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ class Cluster:
     --------
     >>> with Cluster("tcp://10.0.0.1:8786") as cluster:  # doctest: +SKIP
     ...     cluster.index("/archive/frames", "/archive/frames.blcf", n_shards=30)
+    ...     with cluster.open("/archive/frames.blcf") as engine:
+    ...         hits = engine.search("query.jpg", box=(120, 80, 420, 310))
     """
 
     def __init__(
@@ -104,6 +106,29 @@ class Cluster:
         if self._client is None:
             raise InvalidInput("Expected a cluster that is open: with Cluster(...) as cluster.")
         return self._client
+
+    @property
+    def shards(self) -> OnWorkers:
+        """What reaches shards on the workers, for `blcf.SearchEngine.open`."""
+        return OnWorkers(self.client, self.time_limit)
+
+    def open(self, path: str | os.PathLike[str], **how: Any) -> SearchEngine:
+        """An engine over the shards of a collection, each of which a worker has open.
+
+        It searches exactly as an engine of one collection. Where a worker dies, another one that
+        sees the shard takes over; a shard that has not answered within the time limit is an error
+        that names it, or done without.
+
+        Parameters
+        ----------
+        path : folder of the sharded collection, which this process sees
+        how : see `blcf.SearchEngine.open`: allow_partial, network, weights, ...
+
+        Raises
+        ------
+        ShardUnavailable, CollectionNotFound, FormatError, InvalidInput, VocabularyMismatch
+        """
+        return SearchEngine.open(path, cluster=self.shards, **how)
 
     @property
     def work(self) -> Work:

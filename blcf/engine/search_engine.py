@@ -142,7 +142,7 @@ class SearchEngine(Changes):
         weights : where the weights are now, if their file has moved
         device, dtype : of the network
         saliency : the function of a collection of that weighting, to add pictures; see `create`
-        cluster : `blcf.distributed.Cluster`, whose machines hold the shards; None: this one
+        cluster : what reaches the shards: `blcf.distributed.Cluster.shards`; None: this process
         allow_partial : whether a shard that does not answer is done without, which
             `Hits.missing_shards` says; False is an error that names it
 

@@ -69,11 +69,9 @@ class Hits(Ranking):
         answer = searcher.answer(asked.queries, options, negatives)
         ranking, snapshot = answer.ranking, searcher.searchable.snapshot
         paths = snapshot.image_paths(ranking.ids.tolist())
+        found = ranking.names, ranking.scores, ranking.ids, ranking.boxes
         return cls(
-            ranking.names,
-            ranking.scores,
-            ranking.ids,
-            ranking.boxes,
+            *found,
             paths=paths,
             pictures=[path or snapshot.given(int(i)) for path, i in zip(paths, ranking.ids)],
             asked=asked,
@@ -111,7 +109,7 @@ class Hits(Ranking):
 
     @property
     def missing_shards(self) -> tuple[str, ...]:
-        """Names of the shards that did not answer, where they were to be done without."""
+        """Shards that did not answer, and were done without."""
         return () if self.answer is None else self.answer.missing
 
     def _confidence(self, row: int) -> float | None:
