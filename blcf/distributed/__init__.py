@@ -9,8 +9,8 @@
   worker sees which shard, outcome.py what became of it;
 - jobs.py runs what workers do and watches them: worker.py, parts.py (the pictures of a part),
   shard_jobs.py (what is done to a shard);
-- it searches as `blcf.sharded` does: remote.py asks a shard on a worker, where answering.py answers;
-  placement.py says which worker that is.
+- it searches as `blcf.sharded` does: remote.py asks a shard on a worker, where answering.py
+  answers; placement.py says which worker that is.
 
 Nothing here imports Dask before a cluster is asked for.
 """

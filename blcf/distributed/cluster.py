@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blcf.adding import AddReport
-from blcf.bounds import check_bounds, is_number
+from blcf.bounds import check_bounds
 from blcf.checks import needs
 from blcf.distributed.indexing import Indexing
 from blcf.distributed.jobs import Work, address_of
@@ -39,7 +39,7 @@ class Cluster:
     where : address of a scheduler, or a `distributed.Client`; None starts processes
     n_workers : of the processes that are started, from 1 to 10,000; None: as many as there are
         cores for this process
-    time_limit : s, in which a worker that has something to do must be heard of, above 0
+    time_limit : s, in which a worker that has something to do must be heard of, from 0.1 to 86,400
 
     Examples
     --------
@@ -56,8 +56,7 @@ class Cluster:
             check_bounds("n_workers", n_workers)
             if where is not None:
                 raise InvalidInput("Expected n_workers for processes that are started here only.")
-        if not is_number(time_limit) or not 0 < time_limit < float("inf"):
-            raise InvalidInput(f"Expected time_limit to be above 0 s, got {time_limit!r}.")
+        check_bounds("time_limit", time_limit)
         self.where, self.n_workers, self.time_limit = where, n_workers, float(time_limit)
         self._client: Client | None = None
         self._stack = ExitStack()
@@ -134,25 +133,6 @@ class Cluster:
     def work(self) -> Work:
         """What runs jobs on the workers, and watches them."""
         return Work(self.client, self.time_limit)
-
-    @property
-    def shards(self) -> OnWorkers:
-        """What opens shards on the workers, for `SearchEngine.open`."""
-        return OnWorkers(self.client, self.time_limit)
-
-    def open(self, path: str | os.PathLike[str], **options: Any) -> SearchEngine:
-        """Open a sharded collection, to be searched by the workers that see its shards.
-
-        Parameters
-        ----------
-        path : folder of the sharded collection, which this process sees
-        options : see `blcf.SearchEngine.open`
-
-        Raises
-        ------
-        CollectionNotFound, FormatError, InvalidInput, ShardUnavailable
-        """
-        return SearchEngine.open(path, cluster=self.shards, **options)
 
     def index(
         self,

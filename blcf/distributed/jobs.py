@@ -217,12 +217,21 @@ class _Running:
         if not silent:
             return
         busy = ask(self.client, "processing", self.time_limit, workers=silent)
+        held = ask(self.client, "has_what", self.time_limit, workers=silent)
         mine = {one.key for one in self.futures}
+        needed = {
+            getattr(argument, "key", None)
+            for job in self.futures.values()
+            for argument in job.arguments
+        }
         for address in silent:
-            if mine.intersection(busy.get(address, ())):
+            # Also where it holds what a job on another worker waits for.
+            if mine.intersection(busy.get(address, ())) or needed.intersection(
+                held.get(address, ())
+            ):
                 one = workers[address]
                 raise ClusterError(
-                    f"Worker {one.get('name', address)} ({address}) has a job and was not heard of "
+                    f"Worker {one.get('name', address)} ({address}) is needed and was not heard of "
                     f"for {self.time_limit:g} s: it is stopped, or cut off. End or restart it, and "
                     "run the same again; what is done stays done."
                 )
