@@ -219,16 +219,10 @@ class _Running:
         busy = ask(self.client, "processing", self.time_limit, workers=silent)
         held = ask(self.client, "has_what", self.time_limit, workers=silent)
         mine = {one.key for one in self.futures}
-        needed = {
-            getattr(argument, "key", None)
-            for job in self.futures.values()
-            for argument in job.arguments
-        }
+        for job in self.futures.values():  # what a job on another worker waits for counts as well
+            mine |= {one.key for one in job.arguments if hasattr(one, "key")}
         for address in silent:
-            # Also where it holds what a job on another worker waits for.
-            if mine.intersection(busy.get(address, ())) or needed.intersection(
-                held.get(address, ())
-            ):
+            if mine.intersection([*busy.get(address, ()), *held.get(address, ())]):
                 one = workers[address]
                 raise ClusterError(
                     f"Worker {one.get('name', address)} ({address}) is needed and was not heard of "

@@ -147,7 +147,7 @@ def test_a_worker_that_is_stopped_is_named(pictures, tmp_path, at_once):
         finally:
             timer.join()
             os.kill(victim, signal.SIGCONT)
-        cluster.client.wait_for_workers(2, timeout=60)
+    with Cluster(n_workers=2) as cluster:
         cluster.index(pictures, folder, n_shards=2, **settings())
     check(folder, tmp_path / "m.blcf", at_once, pictures)
 
