@@ -11,7 +11,7 @@ from blcf.adding.indexer import AddReport
 from blcf.bounds import BOUNDS
 from blcf.cli.clusters import add_address, cluster_of
 from blcf.cli.command import DONE, make_command
-from blcf.cli.outputs import Changed, check_new_folder
+from blcf.cli.outputs import Changed, Read, check_new_folder
 from blcf.cli.units import count
 from blcf.cli.values import integer
 from blcf.collection import Collection, Settings
@@ -26,14 +26,16 @@ _SHARDS = f"how many, {BOUNDS['n_shards'].span}"
 
 def add_merge(commands: Any) -> None:
     """The arguments of `blcf merge`."""
-    several = (
+    command = make_command(commands, "merge", _merge, {"out": "folder of the new collection"})
+    command.set_defaults(several="collections")
+    command.add_argument(
         "collections",
-        "+",
-        "COLLECTION",
-        "collections of one model, in this order, or collections in shards; they stay as they are",
+        nargs="+",
+        type=Read,
+        metavar="COLLECTION",
+        help="collections of one model, in this order, or collections in shards; they stay as "
+        "they are",
     )
-    out = {"out": "folder of the new collection"}
-    command = make_command(commands, "merge", _merge, out, several)
     command.usage = "blcf merge OUT COLLECTION ... [options]"
 
 
