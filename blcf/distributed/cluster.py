@@ -107,6 +107,29 @@ class Cluster:
         return self._client
 
     @property
+    def shards(self) -> OnWorkers:
+        """What reaches shards on the workers, for `blcf.SearchEngine.open`."""
+        return OnWorkers(self.client, self.time_limit)
+
+    def open(self, path: str | os.PathLike[str], **how: Any) -> SearchEngine:
+        """An engine over the shards of a collection, each of which a worker has open.
+
+        It searches exactly as an engine of one collection. Where a worker dies, another one that
+        sees the shard takes over; a shard that has not answered within the time limit is an error
+        that names it, or done without.
+
+        Parameters
+        ----------
+        path : folder of the sharded collection, which this process sees
+        how : see `blcf.SearchEngine.open`: allow_partial, network, weights, ...
+
+        Raises
+        ------
+        ShardUnavailable, CollectionNotFound, FormatError, InvalidInput, VocabularyMismatch
+        """
+        return SearchEngine.open(path, cluster=self.shards, **how)
+
+    @property
     def work(self) -> Work:
         """What runs jobs on the workers, and watches them."""
         return Work(self.client, self.time_limit)
