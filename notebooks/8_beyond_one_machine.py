@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 import numpy as np
 
-from blcf import SearchEngine
+from blcf import SearchEngine, SearchOptions
 from blcf.demo import write_scenes
 from blcf.distributed import Cluster, Shards, merge
 from blcf.exporting import coco_of
@@ -88,8 +88,9 @@ for ax, hit in zip(axes.ravel(), hits):
 
 # %%
 merge(folder / "whole.blcf", folder / "archive.blcf", progress=False)
-with SearchEngine.open(folder / "whole.blcf", dtype="float32") as whole:
-    expected = whole.search(query.image, box=query.box, k=12)
+with SearchEngine.open(folder / "whole.blcf") as whole:
+    described = hits.asked.queries[0]  # went through the network already
+    expected = whole.search_query(described, SearchOptions(k=12))
     print("the same names:", hits.names == expected.names and names == list(whole.names))
     print("scores differ by", float(np.abs(hits.scores - expected.scores).max()))
 
@@ -100,8 +101,8 @@ with SearchEngine.open(folder / "whole.blcf", dtype="float32") as whole:
 # %% tags=["varies"]
 alone = {}
 for path in Shards.read(folder / "archive.blcf").paths:
-    with SearchEngine.open(path, dtype="float32") as shard:
-        alone |= {hit.name: hit.score for hit in shard.search(query.image, box=query.box)}
+    with SearchEngine.open(path) as shard:
+        alone |= {hit.name: hit.score for hit in shard.search_query(described, SearchOptions())}
 [(hit.name, round(hit.score, 3), round(alone[hit.name], 3)) for hit in hits[:4]]
 
 # %% [markdown]
@@ -111,8 +112,8 @@ for path in Shards.read(folder / "archive.blcf").paths:
 # like any hits, here as COCO: pictures and boxes.
 
 # %%
-with SearchEngine.open(folder / "archive.blcf", dtype="float32") as engine:
-    again = engine.search(query.image, box=query.box, k=12)
+with SearchEngine.open(folder / "archive.blcf") as engine:
+    again = engine.search_query(described, SearchOptions(k=12), query.image)
     exported = coco_of([(query.object, again)])
 print("the same again:", again.names == hits.names)
 print(len(exported["images"]), "pictures,", len(exported["annotations"]), "boxes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
@@ -25,6 +26,7 @@ __all__ = ["TIME_LIMIT", "OnWorkers", "RemoteHandle"]
 
 TIME_LIMIT = 60.0  # seconds
 _POLL = 0.5  # seconds between two looks whether the worker is still there
+_FETCH = 5.0  # seconds in which an answer that is ready comes over
 
 _GONE = object()
 
@@ -99,20 +101,26 @@ class RemoteHandle:
         """The answer, or `_GONE` where the worker is lost."""
         from distributed import KilledWorker
 
+        is_done = threading.Event()
+        future.add_done_callback(lambda _: is_done.set())
         while True:
             left = end - time.monotonic()
             try:
-                return future.result(timeout=max(0.01, min(_POLL, left)))
-            except TimeoutError:
-                if left <= 0:
-                    self._placement.lost(self._number, worker, hangs=True)
-                    said = f"did not answer within {self._time_limit:g} s"
-                    raise self._unavailable(worker, said) from None
+                if is_done.wait(max(0.01, min(_POLL, left))):
+                    return future.result(timeout=max(0.01, min(_FETCH, left)))
+            # The second is what distributed (2026.8) makes of a fetch that it gave up itself, as
+            # the worker died: its `sync` knows no result then.
+            except (TimeoutError, UnboundLocalError):
+                pass
             except (KilledWorker, CancelledError, OSError):
                 return _GONE
             except Exception as error:  # a worker without blcf, out of memory, ...
                 said = f"failed ({type(error).__name__}: {error})"
                 raise self._unavailable(worker, said) from error
+            if left <= 0:
+                self._placement.lost(self._number, worker, hangs=True)
+                said = f"did not answer within {self._time_limit:g} s"
+                raise self._unavailable(worker, said)
             if worker not in self._placement.alive():
                 return _GONE
 

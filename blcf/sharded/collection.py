@@ -22,7 +22,7 @@ from blcf.collection import Batch, Collection
 from blcf.collection.manifest_form import MODEL
 from blcf.collection.model import Model
 from blcf.collection.segment import Segment
-from blcf.collection.shards import Shards, is_sharded
+from blcf.collection.shards import TEMPLATE, Shards, is_sharded
 from blcf.errors import InvalidInput
 from blcf.sharded.coordinator import Coordinator
 from blcf.sharded.handles import InProcess, Opener
@@ -149,12 +149,13 @@ class ShardedCollection(ShardedPictures):
         return []
 
     def file(self, name: str) -> Member:
-        """A file: the model's, of a shard, whose copy is fetched where no shard is to be seen."""
+        """A file: the model's, of a shard; it is fetched where no shard is to be seen from here."""
         if name != MODEL:
             return super().file(name)
-        for handle in self.coordinator.handles:
-            if os.path.isfile(handle.path / name):
-                return Member(handle.path, name)
+        own = self.path / TEMPLATE
+        for folder in (own, *(handle.path for handle in self.coordinator.handles)):
+            if os.path.isfile(folder / name):
+                return Member(folder, name)
         with self._fetching:
             if not self._fetched:
                 folder = tempfile.TemporaryDirectory(prefix="blcf-")

@@ -96,6 +96,16 @@ def test_an_engine_is_sent_elsewhere(made, whole, client):
         opener._client.close()
 
 
+def test_the_command_line_asks_a_cluster(made, whole, client, call):
+    asked = [whole.names[2], "--frame", "--json", "--quiet"]
+    options = ["--cluster", client.scheduler.address, "--time-limit", LIMIT]
+    assert call("search", made.path, *asked, *options) == call("search", whole.path, *asked)
+    status, out, _ = call("info", made.path, *options[:2])
+    assert status == 0 and f"{len(whole):,}" in out
+    status, _, said = call("search", whole.path, *asked, *options[:2])
+    assert status == 2 and "in one piece. Make shards of it" in said
+
+
 def test_two_clients_do_not_disturb_each_other(made, whole, client):
     with Client(client.scheduler.address, set_as_default=False) as second:
         engines = [made.open(cluster=OnWorkers(one, LIMIT)) for one in (client, second)]

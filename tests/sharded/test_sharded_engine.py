@@ -219,6 +219,18 @@ def test_it_is_pickled_as_its_path(made):
         assert pickle.loads(pickle.dumps(found)).names == found.names
 
 
+def test_the_model_is_fetched_where_no_shard_is_to_be_seen(made):
+    with made.open() as engine:
+        expected = engine.collection.file("model.h5")
+        content = Path(expected).read_bytes()
+        for handle in engine.collection.coordinator.handles:
+            handle.path = Path("/nowhere/on/this/machine")
+        fetched = Path(engine.collection.file("model.h5"))
+        assert fetched.read_bytes() == content and fetched != Path(expected)
+        assert len(engine.search(PICTURE)) == len(engine)
+    assert not fetched.exists()
+
+
 def test_threads_search_while_shards_change(made):
     with made.open() as engine:
 
