@@ -82,7 +82,8 @@ HOMES = {
     "pandas": ("blcf.searching.hits", "blcf.searching.moments", "blcf.searching.table"),
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
-TYPED = ("collection", "engine", "distributed")  # say in their signatures that a network may be a torch module
+# Say in their signatures that a network may be a torch module.
+TYPED = ("collection", "engine", "distributed")
 
 
 @dataclass(frozen=True)
