@@ -145,8 +145,17 @@ def stopped_after(monkeypatch, n, what):
 
 @pytest.mark.parametrize(
     ("what", "n"),
-    [("draw_part", 1), ("create_shard", 2), ("begin_shard", 1), ("index_part", 2)]
-    + [("index_part", 1), ("fill_shard", 1), ("fill_shard", 2), ("clear_shard", 1)],
+    [("draw_part", 1), ("index_part", 2), ("fill_shard", 2)]
+    + [
+        pytest.param(what, n, marks=pytest.mark.slow)
+        for what, n in (
+            ("create_shard", 2),
+            ("begin_shard", 1),
+            ("index_part", 1),
+            ("fill_shard", 1),
+            ("clear_shard", 1),
+        )
+    ],
 )
 def test_what_was_stopped_goes_on(cluster, pictures, at_once, tmp_path, monkeypatch, what, n):
     folder = tmp_path / "s.blcf"
