@@ -158,10 +158,10 @@ class ShardedCollection(ShardedPictures):
                 return Member(folder, name)
         with self._fetching:
             if not self._fetched:
-                folder = tempfile.TemporaryDirectory(prefix="blcf-")
+                made = tempfile.TemporaryDirectory(prefix="blcf-")
                 content = self.coordinator.ask(self.epoch.numbers[0], "model_file")
-                (Path(folder.name) / name).write_bytes(content)
-                self._fetched.append(folder)
+                (Path(made.name) / name).write_bytes(content)
+                self._fetched.append(made)
             return Member(Path(self._fetched[0].name), name)
 
     # Beside the images, and changes
