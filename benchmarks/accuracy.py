@@ -27,6 +27,7 @@ NETWORKS = {
     "blcf-lite": None,  # in the package
     "squeezenet1_1": "weights/squeezenet1_1_features.pth",
     "mobilenet_v2": "weights/mobilenet_v2.pth",
+    "timm:tf_efficientnet_lite2": "weights/tf_efficientnet_lite2.pth",
 }
 # Table 1 of the paper: base, R, GQE, R+GQE, R+LQE. R: reranking; after an expansion the defaults
 # rerank once more, the paper does not.

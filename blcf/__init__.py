@@ -14,13 +14,14 @@ The map of the house, from the ground up; imports go down only::
     evaluation, visualization
     collection                            the collection on disk, its settings and its model
     descriptors                           the global descriptors of the literature
+    qdrant                                bags in Qdrant, and the ranking there
     learning                              how networks are trained: that of the package, yours
     pages                                 results as one HTML file
     adding                                pictures -> collection
     searching                             query -> hits
     measuring                             ground truth -> figures
     engine                                `SearchEngine`: the door to these three
-    exporting                             hits for other programs
+    exporting                             collections and hits for other programs
     teaching                              labels that a collection finds by itself
     web                                   `blcf serve`: a page, and JSON for programs
     demo                                  `blcf demo`: a small collection, and a page of results

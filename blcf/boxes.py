@@ -135,9 +135,7 @@ def _nearest(near: float, far: float, n_cells: int) -> tuple[int, int]:
     return first, min(max(last, first + 1), n_cells)
 
 
-def cells_to_boxes(
-    cells: np.ndarray, size: tuple[int, int], shape: tuple[int, int]
-) -> np.ndarray:
+def cells_to_boxes(cells: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
     """Boxes in pixels of the original image of windows given in cells.
 
     Parameters

@@ -22,9 +22,7 @@ def shown(stage: Any, state: str = "") -> str:
     """
     parameters = inspect.signature(type(stage)).parameters.values()
     values = [(one, getattr(stage, one.name)) for one in parameters]
-    listed = [
-        f"{one.name}={_value(value)}" for one, value in values if not _is_default(value, one)
-    ]
+    listed = [f"{one.name}={_value(value)}" for one, value in values if not _is_default(value, one)]
     return f"{type(stage).__name__}({', '.join(listed)}){f': {state}' if state else ''}"
 
 

@@ -74,3 +74,42 @@ def trec_map(scores, relevant, n_ranked=1000):
         if name in relevant:
             total += sum(other in relevant for other in ranked[: place + 1]) / (place + 1)
     return total / len(relevant)
+
+
+def ilias(ranked, positives, groups, k=1000):
+    """ILIAS's program: scikit-learn's average precision of the first k, times the share of
+    min(k, positives) that are there; of a group without the other positives."""
+    from sklearn.metrics import average_precision_score
+
+    def figure(kept, wanted):
+        top = kept[:k]
+        true = [name in wanted for name in top]
+        if not any(true):
+            return 0.0
+        scores = list(range(len(top), 0, -1))
+        return average_precision_score(true, scores) * sum(true) / min(k, len(wanted))
+
+    found = {"AP": figure(list(ranked), positives)}
+    for group, wanted in groups.items():
+        if wanted:
+            others = positives - wanted
+            found[f"AP {group}"] = figure([one for one in ranked if one not in others], wanted)
+    return found
+
+
+def gldv2(ranked, positives, k=100):
+    """Google's program for the retrieval of landmarks, of one query."""
+    n_right, total = 0, 0.0
+    for place in range(min(len(ranked), k)):
+        if ranked[place] in positives:
+            n_right += 1
+            total += n_right / (place + 1)
+    return total / min(len(positives), k)
+
+
+def micro_ap(predictions, truth):
+    """Google's program for recognition (GAP); predictions are rows (query, label, score)."""
+    ordered = sorted(sorted(predictions), key=lambda row: row[2], reverse=True)
+    right = [label in truth[query] for query, label, _ in ordered]
+    total = sum(sum(right[: i + 1]) / (i + 1) for i in range(len(right)) if right[i])
+    return total / sum(1 for labels in truth.values() if labels)

@@ -25,7 +25,7 @@ FLOORS = [
     "checks progress threads",
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
-    "collection descriptors learning pages",
+    "collection descriptors learning pages qdrant",
     "adding searching measuring sharded",
     "engine exporting",
     "demo teaching web distributed",
@@ -51,9 +51,12 @@ HOMES = {
         "blcf.features",
         "blcf.vocabulary",
         "blcf.learning",
-        "blcf.index.torch_products",  # imported late
+        "blcf.index.device_lists",  # both imported late
+        "blcf.index.torch_products",
     ),
     "torchvision": ("blcf.features.published", "blcf.features.tracer"),  # imported late
+    "timm": ("blcf.features.timm_networks",),  # imported late
+    "safetensors": ("blcf.features.weights",),  # imported late
     "numba": ("blcf.kernels",),
     "h5py": (
         "blcf.storage",
@@ -73,13 +76,22 @@ HOMES = {
     "distributed": ("blcf.distributed",),  # imported late
     "starlette": ("blcf.web",),
     "uvicorn": ("blcf.web.server",),
+    "qdrant_edge": ("blcf.qdrant.edge",),  # imported late
+    "qdrant_client": ("blcf.qdrant.server",),  # imported late
+    "pyarrow": ("blcf.exporting",),  # imported late
     "sqlite3": (
         "blcf.collection.facts_file",
         "blcf.collection.facts_table",
         "blcf.collection.where",
     ),
     # imported late
-    "pandas": ("blcf.searching.hits", "blcf.searching.moments", "blcf.searching.table"),
+    "pandas": (
+        "blcf.searching.hits",
+        "blcf.searching.moments",
+        "blcf.searching.table",
+        "blcf.measuring.evaluation",  # for a type checker
+        "blcf.engine.search_engine",  # for a type checker
+    ),
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
 # Say in their signatures that a network may be a torch module.

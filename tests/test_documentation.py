@@ -154,7 +154,8 @@ def test_readme_python_runs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its blocks one after another, as a reader types them."""
-    pytest.importorskip("pandas")
+    for library in ("pandas", "pyarrow", "qdrant_edge"):
+        pytest.importorskip(library)
     monkeypatch.chdir(pictures)
     known: dict[str, Any] = {}
     for number, block in enumerate(re.findall(PYTHON, readme, re.DOTALL), start=1):

@@ -133,6 +133,11 @@ def folders_of(options: argparse.Namespace) -> dict[str, list[str]]:
         if len(folders[name]) > 1 and name in KNOWN:
             raise InvalidInput(f"Expected one folder for {name}, got {len(folders[name])}.")
         if options.distractors and name in WITH_DISTRACTORS:
+            if "ilias" in folders and len(folders.keys() & WITH_DISTRACTORS.keys()) > 1:
+                raise InvalidInput(
+                    "Expected --distractors of one kind: those of ILIAS are not those of Oxford "
+                    "and Paris. Run ILIAS by itself."
+                )
             folders[WITH_DISTRACTORS[name]] = folders[name]
     return folders
 
@@ -188,7 +193,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--data", nargs="+", required=True, metavar="NAME=PATH", help="data sets")
-    add("--distractors", metavar="FOLDER", help="the 100,000 pictures of Oxford105k, Paris106k")
+    add(
+        "--distractors",
+        metavar="FOLDER",
+        help="the 100,000 pictures of Oxford105k, Paris106k; or, without those two, those of ILIAS",
+    )
     add("--weights", nargs="*", default=[], metavar="NETWORK=FILE", help="weights of networks")
     add(
         "--trained",

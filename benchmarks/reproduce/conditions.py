@@ -159,8 +159,10 @@ def read_conditions(path: Path = HERE / "conditions.toml") -> Conditions:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise FormatError(f"Expected {path} to be TOML: {error}.") from error
     tables, systems = (
-        {name: _make(kind, f"{path.name}, {part}.{name}", {**values, "name": name})
-         for name, values in content.get(part, {}).items()}
+        {
+            name: _make(kind, f"{path.name}, {part}.{name}", {**values, "name": name})
+            for name, values in content.get(part, {}).items()
+        }
         for part, kind in (("tables", Table), ("systems", System))
     )
     tables = {name: replace(table, sets=tuple(table.sets)) for name, table in tables.items()}

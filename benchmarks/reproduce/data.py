@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 PAIRS = {"oxford": "paris6k", "paris": "oxford5k"}  # whose whitening is learned on which
-WITH_DISTRACTORS = {"oxford5k": "oxford105k", "paris6k": "paris106k"}
+WITH_DISTRACTORS = {"oxford5k": "oxford105k", "paris6k": "paris106k", "ilias": "ilias5m"}
 # The kind of data set that a name stands for.
 KNOWN = {name: name for name in KINDS if name != "gt.json"} | {"ins23k": "trecvid"}
 KNOWN |= {larger: smaller for smaller, larger in WITH_DISTRACTORS.items()}
@@ -73,6 +73,7 @@ class DataSet:
             masks = {f"{n}": one.mask for n, one in enumerate(query.examples) if one.mask}
             facts += [query.name, boxes, _states(files), _states(masks)]
             facts += [sorted(names) for names in (query.positives, query.junk, query.hard)]
+            facts += [[group, sorted(names)] for group, names in sorted(query.groups.items())]
         return _digest(json.dumps(facts))
 
     @property

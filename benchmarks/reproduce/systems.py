@@ -241,7 +241,9 @@ class Laboratory:
                     kept = [row for row, name in enumerate(ranked) if name in truth.shots]
                     ranked, scores = [ranked[row] for row in kept], scores[kept]
                     ranked, _ = rank_groups(ranked, scores, truth.shots)
-                measured = rule.measure(ranked, query.positives, query.junk, query.hard)
+                measured = rule.measure(
+                    ranked, query.positives, query.junk, query.hard, query.groups
+                )
                 figures[task.key].append(measured)
         limits.restore_original_limits()
         seconds = round(time.perf_counter() - start, 1)

@@ -138,6 +138,7 @@ def index_images(
                 kept,
                 large,
                 None if channel is None else channel.of,
+                on_device=True,
             )
             with closing(stream):
                 for picture in stream:

@@ -112,9 +112,7 @@ def as_known(collection: Collection, images: ImageList) -> list[ImageList]:
     return [first, *others]
 
 
-def _find_by_path(
-    collection: Collection, images: ImageList, names: Sequence[str]
-) -> np.ndarray:
+def _find_by_path(collection: Collection, images: ImageList, names: Sequence[str]) -> np.ndarray:
     """Ids of pictures by their paths, int64 (n,), -1 for none; another memory card's are not these.
 
     Its pictures were in the same folder once, under names that begin otherwise.

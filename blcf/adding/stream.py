@@ -31,6 +31,7 @@ def stream_pictures(
     kept: KeptMaps | None = None,
     large: Large | None = None,
     beside: Callable[[np.ndarray], Any] | None = None,
+    on_device: bool = False,
 ) -> Generator[Extracted[T], None, None]:
     """What is made of the feature maps of some pictures of a source, in the order of the names.
 
@@ -39,7 +40,15 @@ def stream_pictures(
     from blcf.features.pipeline import extract_pictures
 
     originals = map(source.original, names)
-    stream = extract_pictures(extractor, originals, encode, kept=kept, large=large, beside=beside)
+    stream = extract_pictures(
+        extractor,
+        originals,
+        encode,
+        kept=kept,
+        large=large,
+        beside=beside,
+        on_device=on_device,
+    )
     bar = tqdm(
         total=len(names),
         desc=f"{description} pictures",

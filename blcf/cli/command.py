@@ -65,6 +65,10 @@ TEXTS = {
         "Measure rankings and boxes on a data set: average precision or what its protocol says, "
         "localisation, the worst queries."
     ),
+    "export": (
+        "Write a collection for other programs: its pictures and bags as tables, points of Qdrant, "
+        "or its hits for a file of queries."
+    ),
     "train": (
         "Learn from labelled photographs what tells things of your kind apart: a file of weights,"
         " with which an index finds them better. What was learned is kept after each epoch, so "

@@ -37,7 +37,7 @@ __all__ = [
     "say_skipped",
 ]
 
-_RUNTIME = ("device", "dtype", "weights")
+_RUNTIME = ("device", "dtype", "weights", "index")
 
 
 def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def add_data_set(command: Any) -> None:
     for name, meaning in (
         ("ground-truth", "text files of Oxford5k or Paris6k"),
         ("frames", "frames of TRECVID INS"),
-        ("distractors", "pictures of the 100k or 1M distractors"),
+        ("distractors", "pictures of the 100k or 1M distractors, or those of ILIAS"),
     ):
         shown = f"{meaning}, where they lie elsewhere"
         add(f"--{name}", type=Read, metavar="FOLDER", help=shown)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from blcf.cli.outputs import Changed, Written, check_new_folder
 from blcf.cli.units import count
 from blcf.cli.values import number
 from blcf.errors import InvalidInput
-from blcf.exporting import coco_of, edl_of, write_clips, write_stills
+from blcf.exporting import edl_of, write_clips, write_coco, write_stills
 from blcf.images import display_name
 from blcf.outputs import open_output
 from blcf.searching import Hits, Moment, Moments
@@ -103,7 +102,7 @@ class Exports:
         options = self._options
         margin = given(options, ["margin"])
         if hasattr(options, "coco"):
-            self._write(options.coco, json.dumps(coco_of(self._hits), indent=1) + "\n")
+            write_coco(options.coco, self._hits)
         if hasattr(options, "edl"):
             self._write(options.edl, edl_of(self._moments, Path(options.edl).stem, **margin))
         how = {"clips": {**margin, "exact": hasattr(options, "exact")}, "stills": {}}

@@ -27,6 +27,7 @@ _HOMES = {
     "split": "blcf.cli.shards",
     "evaluate": "blcf.cli.evaluating",
     "train": "blcf.cli.training",
+    "export": "blcf.cli.exporting",
     "serve": "blcf.cli.serving",
     "demo": "blcf.cli.demo",
 }

@@ -29,7 +29,7 @@ from blcf.searching import Hits, Moments, SearchOptions
 from blcf.searching.grouping import hits_of_groups
 from blcf.searching.queries import Example
 
-__all__ = ["add_search", "check_drawing", "search"]
+__all__ = ["add_search", "answers", "check_drawing", "search"]
 
 _OPTIONS = [field.name for field in fields(SearchOptions)]
 
@@ -55,7 +55,7 @@ def search(options: argparse.Namespace) -> int:
     engine = open_engine(options)
     outputs.spare_collection(engine.collection)
     with open_results(options, queries, engine) as results:
-        for asked, hits in _answers(engine, queries, options, how):
+        for asked, hits in answers(engine, queries, options, how):
             if isinstance(hits, str):
                 results.skip(asked, hits)
                 continue
@@ -99,7 +99,7 @@ def _rank(options: argparse.Namespace) -> int:
     return rank
 
 
-def _answers(
+def answers(
     engine: SearchEngine, queries: list[Asked], options: argparse.Namespace, how: dict[str, Any]
 ) -> Iterator[tuple[Asked, Hits | str]]:
     """Each query with its hits, or the reason why there are none."""
@@ -186,6 +186,12 @@ def add_search(commands: Any) -> None:
         "have them in any order",
     )
     command.add_argument("--weights", type=Read, metavar="FILE", help=WEIGHTS)
+    command.add_argument(
+        "--index",
+        metavar="qdrant:PLACE",
+        help="rank in what blcf export --to qdrant has written at PLACE, a folder or a URL; the "
+        "hits are the same",
+    )
     add_object(command)
     add_output(command)
     add_exports(command)

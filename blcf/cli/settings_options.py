@@ -21,8 +21,8 @@ def add_settings(command: Any) -> None:
     default, add = Settings(), command.add_argument
     add(
         "--network",
-        help=f"{default.network} (the default: small, in the package), or one of torchvision's: "
-        "vgg16 is the paper's",
+        help=f"{default.network} (the default: small, in the package), one of torchvision's: "
+        "vgg16 is the paper's; or timm:NAME",
     )
     add("--layer", help="layer: a node name, or the paper's (default: the network's, stride 16)")
     add(
@@ -30,7 +30,7 @@ def add_settings(command: Any) -> None:
         type=Read,
         metavar="FILE",
         help="what blcf train wrote, which says its network, or a state dict (default: the "
-        "package's, or torchvision downloads its own)",
+        "package's, or torchvision or timm downloads its own)",
     )
     for name, dest, meaning in (
         ("side", "side", "longer side in pixels"),

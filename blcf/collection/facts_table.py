@@ -162,16 +162,30 @@ class FactsTable:
             ).fetchone()
         return dict(zip(self.given, map(_plain, found or [None] * len(self.given))))
 
-    def said(self) -> dict[int, dict[str, Fact]]:
-        """What the caller said of all pictures, by id: {column: value}, where there is one."""
+    def said(self, first: int = 0, last: int = (1 << 63) - 1) -> dict[int, dict[str, Fact]]:
+        """What the caller said of pictures, by id: {column: value}, where there is one.
+
+        Of those with ids from `first` to `last`, by default of all.
+        """
         if not self.given:
             return {}
-        found = self.connection.execute(f"SELECT id, {_quoted(self.given)} FROM pictures")
+        found = self.connection.execute(
+            f"SELECT id, {_quoted(self.given)} FROM pictures WHERE id BETWEEN ? AND ?",
+            (first, last),
+        )
         said: dict[int, dict[str, Fact]] = {}
         for number, *values in found:
             plain = zip(self.given, map(_plain, values))
             said[int(number)] = {name: one for name, one in plain if one is not None}
         return said
+
+    def kinds(self) -> dict[str, set[str]]:
+        """What kinds of values each column of the caller holds: "integer", "real", "text"."""
+        kinds = {}
+        for name in self.given:
+            found = self.connection.execute(f'SELECT DISTINCT typeof("{name}") FROM pictures')
+            kinds[name] = {kind for (kind,) in found} & {"integer", "real", "text"}
+        return kinds
 
     def begin(self) -> None:
         """Begin a transaction as the one writer."""

@@ -87,6 +87,20 @@ class FactsView:
             columns = {name: segment.live_column(name) for name in segment.columns}
             yield from rows_of(segment.live_names, columns, self._videos)
 
+    def kinds(self) -> dict[str, set[str]]:
+        """The columns that the caller gave, see `FactsTable.kinds`."""
+        if not self.file.exists():
+            return {}
+        with self.file.reading() as table:
+            return table.kinds()
+
+    def said(self, ids: np.ndarray) -> dict[int, dict[str, Fact]]:
+        """What the caller said of pictures, by id, of some near one another."""
+        if not ids.size or not self.file.exists():
+            return {}
+        with self.file.reading() as table:
+            return table.said(int(ids.min()), int(ids.max()))
+
     @property
     def columns(self) -> list[str]:
         """Names of the columns that the caller gave."""

@@ -19,6 +19,7 @@ from blcf.errors import FormatError, InvalidInput
 from blcf.storage import Place, array_digest, open_h5, write_h5
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from blcf.features import ConvFeatures, Whitening
@@ -208,11 +209,24 @@ class Model:
         """
         return self.encode_many(feature_map[None])[0]
 
-    def encode_many(self, feature_maps: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """`encode` of raw feature maps of one shape, float32 (n, C, h, w), in one go."""
+    def encode_many(
+        self, feature_maps: np.ndarray | torch.Tensor
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`encode` of raw feature maps of one shape, float32 (n, C, h, w), in one go.
+
+        Raises
+        ------
+        InvalidInput
+            They came as a tensor, and not all of them are finite.
+        """
         words, norms = self.vocabulary.assign_maps(
             feature_maps, upsample=self.settings.upsample, whitening=self.whitening
         )
+        if not isinstance(feature_maps, np.ndarray) and not np.isfinite(norms).all():
+            raise InvalidInput(
+                f"Layer {self.settings.layer} of {self.settings.network} gave values that are not "
+                "finite. Use dtype='float32' or 'bfloat16', and check the weights."
+            )
         return list(zip(words, norms))
 
 

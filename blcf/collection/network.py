@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["IDENTITY", "load_extractor"]
 
 # What of an extractor must be the same for its features to mean the same words.
-IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std")
+IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std", "placing")
 
 
 def load_extractor(
@@ -72,10 +72,10 @@ def load_extractor(
     )
     now = extractor.describe()
     for key in IDENTITY:
-        if made[key] != now[key]:
+        if made.get(key) != now.get(key):  # the last one is of some networks only
             raise VocabularyMismatch(
-                f"{of} was made with {key} {made[key]} ({made['weights']}), the network given has "
-                f"{now[key]} ({now['weights']}). Pass the same weights with weights=FILE "
+                f"{of} was made with {key} {made.get(key)} ({made['weights']}), the network given "
+                f"has {now.get(key)} ({now['weights']}). Pass the same weights with weights=FILE "
                 "(--weights FILE)."
             )
     return extractor

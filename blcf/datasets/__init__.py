@@ -4,8 +4,10 @@
 `GroundTruth` (truth.py), whose `images` are to be indexed.
 """
 
+from blcf.datasets.gldv2 import read_gldv2
 from blcf.datasets.ground_truth import read_ground_truth
 from blcf.datasets.holidays import read_holidays
+from blcf.datasets.ilias import read_ilias
 from blcf.datasets.instre import read_instre
 from blcf.datasets.oxford import read_oxford5k, read_paris6k
 from blcf.datasets.oxford_queries import read_oxford_queries
@@ -21,8 +23,10 @@ __all__ = [
     "TrueExample",
     "TrueQuery",
     "read_dataset",
+    "read_gldv2",
     "read_ground_truth",
     "read_holidays",
+    "read_ilias",
     "read_instre",
     "read_oxford5k",
     "read_oxford_queries",

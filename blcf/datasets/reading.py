@@ -12,8 +12,10 @@ from typing import Any
 
 from blcf.datasets.finding import data_folder
 from blcf.datasets.gathering import LEVELS, files_within
+from blcf.datasets.gldv2 import read_gldv2
 from blcf.datasets.ground_truth import read_ground_truth
 from blcf.datasets.holidays import read_holidays
+from blcf.datasets.ilias import read_ilias
 from blcf.datasets.instre import read_instre
 from blcf.datasets.oxford import read_oxford5k, read_paris6k
 from blcf.datasets.revisited import read_revisited
@@ -33,7 +35,7 @@ class Kind:
     Attributes
     ----------
     read : the function, which takes the folder and options
-    sign : a file by which a folder is known to hold it, a pattern
+    sign : a file by which a folder is known to hold it, a pattern; "" where it has to be said
     needs : what its folder holds, for messages
     """
 
@@ -75,6 +77,13 @@ KINDS = {
         "*ins*topics*.xml",
         "ins.auto.topics.2013.xml, ins.search.qrels.tv13, the example pictures and the frames",
     ),
+    "ilias": Kind(read_ilias, "positive_ids.txt", "ilias_core and image_ids"),
+    "gldv2": Kind(
+        read_gldv2,
+        "retrieval_solution*.csv",
+        "index, test and retrieval_solution_v2.1.csv (its private queries)",
+    ),
+    "gldv2-public": Kind(partial(read_gldv2, usage="public"), "", "the same (its public queries)"),
     "holidays": Kind(read_holidays, "100000.jp*g", "the pictures 100000.jpg ..."),
     "ukbench": Kind(read_ukbench, "ukbench00000.jp*g", "the pictures ukbench00000.jpg ..."),
 }
@@ -130,9 +139,13 @@ def _kind_of(path: str | os.PathLike[str]) -> str:
         return "gt.json"
     published = f"Known are {', '.join(KINDS)}."
     folder = data_folder(path, published)
-    files = files_within(folder, *(one.sign for one in KINDS.values()))
+    files = files_within(folder, *(one.sign for one in KINDS.values() if one.sign))
     files = [file for file in files if file.name != "gt.json" or file.parent == folder]
-    found = [name for name, one in KINDS.items() if any(file.match(one.sign) for file in files)]
+    found = [
+        name
+        for name, one in KINDS.items()
+        if one.sign and any(file.match(one.sign) for file in files)
+    ]
     kinds = [name for name in found if name not in _BY_PICTURES] or found
     if not kinds:
         needs = "; ".join(f"{name}: {one.needs}" for name, one in KINDS.items())

@@ -48,6 +48,7 @@ class TrueQuery:
     junk : names that count neither way
     hard : those of the positives that are hard to find (revisited Oxford and Paris)
     boxes : {name: float64 (n, 4)} true boxes of the object, xyxy, pixels, where known
+    groups : {name of a group: the positives in it} that are measured apart as well (ILIAS)
     """
 
     name: str
@@ -57,6 +58,7 @@ class TrueQuery:
     junk: frozenset[str] = frozenset()
     hard: frozenset[str] = frozenset()
     boxes: dict[str, np.ndarray] = field(default_factory=dict)
+    groups: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def image(self) -> Path:
@@ -162,7 +164,11 @@ def _rename(query: TrueQuery, new: dict[str, str]) -> TrueQuery:
         for some in (query.positives, query.junk, query.hard)
     )
     boxes = {new.get(name, name): some for name, some in query.boxes.items()}
-    return replace(query, positives=positives, junk=junk, hard=hard, boxes=boxes)
+    groups = {
+        group: frozenset(new.get(name, name) for name in some)
+        for group, some in query.groups.items()
+    }
+    return replace(query, positives=positives, junk=junk, hard=hard, boxes=boxes, groups=groups)
 
 
 def _match(mine: set[str], here: set[str]) -> dict[str, str]:

@@ -115,9 +115,7 @@ class RMAC(MapDescriptor):
     Source: Tolias, Sicre & Jegou, ICLR 2016 (3 scales).
     """
 
-    def __init__(
-        self, n_components: int | None = None, *, n_scales: int = 3, whiten: bool = True
-    ):
+    def __init__(self, n_components: int | None = None, *, n_scales: int = 3, whiten: bool = True):
         super().__init__(n_components, whiten=whiten)
         self.n_scales = n_scales
 

@@ -127,8 +127,17 @@ def localise_descriptor(
     weights = largest / largest.max(initial=0) if largest.size else largest
     best = np.array([0, 0, w, h])
     score = best_rectangle(
-        integral, unit, alpha, query[active] * weights, weights**2, ratio, factor, step, refine,
-        n_rounds, best
+        integral,
+        unit,
+        alpha,
+        query[active] * weights,
+        weights**2,
+        ratio,
+        factor,
+        step,
+        refine,
+        n_rounds,
+        best,
     )
     x1, y1, x2, y2 = best.tolist()
     return Window(float(score), (x1, y1, x2, y2))

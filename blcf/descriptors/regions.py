@@ -124,9 +124,7 @@ def crop_map(feature_map: np.ndarray, box: Any, size: tuple[int, int]) -> np.nda
     feature_map = as_feature_map(feature_map)
     if box is None:
         return feature_map
-    if np.shape(size) != (2,) or not all(
-        is_integer(length) and length > 0 for length in size
-    ):
+    if np.shape(size) != (2,) or not all(is_integer(length) and length > 0 for length in size):
         raise InvalidInput(f"Expected size as (width, height) in pixels, got {size!r}.")
     h, w = feature_map.shape[1:]
     x1, y1, x2, y2 = box_to_cells(as_box(box, size), size, (h, w))

@@ -136,9 +136,7 @@ class RmacReranker:
             yield feature_map[:, y1:y2, x1:x2]
 
 
-def _ordered(
-    rows: np.ndarray, query: np.ndarray, ids: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _ordered(rows: np.ndarray, query: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places of rows by cosine descending, then by id, and the cosines in that order."""
     # einsum sums a row in the same order whatever the other rows are, as BLAS does not.
     scores = np.einsum("ij,j->i", rows.astype(np.float64), query.astype(np.float64))

@@ -22,10 +22,12 @@ from blcf.engine.changes import Changes
 from blcf.images import display_name
 from blcf.printing import counted
 from blcf.searching.notebook import facts_html
+from blcf.searching.table import pictures_table
 from blcf.sharded import Opener, open_collection
 from blcf.sharded.describing import describe
 
 if TYPE_CHECKING:
+    import pandas
     from torch import nn
 
 __all__ = ["SearchEngine"]
@@ -69,7 +71,7 @@ class SearchEngine(Changes):
         Parameters
         ----------
         path : the folder of the collection
-        network : name of a torchvision network, or your own module
+        network : a name that `blcf.ConvFeatures` takes, or your own module
         layer, weights, side, ... : see `blcf.Settings`
         device, dtype : of the network, see `blcf.ConvFeatures`; not part of the collection
         saliency : for ``weighting="saliency"``, and needed for it: a function that takes a picture
@@ -129,6 +131,7 @@ class SearchEngine(Changes):
         saliency: Callable[[np.ndarray], Any] | None = None,
         cluster: Opener | None = None,
         allow_partial: bool = False,
+        index: str | None = None,
     ) -> SearchEngine:
         """Open a collection. The network is loaded when the first picture needs it.
 
@@ -145,10 +148,13 @@ class SearchEngine(Changes):
         cluster : what reaches the shards: `blcf.distributed.Cluster.shards`; None: this process
         allow_partial : whether a shard that does not answer is done without, which
             `Hits.missing_shards` says; False is an error that names it
+        index : None ranks in the collection's own inverted file; ``qdrant:FOLDER`` or
+            ``qdrant:URL`` in what `blcf export --to qdrant` has written there, with the same hits.
+            After a change of the collection export again: a search says so
 
         Raises
         ------
-        CollectionNotFound, FormatError, InvalidInput, ShardUnavailable
+        CollectionNotFound, FormatError, InvalidInput, ShardUnavailable, StorageError
         """
         return cls(
             Model(
@@ -158,7 +164,8 @@ class SearchEngine(Changes):
                 device=device,
                 dtype=dtype,
                 functions={"saliency": saliency},
-            )
+            ),
+            index,
         )
 
     def close(self) -> None:
@@ -173,6 +180,8 @@ class SearchEngine(Changes):
                 one.close()
             if self._model is not None:
                 self._model.collection.close()
+            if self._store is not None:
+                self._store.close()
             self._model = self._searcher = None
 
     def __repr__(self) -> str:
@@ -197,7 +206,7 @@ class SearchEngine(Changes):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as its path and options; it is opened anew, with what is committed then."""
-        return SearchEngine, (self.model,)
+        return SearchEngine, (self.model, self.index)
 
     @property
     def names(self) -> PictureNames:
@@ -234,6 +243,15 @@ class SearchEngine(Changes):
         snapshot = self.searcher.searchable.snapshot
         names_of(snapshot, [picture], "Nothing is known of it.")
         return snapshot.facts_of(int(find_pictures(snapshot, [os.fspath(picture)])[0]))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A table with a row per picture, in the order of insertion: what is known of each.
+
+        The columns: id (kept for ever), name, width and height in pixels, mtime, bytes, video, time
+        and shot as of `facts`, those of `annotate`, and path. `InvalidInput` where pandas is not
+        installed.
+        """
+        return pictures_table(copy(self.collection))
 
     def refresh(self) -> None:
         """Take what another process has committed."""

@@ -25,6 +25,7 @@ from blcf.images import ImageLike
 from blcf.measuring.evaluation import Evaluation
 from blcf.measuring.evaluator import evaluate
 from blcf.progress import tqdm
+from blcf.qdrant import store_of
 from blcf.records import Query, Ranking
 from blcf.rerank import GeometricVerification
 from blcf.searching.asking import search_examples
@@ -47,10 +48,13 @@ class Searches:
     Parameters
     ----------
     model : what its words are made with
+    index : where to rank, see `SearchEngine.open`
     """
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, index: str | None = None):
         self.path: Path = model.collection.path
+        self.index = index
+        self._store = None if index is None else store_of(index)
         self.settings = model.settings
         self._model: Model | None = model
         self._searcher: tuple[int, Searcher] | None = None
@@ -84,7 +88,7 @@ class Searches:
         with self._opening:
             generation = model.collection.manifest["generation"]
             if self._searcher is None or self._searcher[0] != generation:
-                searcher = open_searcher(model)
+                searcher = open_searcher(model, self._store)
                 self._opened.add(searcher.searchable)
                 generation = searcher.searchable.snapshot.manifest["generation"]
                 self._searcher = generation, searcher

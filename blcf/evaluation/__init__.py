@@ -15,13 +15,21 @@ instre      trapezoidal AP, junk dropped                             Wang & Jian
                                                                      Iscen et al., CVPR 2017
 trecvid     non-interpolated AP of the first 1,000 shots             Over et al., TRECVID 2013;
                                                                      trec_eval's map
+ilias       AP of the first 1,000, over min(1,000, positives), all   Kordopatis-Zilos et al.,
+            positives and those of each group of scale and clutter   CVPR 2025; its program
+gldv2       AP of the first 100, over min(100, positives)            Weyand et al., CVPR 2020
 ==========  =======================================================  ===========================
 
 Trapezoidal and non-interpolated AP are different numbers: where the only positive is second,
 .25 and .5.
 """
 
-from blcf.evaluation.average_precision import average_precision, trec_average_precision
+from blcf.evaluation.average_precision import (
+    average_precision,
+    average_precision_at,
+    micro_average_precision,
+    trec_average_precision,
+)
 from blcf.evaluation.localisation import Localisation, best_overlaps, localise
 from blcf.evaluation.protocols import PROTOCOLS, Protocol, protocol, summarise
 from blcf.evaluation.runs import read_qrels, read_run, trec_order, write_qrels, write_run
@@ -34,9 +42,11 @@ __all__ = [
     "PairedTest",
     "Protocol",
     "average_precision",
+    "average_precision_at",
     "best_overlaps",
     "bootstrap_interval",
     "localise",
+    "micro_average_precision",
     "paired_test",
     "protocol",
     "rank_groups",

@@ -11,6 +11,9 @@ collection; here positives that are not ranked lie behind all others, so that p 
 "trecvid" takes the order it is given. trec_eval orders shots of equal score by name: where that
 matters, give the order of `blcf.evaluation.trec_order`. A topic whose ranking is empty has AP 0
 and counts in the mean, as with ``trec_eval -c``.
+
+"ilias" tells groups of positives apart, by how large the object is and how much else is in the
+picture; of each group the other positives are dropped from the ranking, as its program does.
 """
 
 from __future__ import annotations
@@ -21,15 +24,24 @@ from dataclasses import dataclass, field
 from math import fsum
 
 from blcf.errors import InvalidInput
-from blcf.evaluation.average_precision import average_precision, trec_average_precision
+from blcf.evaluation.average_precision import (
+    average_precision,
+    average_precision_at,
+    trec_average_precision,
+)
 
-__all__ = ["PROTOCOLS", "Protocol", "protocol", "summarise"]
+__all__ = ["GROUPS", "PROTOCOLS", "Protocol", "protocol", "summarise"]
 
 CUTOFFS = (1, 5, 10)
 N_SHOTS = 1000
+N_ILIAS, N_GLDV2 = 1000, 100
 
-# What a rule gets: the ranking without junk, the positives, and those of them that are hard.
-_Rule = Callable[[list[str], set[str], set[str]], dict[str, float]]
+GROUPS = tuple(f"{what} {number}" for what in ("scale", "clutter") for number in (1, 2, 3, 4))
+
+# What a rule gets: the ranking without junk, the positives, and some of them under names: those
+# that are "hard", and the groups of ILIAS.
+_Some = Mapping[str, set[str]]
+_Rule = Callable[[list[str], set[str], _Some], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Protocol:
         positives: Collection[str],
         junk: Collection[str] = (),
         hard: Collection[str] = (),
+        groups: Mapping[str, Collection[str]] | None = None,
     ) -> dict[str, float]:
         """The figures of one query.
 
@@ -64,6 +77,7 @@ class Protocol:
         positives : names that should be found
         junk : names that count neither way
         hard : the positives that are hard; only the revisited sets tell them apart
+        groups : {name of a group: positives in it}; only ILIAS has them (`GROUPS`)
 
         Returns
         -------
@@ -85,12 +99,14 @@ class Protocol:
         """
         ranked = _names(ranked, "ranked")
         relevant, ignored = set(_names(positives, "positives")), set(_names(junk, "junk"))
-        difficult = set(_names(hard, "hard"))
-        if not difficult <= relevant:
-            raise InvalidInput(
-                "Expected every hard name among the positives, "
-                f"{min(difficult - relevant)!r} is not."
-            )
+        some = {"hard": set(_names(hard, "hard"))}
+        some |= {name: set(_names(one, name)) for name, one in (groups or {}).items()}
+        for name, one in some.items():
+            if not one <= relevant:
+                raise InvalidInput(
+                    f"Expected every {name} name among the positives, "
+                    f"{min(one - relevant)!r} is not."
+                )
         if len(set(ranked)) < len(ranked):
             twice = Counter(ranked).most_common(1)[0][0]
             raise InvalidInput(
@@ -99,7 +115,7 @@ class Protocol:
             )
         if not relevant:
             return {}
-        return self._rule([name for name in ranked if name not in ignored], relevant, difficult)
+        return self._rule([name for name in ranked if name not in ignored], relevant, some)
 
 
 def _names(names: Collection[str], what: str) -> list[str]:
@@ -110,13 +126,13 @@ def _names(names: Collection[str], what: str) -> list[str]:
     return listed
 
 
-def _trapezoid(ranked: list[str], positives: set[str], hard: set[str]) -> dict[str, float]:
+def _trapezoid(ranked: list[str], positives: set[str], some: _Some) -> dict[str, float]:
     return {"AP": average_precision(ranked, positives)}
 
 
-def _revisited(ranked: list[str], positives: set[str], hard: set[str]) -> dict[str, float]:
+def _revisited(ranked: list[str], positives: set[str], some: _Some) -> dict[str, float]:
     figures = {}
-    for setting, wanted in _settings(positives, hard).items():
+    for setting, wanted in _settings(positives, some["hard"]).items():
         if not wanted:
             continue
         others = positives - wanted
@@ -139,12 +155,26 @@ _REVISITED = tuple(f"AP {setting}" for setting in _SETTINGS) + tuple(
 )
 
 
-def _top_4(ranked: list[str], positives: set[str], hard: set[str]) -> dict[str, float]:
+def _top_4(ranked: list[str], positives: set[str], some: _Some) -> dict[str, float]:
     return {"top 4": float(sum(name in positives for name in ranked[:4]))}
 
 
-def _trec_map(ranked: list[str], positives: set[str], hard: set[str]) -> dict[str, float]:
+def _trec_map(ranked: list[str], positives: set[str], some: _Some) -> dict[str, float]:
     return {"AP": trec_average_precision(ranked[:N_SHOTS], positives)}
+
+
+def _ilias(ranked: list[str], positives: set[str], some: _Some) -> dict[str, float]:
+    figures = {"AP": average_precision_at(ranked, positives, N_ILIAS)}
+    for group in GROUPS:
+        if wanted := some.get(group):
+            others = positives - wanted
+            kept = [name for name in ranked if name not in others]
+            figures[f"AP {group}"] = average_precision_at(kept, wanted, N_ILIAS)
+    return figures
+
+
+def _gldv2(ranked: list[str], positives: set[str], some: _Some) -> dict[str, float]:
+    return {"AP": average_precision_at(ranked, positives, N_GLDV2)}
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -190,6 +220,20 @@ PROTOCOLS: dict[str, Protocol] = {
             "(trec_eval's map; Over et al., TRECVID 2013)",
             ("AP",),
             _trec_map,
+        ),
+        Protocol(
+            "ilias",
+            "ILIAS: AP of the first 1,000, over min(1,000, positives); also of the positives of "
+            "each group of scale and clutter (Kordopatis-Zilos et al., CVPR 2025)",
+            ("AP", *(f"AP {group}" for group in GROUPS)),
+            _ilias,
+        ),
+        Protocol(
+            "gldv2",
+            "Google Landmarks v2, retrieval: AP of the first 100, over min(100, positives) "
+            "(Weyand et al., CVPR 2020)",
+            ("AP",),
+            _gldv2,
         ),
     )
 }

@@ -94,7 +94,7 @@ class CodeFeatures(NetworkPart):
         self.n_channels_ = self._codes([self._black()]).shape[1]
         self._measure(input_size, input_size)
 
-    def _default_layer(self, network: str) -> str:
+    def _default_layer(self, network: str, module: nn.Module) -> str:
         return "fc6" if network.startswith(("vgg", "alexnet")) else "flatten"
 
     def _cut(self, module: nn.Module) -> None:

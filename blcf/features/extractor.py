@@ -20,17 +20,18 @@ __all__ = ["ConvFeatures"]
 
 
 class ConvFeatures(NetworkPart):
-    """Feature maps of one layer of a convolutional network.
+    """Feature maps of one layer of a network, convolutional or a transformer of patches.
 
     Parameters
     ----------
     network : ``blcf-lite``, which the package carries, the name of a torchvision classification
-        network, or a ``torch.nn.Module``
+        network, ``timm:NAME`` (extra ``timm``), or a ``torch.nn.Module``
     layer : a node of the network's graph (``features.25``), a submodule, or a paper's name
         (``conv5_1``: after the ReLU, as in Caffe); None takes that which the weights were trained
-        for, or else the family's default of stride 16. A module of your own needs one.
-    weights : path of a state dict, or of a network that ``blcf train`` wrote; None takes
-        torchvision's own (downloaded once)
+        for, or else the family's default of stride 16. A module of your own needs one. Of timm's
+        networks, and of those that torch.fx cannot trace, a submodule, at its first call.
+    weights : path of a state dict (``.safetensors`` too), or of a network that ``blcf train``
+        wrote; None takes torchvision's or timm's own (downloaded once)
     side : longer side, in pixels, to which pictures are resized; their aspect ratio is kept.
         The paper: 336 for Oxford and Paris, 384 for TRECVID INS (Mohedano et al., ICMR 2016,
         section 5).
@@ -79,8 +80,8 @@ class ConvFeatures(NetworkPart):
         self._open()
         self._probe()
 
-    def _default_layer(self, network: str) -> str:
-        return default_layer(network)
+    def _default_layer(self, network: str, module: nn.Module) -> str:
+        return default_layer(network, module)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """A picture, uint8 (height, width, 3), as the network takes it: resized."""
@@ -143,6 +144,12 @@ class ConvFeatures(NetworkPart):
                 f"{', '.join(map(str, shapes)) or 'no picture'}. extract_many takes any."
             )
         return self._forward(resized)
+
+    def extract_on_device(self, images: Sequence[np.ndarray]) -> torch.Tensor:
+        """`extract_batch` of resized pictures, on the device: nothing waits for the result, and
+        whether it is finite is not looked at."""
+        maps = self._run(list(images))
+        return (maps.permute(0, 3, 1, 2) if self._channels_last else maps).contiguous()
 
     def _probe(self) -> None:
         """Learn the number of channels, on which axis they are, and the size of activations."""

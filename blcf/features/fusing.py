@@ -177,10 +177,24 @@ class _Meter(fx.Interpreter):
 def largest_activation(part: nn.Module, inputs: torch.Tensor) -> int:
     """Bytes of the largest tensor on the way of inputs through a cut network.
 
-    Those of the inputs themselves where it is not a graph.
+    Where it is not a graph, of those that its modules give.
     """
-    if not isinstance(part, fx.GraphModule):
-        return inputs.nbytes
-    meter = _Meter(part)
-    meter.run(inputs)
-    return meter.most
+    if isinstance(part, fx.GraphModule):
+        meter = _Meter(part)
+        meter.run(inputs)
+        return meter.most
+    most = inputs.nbytes
+
+    def look(module: nn.Module, _: Any, output: Any) -> None:
+        nonlocal most
+        if isinstance(output, torch.Tensor):
+            most = max(most, output.nbytes)
+
+    # In front of what a hook may raise behind a layer.
+    hooks = [one.register_forward_hook(look, prepend=True) for one in part.modules()]
+    try:
+        part(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return most

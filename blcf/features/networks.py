@@ -1,4 +1,4 @@
-"""Networks and layers by name: torchvision's and our own, with the layer names of the papers.
+"""Networks and layers by name: torchvision's, timm's and our own, with the papers' layer names.
 
 A layer is a node of the network's graph (``features.25``), or one of the papers' names
 (``conv5_1``, ``pool5``, ``fire9``), which stand for the activations after the ReLU as in Caffe.
@@ -16,6 +16,9 @@ from blcf.errors import InvalidInput
 from blcf.features.graphs import TRACING, NamedGraph, chain_graph, trace_graph
 from blcf.features.lite import LAYERS, LITE, LiteNetwork
 from blcf.features.published import torchvision_models
+from blcf.features.shared_parts import HookedPart
+from blcf.features.timm_networks import TIMM, build_timm, is_timm, near_timm, usual_layer
+from blcf.features.timm_parts import timm_part
 
 __all__ = [
     "build_network",
@@ -50,6 +53,10 @@ _DEFAULT_LAYERS = {
 }
 
 
+class Untraceable(InvalidInput):
+    """torch.fx cannot draw a network."""
+
+
 def network_names() -> list[str]:
     """Names of the networks: the package's own and torchvision's for classification."""
     models = torchvision_models()
@@ -70,12 +77,16 @@ def build_network(network: str) -> nn.Module:
     if network == LITE:
         with TRACING, torch.device("meta"):
             return LiteNetwork().eval()
+    if isinstance(network, str) and network.startswith(TIMM):
+        return build_timm(network)
     names = network_names()
     if network not in names:
         near = difflib.get_close_matches(str(network).lower(), names, n=3, cutoff=0.5)
+        near += near_timm(str(network), n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
         raise InvalidInput(
-            f"Expected {LITE} or a torchvision classification network, got {network!r}; {hint}"
+            f"Expected {LITE}, a torchvision classification network or {TIMM}NAME, got "
+            f"{network!r}; {hint}"
         )
     # The published weights of these two were trained with their inputs transformed inside.
     inside = {"transform_input": True, "init_weights": False}
@@ -88,14 +99,21 @@ def build_network(network: str) -> nn.Module:
         return models.get_model(network, weights=None, **options).eval()
 
 
-def default_layer(network: str) -> str:
+def default_layer(network: str, module: nn.Module | None = None) -> str:
     """The layer taken where none is named: stride 16, after the activation.
+
+    Parameters
+    ----------
+    network : name
+    module : the network, if it is made already; of timm's it says which layers are maps
 
     Raises
     ------
     InvalidInput
         A family without maps or without a choice of ours.
     """
+    if isinstance(network, str) and network.startswith(TIMM):
+        return usual_layer(build_timm(network) if module is None else module, network)
     families = [family for family in _DEFAULT_LAYERS if network.startswith(family)]
     if not families:
         raise InvalidInput(
@@ -151,8 +169,11 @@ def _numbered_aliases(features: nn.Sequential, fire: type[nn.Module]) -> dict[st
     return aliases
 
 
-def cut_network(module: nn.Module, layer: str) -> tuple[fx.GraphModule, str]:
+def cut_network(module: nn.Module, layer: str) -> tuple[nn.Module, str]:
     """The part of a network up to a layer, whose output is ``{"map": (n, C, h, w)}``.
+
+    The graph of torch.fx up to there. Networks of timm, and those that torch.fx cannot trace, run
+    as they are, and stop behind the submodule; they are the part's own from then on.
 
     Parameters
     ----------
@@ -166,9 +187,14 @@ def cut_network(module: nn.Module, layer: str) -> tuple[fx.GraphModule, str]:
     Raises
     ------
     InvalidInput
-        No such layer (the message names the near ones), or a network that cannot be traced.
+        No such layer (the message names the near ones).
     """
-    graph = _graph(module)
+    if is_timm(module):
+        return timm_part(module, layer), layer
+    try:
+        graph = _graph(module)
+    except Untraceable:
+        return HookedPart.of(module, layer), layer
     node = _node(module, graph, layer)
     return graph.cut({"map": node}), node
 
@@ -189,7 +215,7 @@ def _graph(module: nn.Module) -> NamedGraph:
     try:
         return trace_graph(module)
     except Exception as error:  # torch.fx raises anything that the module's own code raises
-        raise InvalidInput(
+        raise Untraceable(
             f"{type(module).__name__} cannot be traced by torch.fx ({error}). Pass a module whose "
             "forward has no branches that depend on data."
         ) from error

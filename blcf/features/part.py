@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 from blcf.errors import InvalidInput, OutOfMemory
+from blcf.features.depthwise import plan_no_depthwise
 from blcf.features.fusing import fuse_network, largest_activation
 from blcf.features.network_file import Preprocessing, is_network_file
 from blcf.features.networks import build_network, cut_network
+from blcf.features.shared_parts import SharedPart
 from blcf.features.weights import digest_tensors, load_weights, put_weights
 from blcf.forking import use_threads
 from blcf.printing import shown
@@ -29,6 +31,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 # page by page: VGG16 takes 95 ms a picture in batches of 8, 86 in batches of 2, 74 one by one
 # (bfloat16). SqueezeNet is fastest with 2 to 8 pictures, MobileNetV2 with 2 to 6.
 _LARGEST_ACTIVATION = 16 << 20
+_MOST_ON_DEVICE = 64  # pictures of a batch; a GPU is not busy with few
 
 
 class NetworkPart:
@@ -76,6 +79,8 @@ class NetworkPart:
             _keep_freed_memory()
         self._part.to(device=self._device, dtype=self._dtype)
         self._part.to(memory_format=torch.channels_last)
+        if self._device.type == "cuda":
+            plan_no_depthwise(self._part)
         mean, std = self.preprocessing_.mean, self.preprocessing_.std
         self._mean = torch.tensor(mean, device=self._device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(std, device=self._device).view(1, 3, 1, 1) * 255
@@ -87,7 +92,7 @@ class NetworkPart:
             raise InvalidInput("A module of your own brings its weights: leave weights=None.")
         self.layer_ = self.layer
         # A copy: eval mode, dtype and device are ours, the module stays as its owner had it.
-        self._cut(copy.deepcopy(module).eval())
+        self._cut(copy.deepcopy(module).eval().cpu().float())
         self.network_ = f"module {type(module).__name__}"
         self.weights_, self.preprocessing_ = "its own", Preprocessing()
 
@@ -97,7 +102,7 @@ class NetworkPart:
         if self.weights is not None and is_network_file(self.weights):
             weights = load_weights(network, self.weights)
         layer = self.layer or (weights.layer if weights is not None else None)
-        self.network_, self.layer_ = network, layer or self._default_layer(network)
+        self.network_, self.layer_ = network, layer or self._default_layer(network, module)
         self._cut(module)  # before a download: a layer that is none is said at once
         if weights is None:
             weights = load_weights(network, self.weights)
@@ -107,8 +112,13 @@ class NetworkPart:
     def _cut(self, module: nn.Module) -> None:
         self._part, self.node_ = cut_network(module, self.layer_)
 
-    def _default_layer(self, network: str) -> str:
+    def _default_layer(self, network: str, module: nn.Module) -> str:
         raise NotImplementedError
+
+    @property
+    def n_at_once(self) -> int:
+        """How many batches are best computed at the same time, each by one thread."""
+        return torch.get_num_threads() if self._device.type == "cpu" else 1
 
     def batches(self, images: Sequence[np.ndarray]) -> list[list[int]]:
         """Which of some resized pictures go through the network together.
@@ -133,6 +143,7 @@ class NetworkPart:
             n_most = int(_LARGEST_ACTIVATION / (self._bytes_per_pixel * height * width))
         else:  # about the memory of 8 of side 768
             n_most = int(self.batch_size * (768 / max(height, width)) ** 2)
+            return max(1, min(_MOST_ON_DEVICE, n_most))
         return max(1, min(self.batch_size, n_most))
 
     def _measure(self, height: int, width: int) -> None:
@@ -143,7 +154,14 @@ class NetworkPart:
 
     def _inputs(self, images: list[np.ndarray]) -> torch.Tensor:
         """Pictures of one shape as the network takes them: (n, 3, height, width)."""
-        pixels = torch.from_numpy(np.stack(images)).to(self._device)  # (n, height, width, 3)
+        if self._device.type == "cuda":  # from pinned memory, which nothing waits for
+            stacked = torch.empty(
+                (len(images), *images[0].shape), dtype=torch.uint8, pin_memory=True
+            )
+            np.stack(images, out=stacked.numpy())
+            pixels = stacked.to(self._device, non_blocking=True)  # (n, height, width, 3)
+        else:
+            pixels = torch.from_numpy(np.stack(images)).to(self._device)
         pixels = pixels.permute(0, 3, 1, 2).float()  # channels last in memory
         return pixels.sub_(self._mean).div_(self._std).to(self._dtype)
 
@@ -179,8 +197,16 @@ class NetworkPart:
         return outputs.contiguous().cpu().numpy()
 
     def _describe(self) -> dict[str, Any]:
-        """What is said of the weights and their preprocessing, as plain values."""
+        """What is said of the weights and their preprocessing, as plain values.
+
+        And of networks that are run as they are, how pictures are placed under their cells.
+        """
+        part = self._part
+        placing = {}
+        if isinstance(part, SharedPart) and (part.multiple, part.lead) != (1, 0):
+            placing = {"placing": [part.multiple, part.stride, part.lead]}
         return {
+            **placing,
             "weights": self.weights_,
             "weights_digest": self.weights_digest_,
             "mean": list(self.preprocessing_.mean),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from blcf.errors import FormatError, WeightsError
 from blcf.features.lite import LITE, PACKAGED, read_lite
 from blcf.features.network_file import Preprocessing, is_network_file, read_network_file
 from blcf.features.published import torchvision_models
+from blcf.features.timm_networks import TIMM, converted, downloaded, timm_preprocessing
 from blcf.storage import open_plain
 
 __all__ = ["Weights", "digest_tensors", "load_weights", "put_weights"]
@@ -24,13 +25,15 @@ __all__ = ["Weights", "digest_tensors", "load_weights", "put_weights"]
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict, where it came from, the preprocessing that belongs to it, and the layer that
-    it was trained for, where it says so."""
+    """A state dict, where it came from, the preprocessing that belongs to it, the layer that it was
+    trained for, where it says so, and what gives the same tensors by the network's names, where
+    there are files by other names."""
 
     tensors: Mapping[str, torch.Tensor]
     source: str
     preprocessing: Preprocessing
     layer: str | None = None
+    convert: Callable[[], Mapping[str, torch.Tensor]] | None = None
 
 
 def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weights:
@@ -55,12 +58,22 @@ def load_weights(network: str, weights: str | os.PathLike[str] | None) -> Weight
         if is_network_file(path):
             return _trained(network, path)
         tensors = _read(path)
+        if network.startswith(TIMM):
+            return Weights(
+                tensors,
+                str(path.resolve()),
+                timm_preprocessing(network),
+                convert=lambda: converted(network, tensors),
+            )
         return Weights(tensors, str(path.resolve()), _preprocessing_of(network, path, tensors))
     if network == LITE:
         try:
             return Weights(read_lite(), f"of the package ({PACKAGED.name})", Preprocessing())
         except FormatError as error:
             raise WeightsError(f"{error} They belong to the package: install it again.") from error
+    if network.startswith(TIMM):
+        tensors, source = downloaded(network)
+        return Weights(tensors, source, timm_preprocessing(network))
     entry = _published(network)
     try:
         tensors = entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
@@ -103,7 +116,12 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
     """The state dict of a file, without running any code that the file may carry."""
     try:
         with open_plain(path) as file:
-            content = torch.load(file, map_location="cpu", weights_only=True)
+            if path.suffix == ".safetensors":
+                content: Any = _safetensors(file.read())
+            else:
+                content = torch.load(file, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except FormatError as error:
         raise WeightsError(str(error)) from error
     except FileNotFoundError as error:
@@ -113,8 +131,9 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
             f"{path} is no file of tensors that can be read safely ({type(error).__name__}). "
             "Save a state dict with torch.save(network.state_dict(), FILE)."
         ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    for key in ("state_dict", "model"):  # as programs that train keep it, among other things
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
     tensors = isinstance(content, Mapping) and {
         # Training in parallel prefixes names; old DenseNet files write norm.1 for norm1.
         re.sub(
@@ -129,6 +148,17 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
             f"{type(content).__name__}. Save one with torch.save(network.state_dict(), FILE)."
         )
     return tensors
+
+
+def _safetensors(content: bytes) -> Mapping[str, torch.Tensor]:
+    try:
+        from safetensors.torch import load
+    except ImportError as error:
+        raise WeightsError(
+            "Files of safetensors need the package safetensors. Install it with "
+            "pip install 'blcf[timm]', or save a state dict with torch.save."
+        ) from error
+    return load(content)
 
 
 def _preprocessing_of(
@@ -157,10 +187,25 @@ def put_weights(part: nn.Module, weights: Weights) -> None:
     WeightsError
         A tensor is missing or has another shape.
     """
-    needed = part.state_dict()
+    chosen, faults = _chosen(part, weights.tensors)
+    if faults and weights.convert is not None:
+        chosen, others = _chosen(part, weights.convert())
+        faults = others and faults
+    if faults:
+        raise WeightsError(
+            f"The weights {weights.source} do not fit: of {len(part.state_dict())} tensors the "
+            f"layer needs, the file {faults}. Pass the state dict of this very network."
+        )
+    part.load_state_dict(chosen, assign=True)
+
+
+def _chosen(
+    part: nn.Module, tensors: Mapping[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], str]:
+    """The tensors that a cut network needs, and which of them are not there, in words."""
     chosen, missing, wrong = {}, [], []
-    for name, tensor in needed.items():
-        found = weights.tensors.get(name)
+    for name, tensor in part.state_dict().items():
+        found = tensors.get(name)
         if found is None and name.endswith("num_batches_tracked"):  # of no use at inference
             found = torch.zeros(tensor.shape, dtype=tensor.dtype)
         if found is None:
@@ -169,13 +214,8 @@ def put_weights(part: nn.Module, weights: Weights) -> None:
             wrong.append(f"{name} {tuple(found.shape)} for {tuple(tensor.shape)}")
         else:
             chosen[name] = found.to(tensor.dtype)
-    if missing or wrong:
-        faults = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(wrong)}"] * bool(wrong)
-        raise WeightsError(
-            f"The weights {weights.source} do not fit: of {len(needed)} tensors the layer needs, "
-            f"the file {' and '.join(faults)}. Pass the state dict of this very network."
-        )
-    part.load_state_dict(chosen, assign=True)
+    faults = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(wrong)}"] * bool(wrong)
+    return chosen, " and ".join(faults)
 
 
 def _some(items: list[str]) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 
 from blcf.images.bounds import Refused
 from blcf.images.frame_names import format_time
+from blcf.images.shot_thread import ShotThread
 from blcf.images.shots import ShotFinder
 from blcf.images.timeline import Timeline
 from blcf.images.video import FilmFrame, OpenFilm, Pixels, unreadable, upright_frame
@@ -72,7 +73,8 @@ class FilmReader:
         shots: ShotFinder | None = None,
     ):
         self.path = path
-        self._timeline, self._wanted, self._shots = timeline, frozenset(wanted), shots
+        self._timeline, self._wanted = timeline, frozenset(wanted)
+        self._shots = None if shots is None else ShotThread(shots)
         self._lock = Lock()
         self._film: OpenFilm | None = None
         self._frames: Iterator[FilmFrame] = iter(())
@@ -115,6 +117,8 @@ class FilmReader:
             self._kept.clear()
 
     def _close(self) -> None:
+        if self._shots is not None:
+            self._shots.rest()
         if self._film is not None:
             self._film.close()
             self._film, self._frames = None, iter(())
@@ -149,7 +153,7 @@ class FilmReader:
         self._is_given = True
         return shown
 
-    def _find_shot(self, film: OpenFilm, shots: ShotFinder, expected: int) -> None:
+    def _find_shot(self, film: OpenFilm, shots: ShotThread, expected: int) -> None:
         """Let frames go by until the shot of one is known: a few more than itself."""
         if shots.knows(expected):
             return

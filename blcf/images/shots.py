@@ -7,7 +7,7 @@ light again.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import insort
 from fractions import Fraction
 
 import numpy as np
@@ -109,7 +109,7 @@ class ShotFinder:
             abs(number - one) >= self._shortest for one in self._cuts[-3:]
         ):
             insort(self._cuts, number)
-            insort(self.cuts, self._pts[number])
+            self.cuts = sorted([*self.cuts, self._pts[number]])  # others may look at the old ones
 
     def finish(self) -> None:
         """There are no more frames: everything is known."""
@@ -120,13 +120,9 @@ class ShotFinder:
         """How many frames behind one its shot is known, but for fades."""
         return max(_WINDOW, self._dissolves.delay)
 
-    def knows(self, pts: int) -> bool:
-        """Whether the shot of a frame is known."""
+    @property
+    def known(self) -> int | None:
+        """The time stamp of the last frame whose shot is known, or None; see `is_over`."""
         n_dark = self._n_dark if self._n_dark < _LONGEST_FADE * self._rate else 0
-        n_open = max(self.delay, _WINDOW + n_dark)
-        n_known = len(self._pts) - n_open
-        return self.is_over or (n_known > 0 and pts <= self._pts[n_known - 1])
-
-    def shot(self, pts: int) -> int:
-        """The number of a frame's shot, 0 the first."""
-        return bisect_right(self.cuts, pts)
+        n_known = len(self._pts) - max(self.delay, _WINDOW + n_dark)
+        return self._pts[n_known - 1] if n_known > 0 else None

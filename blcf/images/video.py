@@ -41,7 +41,7 @@ _ENCRYPTED = ("encv", "drmi")
 # Program streams have a time stamp now and then; FFmpeg counts on from it, and behind a seek from
 # the wrong frame until the next one comes (.7 s at most, by the standard).
 _GUESSING, _ASTRAY = ("mpeg", "mpegvideo"), Fraction(5)
-_SMALL = 128
+_SMALL = 96
 _ENDS_EARLY = 1  # s that are missing at the end before a film is said to be cut short
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,7 +18,7 @@ from blcf.index.names import Names
 from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
 from blcf.index.scoring import rank, rank_many, unit_values
-from blcf.index.statistics import DocumentFrequencies, Statistics, take_statistics
+from blcf.index.statistics import DocumentFrequencies, Statistics
 from blcf.printing import shown
 from blcf.records import Ranking
 from blcf.storage import open_h5, write_h5
@@ -56,6 +57,7 @@ class InvertedFile:
         self.idf = idf
         self.sqrt = sqrt
         self._state = State([])
+        self._devices: dict[str, Any] = {}  # posting lists that were brought to them
         self._changing = threading.Lock()  # of several threads that add, none loses its images
 
     def __repr__(self) -> str:
@@ -63,7 +65,7 @@ class InvertedFile:
 
     def close(self) -> None:
         """Give the memory maps of files back; what is asked for later is an error."""
-        self._state = ClosedState()
+        self._state, self._devices = ClosedState(), {}
 
     @property
     def n_images(self) -> int:
@@ -127,6 +129,13 @@ class InvertedFile:
             self._put([*self._state.parts, NamedPart(names, postings, live)])
         return self
 
+    def bags(self) -> Iterator[sp.csr_matrix]:
+        """The bags of all images in order of insertion, some thousands at a time.
+
+        Each is CSR float32 (n, n_words), raw term frequencies: what `add` was given.
+        """
+        return self._state.bags()
+
     def remove(self, names: Sequence[str]) -> int:
         """Remove all images of some names; gives how many there were.
 
@@ -189,15 +198,8 @@ class InvertedFile:
         InvalidInput
             They are of another number of words or images.
         """
-        state = self._state  # another thread may add meanwhile: they are not of what it makes
-        n_images = state.numbering.n_images
-        if df.shape != (self.n_words,) or norms.shape != (n_images,):
-            raise InvalidInput(
-                f"Expected statistics of {self.n_words} words and {n_images} images, got "
-                f"shapes {df.shape} and {norms.shape}."
-            )
-        if state.given is None:
-            state.statistics = take_statistics(state.lists, df, norms, self.idf)
+        # Another thread may add meanwhile: they are not of what it makes.
+        self._state.take(df, norms, self.n_words, self.idf)
 
     def _live(self) -> Statistics:
         return self._state.weighed(self.n_words, self.idf, self.sqrt)
@@ -273,8 +275,7 @@ class InvertedFile:
         Parameters
         ----------
         n_threads : None takes as many as the machine has cores
-        device : None walks the posting lists. A torch device ("cuda", "cpu"): sparse products in
-            float64 there (the way of Mohedano et al., ICMR 2016); same ranking, for large batches.
+        device : of torch; sparse products there, for large batches, in place of posting lists
         """
         state = self._state
         live = state.weighed(self.n_words, self.idf, self.sqrt)
@@ -290,7 +291,7 @@ class InvertedFile:
         if device is not None:
             from blcf.index.torch_products import rank_on_device
 
-            tops = rank_on_device(parts, weighted, k, self.sqrt, device)
+            tops = rank_on_device(parts, weighted, k, self.sqrt, device, self._devices)
         else:
             tops = rank_many(parts, weighted, k, self.sqrt, n_threads)
         return [state.ranking(top) for top in tops]

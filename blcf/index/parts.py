@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,15 @@ from blcf.index.statistics import (
     Statistics,
     compute_statistics,
     count_images,
+    take_statistics,
 )
 from blcf.printing import counted
 from blcf.records import Ranking
 from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["ClosedState", "NamedPart", "State", "with_bags", "without_names"]
+
+BAGS = 4096  # images of `State.bags` at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +112,26 @@ class State:
             df = self.weighed(n_words, idf, sqrt).df
             return DocumentFrequencies(self.numbering.n_images, df)
         return count_images(self.lists, n_words)
+
+    def take(self, df: np.ndarray, norms: np.ndarray, n_words: int, idf: bool) -> None:
+        """Take the statistics that an equal index computed, unless others are given to weigh by."""
+        n_images = self.numbering.n_images
+        if df.shape != (n_words,) or norms.shape != (n_images,):
+            raise InvalidInput(
+                f"Expected statistics of {n_words} words and {n_images} images, got "
+                f"shapes {df.shape} and {norms.shape}."
+            )
+        if self.given is None:
+            self.statistics = take_statistics(self.lists, df, norms, idf)
+
+    def bags(self) -> Iterator[sp.csr_matrix]:
+        """Raw term frequencies of the images that live, part by part."""
+        for part in self.parts:
+            first = 0
+            for bags in part.postings.bags(BAGS):
+                live = None if part.live is None else part.live[first : first + bags.shape[0]]
+                first += bags.shape[0]
+                yield bags if live is None or live.all() else bags[np.flatnonzero(live)]
 
     @property
     def summary(self) -> str:

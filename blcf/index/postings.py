@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -145,6 +145,20 @@ class Postings:
     def spread(self, of_values: np.ndarray) -> np.ndarray:
         """What belongs to each value, (n_values,), for each posting: (n_postings,)."""
         return np.repeat(of_values[self.run_codes], self.run_lengths.astype(np.int32) + 1)
+
+    def bags(self, size: int) -> Iterator[sp.csr_matrix]:
+        """The bags that the lists were made of, `size` at a time: CSR float32 (n, n_words).
+
+        Each takes a pass over the ids, and no more memory than its images and 5 bytes a posting.
+        """
+        self.verify()
+        codes = self.spread(np.arange(self.values.size, dtype=self.run_codes.dtype))
+        for first in range(0, self.n_images, size):
+            last = min(first + size, self.n_images)
+            kept = np.flatnonzero((self.image_ids >= first) & (self.image_ids < last))
+            ids = self.image_ids[kept].astype(np.int32) - first
+            columns = self.values[codes[kept]], ids, np.searchsorted(kept, self.word_indptr)
+            yield sp.csc_matrix(columns, shape=(last - first, self.n_words)).tocsr()
 
     def document_frequencies(self, live: np.ndarray | None = None) -> np.ndarray:
         """In how many images, of those that live, each word occurs: int64 (n_words,)."""

@@ -1,32 +1,53 @@
 """Ranking large batches of queries by sparse products on a torch device.
 
 The way of Mohedano et al., ICMR 2016, section 4: the dot products of all images and all queries
-are one sparse product. Float64, so that scores agree with those of the posting lists to the last
-bits, and rankings once they are rounded to the float32 that is shown.
+are one sparse product. It is in float32, and gives candidates: some more than are asked for. Those
+are scored again in float64, so that their scores agree with those of the posting lists to the last
+bits, and rankings once they are rounded to the float32 that is shown. A query whose last hit is not
+better than what may have been missed, by the bound of the rounding, is ranked by a product in
+float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 
 from blcf.errors import InvalidInput
+from blcf.index.device_lists import DeviceLists, Rows
 from blcf.index.scoring import Part, Top
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["rank_on_device"]
 
-# Dense queries of a batch take 25,000 words x 8 bytes each, their scores 32,768 x 8.
+# Dense queries of a batch take 25,000 words x 12 bytes each, their scores 32,768 x 12.
 BATCH = 256
+_MORE = 256  # candidates beyond the hits that are asked for
+_TOGETHER = 32  # queries whose candidates are scored again at the same time
+_STEP = 2.0**-23  # scores that are equal once they are rounded to float32 tie
 
 
+def _lists_on(device: str) -> DeviceLists:
+    """Nothing yet, on a device."""
+    try:
+        return DeviceLists(torch.empty(0, device=device).device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise InvalidInput(
+            f"Expected a torch device that is there, got {device!r} "
+            f"({str(error).splitlines()[0]}). Leave device out to search on the processor."
+        ) from error
+
+
+@torch.inference_mode()
 def rank_on_device(
-    parts: Sequence[Part], vectors: sp.csr_matrix, k: int, sqrt: bool, device: str
+    parts: Sequence[Part],
+    vectors: sp.csr_matrix,
+    k: int,
+    sqrt: bool,
+    device: str,
+    kept: dict[str, DeviceLists],
 ) -> list[Top]:
     """The best k images of every row of `vectors`, as `blcf.index.scoring.rank_many` has them.
 
@@ -34,59 +55,111 @@ def rank_on_device(
     ----------
     vectors : CSR float64 (n_queries, n_words), what a unit of (root of) tf adds
     device : name of a torch device
+    kept : lists that earlier searches brought to devices, by their names; changed
 
     Raises
     ------
     InvalidInput
         There is no such device here.
     """
-    import torch
-
-    try:
-        place = torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise InvalidInput(
-            f"Expected a torch device that is there, got {device!r} "
-            f"({str(error).splitlines()[0]}). Leave device out to search on the processor."
-        ) from error
+    if str(device) not in kept:
+        kept[str(device)] = _lists_on(device)
+    lists = kept[str(device)]
     if not k:
         return [_top(np.empty(0, dtype=np.int64))] * vectors.shape[0]
     batches = [
-        torch.from_numpy(vectors[first : first + BATCH].toarray().T.copy()).to(place)
+        torch.from_numpy(vectors[first : first + BATCH].toarray().T.copy()).to(lists.place)
         for first in range(0, vectors.shape[0], BATCH)
-    ]  # (n_words, n_queries) each
-    best = [torch.empty((0, batch.shape[1]), dtype=torch.int64, device=place) for batch in batches]
+    ]  # (n_words, n_queries) each, float64
+    best = [_Best(batch, k, sqrt) for batch in batches]
     for part in parts:  # brought over once for all queries, and one at a time
-        matrix = _matrix(part, sqrt, place)
-        scale = torch.from_numpy(part.scale).to(place)[:, None]
-        for number, batch in enumerate(batches):
-            scores = torch.nan_to_num((matrix @ batch) * scale, nan=-torch.inf)
-            keys = torch.cat([best[number], _keys(scores, part.first)])
-            best[number] = keys.topk(min(k, keys.shape[0]), dim=0).values
-    return [_top(column) for kept in best for column in kept.cpu().numpy().T]
+        rows = lists.rows(part.postings)
+        matrix = rows.matrix(sqrt, torch.float32)
+        for one in best:
+            one.look(part, rows, matrix)
+    unsure = [one.unsure() for one in best]
+    if any(len(one) for one in unsure):
+        _look_again(parts, best, unsure, sqrt, lists)
+    return [_top(column) for one in best for column in one.keys.cpu().numpy().T]
 
 
-def _matrix(part: Part, sqrt: bool, place: torch.device) -> torch.Tensor:
-    """(Roots of) tf as a sparse matrix, CSR float64 (n_images, n_words)."""
-    import torch
+class _Best:
+    """The best images of a batch of queries among the parts that were looked at.
 
-    lists = part.postings
-    lists.check()  # torch trusts a matrix: a damaged one would lead it out of its arrays
-    words = torch.repeat_interleave(
-        torch.arange(lists.n_words, device=place),
-        torch.from_numpy(np.diff(lists.word_indptr).astype(np.int64)).to(place),
-    )
-    images = torch.from_numpy(lists.image_ids.astype(np.int64)).to(place)
-    images, order = images.sort(stable=True)
-    tf = torch.from_numpy(lists.spread(lists.values).astype(np.float64)).to(place)
-    ends = torch.cumsum(torch.bincount(images, minlength=lists.n_images), 0)
-    return torch.sparse_csr_tensor(
-        torch.cat([ends.new_zeros(1), ends]),
-        words[order],
-        (tf.sqrt() if sqrt else tf)[order],
-        size=(lists.n_images, lists.n_words),
-        check_invariants=False,
-    )
+    Attributes
+    ----------
+    queries : float64 (n_words, n_queries)
+    keys : int64 (n, n_queries), at most k, best first
+    """
+
+    def __init__(self, queries: torch.Tensor, k: int, sqrt: bool):
+        self.queries, self._k, self._sqrt = queries, k, sqrt
+        self._low, self._lengths = queries.float(), queries.square().sum(dim=0).sqrt()
+        n = queries.shape[1]
+        self.keys = torch.empty((0, n), dtype=torch.int64, device=queries.device)
+        # The most that an image may score that was not scored in float64.
+        self._missed = torch.full((n,), -torch.inf, dtype=torch.float64, device=queries.device)
+
+    def look(self, part: Part, rows: Rows, matrix: torch.Tensor) -> None:
+        """Offer the images of a part: the candidates of a float32 product are scored again."""
+        scale = torch.from_numpy(part.scale).to(self.queries.device)
+        scores = torch.nan_to_num((matrix @ self._low) * scale.float()[:, None], nan=-torch.inf)
+        keys, is_all = _keys(scores, part.first), len(scores) <= self._k + _MORE
+        if not is_all:
+            keys = keys.topk(self._k + _MORE, dim=0).values
+        scores, images = _parsed(keys)
+        error = self._error(rows.longest)
+        if not is_all:
+            self._missed = torch.maximum(self._missed, scores[-1].double() + error)
+        lives = scores > -torch.inf
+        if len(self.keys) == self._k:  # only what may still be among the best
+            lives &= scores.double() + error + _STEP >= _parsed(self.keys[-1])[0].double()
+        exact = torch.full(scores.shape, -torch.inf, dtype=torch.float64, device=scores.device)
+        for first in range(0, lives.shape[1], _TOGETHER):
+            places, columns = torch.nonzero(lives[:, first : first + _TOGETHER], as_tuple=True)
+            positions = images[places, columns + first] - part.first
+            queries = self.queries[:, first : first + _TOGETHER]
+            dots = rows.dot(positions, columns, queries, self._sqrt)
+            exact[places, columns + first] = dots * scale[positions]
+        # What was left out is worse than the last of those that are kept: its key may be any.
+        keys = torch.cat([self.keys, _keys_of(exact, images)])
+        self.keys = keys.topk(min(self._k, len(keys)), dim=0).values
+
+    def _error(self, longest: int) -> torch.Tensor:
+        """How far scores in float32 are off at most: float64 (n_queries,).
+
+        Sums of products of two rounded factors, in any order; the vectors of images have length 1.
+        """
+        share = (longest + 8) * 2.0**-24
+        return 1.01 * share / max(1 - share, 1e-9) * self._lengths + 1e-30
+
+    def unsure(self) -> torch.Tensor:
+        """Queries of which something that was missed may be among the best: positions."""
+        last = _parsed(self.keys[-1])[0].double() if len(self.keys) else -self._missed
+        return torch.nonzero(last <= self._missed + _STEP)[:, 0]
+
+
+def _look_again(
+    parts: Sequence[Part],
+    best: Sequence[_Best],
+    unsure: Sequence[torch.Tensor],
+    sqrt: bool,
+    lists: DeviceLists,
+) -> None:
+    """Rank some queries by products in float64."""
+    kept = [one.keys[:0, few] for one, few in zip(best, unsure)]
+    for part in parts:
+        matrix = lists.rows(part.postings).matrix(sqrt, torch.float64)
+        scale = torch.from_numpy(part.scale).to(lists.place)[:, None]
+        for number, (one, few) in enumerate(zip(best, unsure)):
+            if len(few):
+                scores = (matrix @ one.queries[:, few].contiguous()) * scale
+                scores = torch.nan_to_num(scores, nan=-torch.inf)
+                keys = torch.cat([kept[number], _keys(scores, part.first)])
+                kept[number] = keys.topk(min(len(one.keys), len(keys)), dim=0).values
+    for one, few, keys in zip(best, unsure, kept):
+        if len(few):
+            one.keys[:, few] = keys
 
 
 def _keys(scores: torch.Tensor, first: int) -> torch.Tensor:
@@ -96,12 +169,20 @@ def _keys(scores: torch.Tensor, first: int) -> torch.Tensor:
     numbers are turned; below, the image, counted backwards. No two are equal, so that the best k
     are defined, which they are not among equal scores.
     """
-    import torch
+    return _keys_of(scores, first + torch.arange(len(scores), device=scores.device)[:, None])
 
+
+def _keys_of(scores: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     bits = (scores.float() + 0.0).view(torch.int32)  # + 0.0: there is no negative zero
     bits = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
-    images = first + torch.arange(scores.shape[0], device=scores.device)[:, None]
     return (bits << 32) + (0xFFFFFFFF - images)
+
+
+def _parsed(keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores and images of keys: float32 and int64."""
+    bits = (keys >> 32).to(torch.int32)
+    scores = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(torch.float32)
+    return scores, 0xFFFFFFFF - (keys & 0xFFFFFFFF)
 
 
 def _top(keys: np.ndarray) -> Top:

@@ -92,15 +92,33 @@ def best_of_all_windows(
             for n in new_words[:n_new]:
                 is_new[n] = False
                 _add_cells(
-                    starts[n], starts[n + 1], factors[n], sqrt, places, tf, added, table, edges,
-                    scratch
+                    starts[n],
+                    starts[n + 1],
+                    factors[n],
+                    sqrt,
+                    places,
+                    tf,
+                    added,
+                    table,
+                    edges,
+                    scratch,
                 )
             if most[height] == 0:
                 continue
             least_width, most_width = least[height], most[height]
             _search_band(
-                rows[top], rows[bottom], columns, least_width, most_width, cells, table, sqrt,
-                by_cell, by_word, best, state
+                rows[top],
+                rows[bottom],
+                columns,
+                least_width,
+                most_width,
+                cells,
+                table,
+                sqrt,
+                by_cell,
+                by_word,
+                best,
+                state,
             )
     return state[0]
 
@@ -118,9 +136,7 @@ def _is_before(x1, y1, x2, y2, best):
 
 
 @kernel
-def _search_band(
-    y1, y2, columns, least, most, cells, table, sqrt, by_cell, by_word, best, state
-):
+def _search_band(y1, y2, columns, least, most, cells, table, sqrt, by_cell, by_word, best, state):
     """Look at the windows of a band; `state` is (the best score, its square less a rounding).
 
     Unsigned bounds: with signed ones LLVM allows for negative indices and does not vectorise

@@ -18,8 +18,11 @@ from blcf.evaluation import Localisation, Protocol, bootstrap_interval, summaris
 from blcf.images import ImageLike, display_name
 from blcf.images.thumbnails import Thumbnail
 from blcf.records import Ranking
+from blcf.searching.table import rows_table
 
 if TYPE_CHECKING:
+    import pandas
+
     from blcf.visualization import ShownFigure
 
 __all__ = ["DRAWN_HITS", "TOP", "Evaluation", "QueryResult"]
@@ -170,6 +173,13 @@ class Evaluation:
             ],
             "skipped": self.skipped,
         }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A table with a row per query: its picture, its measures, and the first that was found.
+
+        `InvalidInput` where pandas is not installed.
+        """
+        return rows_table(self.to_dict()["per_query"])
 
     def plot_failures(
         self, path: str | os.PathLike[str] | None = None, n_queries: int = 10

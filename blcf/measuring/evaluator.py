@@ -226,7 +226,7 @@ def _measure(
     missed = next(((rank, row) for rank, row in hits if row >= n_drawn), None)
     return QueryResult(
         query,
-        rule.measure(ranking.names, query.positives, query.junk, query.hard),
+        rule.measure(ranking.names, query.positives, query.junk, query.hard, query.groups),
         hits[0][0] if hits else None,
         sum(rank <= TOP for rank, _ in hits),
         localisation,

@@ -78,7 +78,7 @@ def why_html(
             f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
             f'aria-label="cells that match: {says}">{"".join(parts)}</svg>'
         )
-    return f'<details><summary>why</summary>{drawing}<p>{says}</p></details>'
+    return f"<details><summary>why</summary>{drawing}<p>{says}</p></details>"
 
 
 def _column(pictures: Sequence[Embedded], left: float) -> list[_Placed]:
@@ -120,9 +120,7 @@ def _heat_uri(heat: np.ndarray, most: float | None) -> str | None:
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def _lines(
-    evidence: Evidence, rows: np.ndarray, placed: dict[int, _Placed], hit: _Placed
-) -> str:
+def _lines(evidence: Evidence, rows: np.ndarray, placed: dict[int, _Placed], hit: _Placed) -> str:
     """Lines between the pairs of cells, thick ones add more; the strongest on top."""
     ends = hit.points(evidence.image_cells[rows], evidence.image_shape)
     strongest = evidence.contributions[rows].max(initial=0)

@@ -13,8 +13,9 @@ from blcf.records import Evidence, Query
 from blcf.rerank import Verified, join_evidence, pyramid_parts, region_evidence, scaled
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
+from blcf.searching.ranking_index import RankingIndex
 from blcf.searching.reranker import quarters_of
-from blcf.searching.searchable import Searchable, SearchedIndex
+from blcf.searching.searchable import Searchable
 
 __all__ = ["by_picture", "explain"]
 
@@ -79,7 +80,7 @@ def explain(
 
 
 def _looked_at(
-    vector: sp.csr_matrix, index: SearchedIndex, approximate: float | None
+    vector: sp.csr_matrix, index: RankingIndex, approximate: float | None
 ) -> sp.csr_matrix:
     """The vector without the words that an approximate search leaves out."""
     if approximate is None:

@@ -13,7 +13,7 @@ from blcf.rerank import Verified, quadrants
 from blcf.searching.looking import Looks
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
-from blcf.searching.searchable import SearchedIndex
+from blcf.searching.ranking_index import RankingIndex
 
 __all__ = ["Reranker", "quarters_of"]
 
@@ -30,7 +30,7 @@ class Reranker:
     """
 
     def __init__(
-        self, index: SearchedIndex, looker: Looks, queries: Sequence[Query], options: SearchOptions
+        self, index: RankingIndex, looker: Looks, queries: Sequence[Query], options: SearchOptions
     ):
         self._index = index
         self._looker = looker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,55 +14,11 @@ from blcf.bags import BagOfWords
 from blcf.collection import Model
 from blcf.collection.opening import open_index
 from blcf.collection.snapshot import Snapshot
-from blcf.records import Ranking
+from blcf.qdrant import PointStore, QdrantIndex
 from blcf.searching.outcome import CellWindow
+from blcf.searching.ranking_index import RankingIndex
 
-__all__ = ["Searchable", "SearchedIndex"]
-
-
-class SearchedIndex(Protocol):
-    """What a search asks of an index: `InvertedFile` is one, and so are those of shards together.
-
-    Vectors are weighed, CSR float64; ids are numbers in the order of insertion.
-    """
-
-    n_words: int
-    sqrt: bool
-
-    @property
-    def n_images(self) -> int:
-        """How many images it holds."""
-        ...
-
-    @property
-    def df(self) -> np.ndarray:
-        """In how many of them each word occurs: int64 (n_words,)."""
-        ...
-
-    @property
-    def idf_(self) -> np.ndarray:
-        """What each word weighs: float64 (n_words,)."""
-        ...
-
-    def weigh(self, bags: sp.csr_matrix) -> sp.csr_matrix:
-        """Weighed vectors of bags, of length 1."""
-        ...
-
-    def search(
-        self,
-        bag: sp.csr_matrix,
-        k: int = 100,
-        *,
-        weighed: bool = False,
-        approximate: float | None = None,
-        among: Any = None,
-    ) -> Ranking:
-        """The k images most similar to a bag, of those that `Searchable.chosen` gave."""
-        ...
-
-    def close(self) -> None:
-        """Give the memory maps of files back."""
-        ...
+__all__ = ["Searchable", "made_with"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,32 +29,40 @@ class Searchable:
 
     Attributes
     ----------
-    index : inverted file of the images
+    index : inverted file of the images, or another that ranks as it does
     snapshot : their names, sizes, assignment maps and norms
     model : what their words are made with; its network is loaded when a picture needs it
     bags_of_images : how the bags of whole images are made
     bags_of_parts : how those of queries and of windows are made
     """
 
-    index: SearchedIndex
+    index: RankingIndex
     snapshot: Snapshot
     model: Model
     bags_of_images: BagOfWords
     bags_of_parts: BagOfWords
 
     @classmethod
-    def of(cls, model: Model) -> Searchable:
+    def of(cls, model: Model, store: PointStore | None = None) -> Searchable:
         """What the collection of a model holds now.
+
+        Parameters
+        ----------
+        store : where it was exported to, to rank in; None ranks in its own inverted file
 
         Raises
         ------
         InvalidInput
-            It holds no pictures yet: there are no words.
+            It holds no pictures yet: there are no words. Or the store holds others.
         """
         bags = model.bags_of_images, model.bags_of_parts
         # A refresh replaces what a collection holds and changes none of it: the copy stays.
         snapshot = copy(model.collection)
-        return cls(open_index(snapshot, model.n_words, model.settings), snapshot, model, *bags)
+        lists = open_index(snapshot, model.n_words, model.settings)
+        index: RankingIndex = lists
+        if store is not None:
+            index = QdrantIndex(store, lists, snapshot.facts.ids, made_with(model))
+        return cls(index, snapshot, model, *bags)
 
     def chosen(self, where: str) -> Any:
         """The images for which a condition holds, in a form that the index takes."""
@@ -123,3 +87,14 @@ class Searchable:
         """Give the memory maps back; what is asked for later is an error."""
         self.index.close()
         self.snapshot.close()
+
+
+def made_with(model: Model) -> dict[str, Any]:
+    """What words and their weights follow from, as plain values: who exports bags says it."""
+    extractor, settings = model.collection.manifest["extractor"], model.settings
+    return {
+        **{name: extractor[name] for name in ("network", "layer", "node", "weights_digest")},
+        **{name: model.entry[name] for name in ("n_words", "n_components")},
+        **{name: model.entry[name] for name in ("whitening_digest", "vocabulary_digest")},
+        **{name: getattr(settings, name) for name in ("side", "upsample", "weighting")},
+    }

@@ -1,17 +1,20 @@
-"""Hits as a table of pandas."""
+"""Hits, and the pictures of a collection, as tables of pandas."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blcf.checks import needs
+from blcf.collection.picture_rows import picture_columns, picture_rows
+from blcf.collection.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["hits_table"]
+__all__ = ["hits_table", "pictures_table", "rows_table"]
 
 
 def hits_table(hits: Any) -> pandas.DataFrame:
@@ -30,3 +33,29 @@ def hits_table(hits: Any) -> pandas.DataFrame:
             "confidence": np.array([hit.confidence for hit in hits], dtype=np.float64),
         }
     )
+
+
+def pictures_table(snapshot: Snapshot) -> pandas.DataFrame:
+    """A row per picture, see `SearchEngine.to_pandas`."""
+    with needs("pandas", "A table of pictures"):
+        import pandas
+    kinds = picture_columns(snapshot)
+    values: dict[str, list[Any]] = {name: [] for name in kinds}
+    for row in picture_rows(snapshot):
+        for name, column in values.items():
+            column.append(row[name])
+    dtypes = {"integer": "Int64", "real": "float64", "text": object}  # Int64 has missing values
+    always = dict.fromkeys(("id", "width", "height"), "int64")
+    return pandas.DataFrame(
+        {
+            name: pandas.Series(column, dtype=always.get(name) or dtypes[kinds[name]])
+            for name, column in values.items()
+        }
+    )
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> pandas.DataFrame:
+    """A table of plain values, a row for each."""
+    with needs("pandas", "A table"):
+        import pandas
+    return pandas.DataFrame(list(rows))

@@ -16,7 +16,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.collection import Model
-from blcf.errors import ShardUnavailable
+from blcf.errors import InvalidInput, ShardUnavailable
+from blcf.qdrant import PointStore
 from blcf.records import Query
 from blcf.rerank import Verified
 from blcf.searching.looking import Looks
@@ -31,11 +32,21 @@ from blcf.sharded.index import ShardedIndex
 __all__ = ["ShardedSearchable", "ShardedSearcher", "open_searcher"]
 
 
-def open_searcher(model: Model) -> Searcher:
-    """The search over what the collection of a model holds now, in one piece or in shards."""
+def open_searcher(model: Model, store: PointStore | None = None) -> Searcher:
+    """The search over what the collection of a model holds now, in one piece or in shards.
+
+    Parameters
+    ----------
+    store : see `Searchable.of`; of a collection in one piece
+    """
     collection = model.collection
     if not isinstance(collection, ShardedCollection):
-        return Searcher(Searchable.of(model))
+        return Searcher(Searchable.of(model, store))
+    if store is not None:
+        raise InvalidInput(
+            f"{collection.path} is in shards, which rank in their own inverted files. Leave the "
+            "index out, or make one piece of it with `blcf merge`."
+        )
     collection.lend(model)
     return ShardedSearcher(ShardedSearchable.over(model, copy(collection), ()))
 

@@ -131,7 +131,7 @@ class Assigner:
 
     def assign_maps(
         self,
-        feature_maps: np.ndarray,
+        feature_maps: np.ndarray | torch.Tensor,
         upsample: int,
         whitening: Transform | None,
         precision: str,
@@ -151,6 +151,8 @@ class Assigner:
         else:
             fits = np.shape(mean) + np.shape(projection) == (n_channels, n_channels, n_components)
         if not fits:  # another transform, or a mistake, which is named on the way
+            if isinstance(feature_maps, torch.Tensor):
+                feature_maps = feature_maps.float().cpu().numpy()
             large = [interpolate_map(each, upsample) for each in feature_maps]
             return (
                 np.stack([self._assign_plainly(each, whitening) for each in large]),

@@ -139,9 +139,7 @@ def _keep_best(
     n_kept = top_scores.shape[1]
     scores = torch.where(scores.isnan(), -torch.inf, scores)
     # Stable: of equal scores the word kept earlier stays, and the lower of a block goes first.
-    values, order = torch.cat([top_scores, scores], dim=1).sort(
-        dim=1, descending=True, stable=True
-    )
+    values, order = torch.cat([top_scores, scores], dim=1).sort(dim=1, descending=True, stable=True)
     numbers = torch.arange(
         first_word, first_word + scores.shape[1], dtype=torch.int32, device=scores.device
     ).expand(len(scores), -1)
@@ -186,9 +184,7 @@ def _nearest_in_bfloat16(
     return words, scores
 
 
-def _score(
-    features: torch.Tensor, centroids: torch.Tensor, words: torch.Tensor
-) -> torch.Tensor:
+def _score(features: torch.Tensor, centroids: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
     """Scores of features, (n, d), with some words each, (n, k): float32 (n, k)."""
     near = centroids[words]  # (n, k, d)
     products = (features[:, None] * near).sum(dim=2)  # einsum's come of a library's product
@@ -208,4 +204,6 @@ def squared_distances_to(features: torch.Tensor, scores: torch.Tensor) -> torch.
 
 def as_float32(array: np.ndarray | torch.Tensor, device: str) -> torch.Tensor:
     """An array as a float32 tensor on a device (no copy where none is needed)."""
+    if isinstance(array, torch.Tensor):
+        return array.to(device, torch.float32).contiguous()
     return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32).to(device)

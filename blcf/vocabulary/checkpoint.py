@@ -57,9 +57,7 @@ def write_checkpoint(path: Path, state: State, digest: str) -> None:
         file.create_dataset("words", data=state.words)
 
 
-def read_checkpoint(
-    path: Path, digest: str, shape: tuple[int, int], n_rows: int
-) -> State | None:
+def read_checkpoint(path: Path, digest: str, shape: tuple[int, int], n_rows: int) -> State | None:
     """The state of a run that was stopped; None where there is none, or one of another run.
 
     A damaged file is none: the run starts again.

@@ -6,13 +6,14 @@ is needed at the source cells only: a quarter of them where maps are enlarged tw
 
 from __future__ import annotations
 
-import math
+import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, linear
 
 from blcf.kernels.assignment import keep_best_words
 from blcf.vocabulary.alone import alone
@@ -31,8 +32,9 @@ _CELLS, _SCORES = 1_024, 2**20
 _ROWS = 256  # source cells that are whitened by one thread together
 _MAPS_IN_TWO_LEVELS = 16  # whose features look for their words together
 
-# On other devices, where the scores of a block are interpolated in memory (512 MB).
-_CELLS_ON_DEVICE, _SCORES_ON_DEVICE = 16_384, 2**27
+# On other devices: products of a block (1 GB in float32), and without Triton, where the scores of a
+# block are interpolated in memory, those (512 MB).
+_CELLS_ON_DEVICE, _PRODUCTS_ON_DEVICE, _SCORES_ON_DEVICE = 16_384, 2**28, 2**27
 
 
 class Words:
@@ -90,7 +92,7 @@ def assign_interpolated(
     n, _, h, w = maps.shape
     at_home = maps.device.type == "cpu"
     n_maps = max(1, (_CELLS if at_home else _CELLS_ON_DEVICE) // (h * w))
-    keep_best = _keep_best_by_kernel if at_home else _keep_best_by_torch
+    keep_best = _keep_best_by_kernel if at_home else _keep_best_on(maps.device.type)
     found, norms = [], []
     for group in maps.split(n_maps):
         cells = _prepare(group, factor, mean, projection)
@@ -166,9 +168,7 @@ def _prepare(
 ) -> _SourceCells:
     n, n_channels, h, w = maps.shape
     # Each map times a power of two, which changes no digit: squares stay within float32.
-    largest = maps.abs().amax(dim=(1, 2, 3)).tolist()
-    exponents = [min(max(math.frexp(value)[1], -120), 120) for value in largest]
-    unit = maps.new_tensor([2.0**-exponent for exponent in exponents])[:, None, None]
+    unit = _power_of_two_below(maps.abs().amax(dim=(1, 2, 3)))[:, None, None]
     cells = maps.permute(0, 2, 3, 1).contiguous() * unit[..., None]  # (n, h, w, C)
     features = _enlarge(cells, factor)
     norms = torch.linalg.vector_norm(features, dim=3)
@@ -178,9 +178,10 @@ def _prepare(
     else:
         lengths = torch.linalg.vector_norm(cells, dim=3, keepdim=True)
         centred = (cells - lengths * mean).reshape(n * h * w, n_channels)
+        n_rows = _ROWS if maps.device.type == "cpu" else len(centred)
         *parts, origin = alone(
             lambda rows: product(rows, projection.T),
-            [*centred.split(_ROWS), mean[None]],
+            [*centred.split(n_rows), mean[None]],
             maps.device.type,
         )
         sources = torch.cat(parts).view(n, h, w, -1)  # (n, h, w, n_components)
@@ -190,6 +191,13 @@ def _prepare(
         scales = torch.linalg.vector_norm(features, dim=3)
     rows = torch.cat([sources.reshape(n * h * w, -1), origin])
     return _SourceCells(rows, (n, h, w), norms / unit, shifts, scales, features)
+
+
+def _power_of_two_below(values: torch.Tensor) -> torch.Tensor:
+    """What brings values, float32 (n,), to 0.5 to 1: a power of two each, at most 2^120; 1 of 0
+    and of what is not finite. By its bits: nothing is waited for, nothing rounded."""
+    exponents = torch.where(values.isfinite(), torch.frexp(values).exponent, 0).to(torch.int32)
+    return ((127 - exponents.clamp(-120, 120)) << 23).view(torch.float32)
 
 
 def _enlarge(cells: torch.Tensor, factor: int) -> torch.Tensor:
@@ -208,7 +216,8 @@ def _products(cells: _SourceCells, words: Words, precision: str, n_words: int):
     centroids = words.low if low else words.centroids
     firsts = range(0, len(centroids), n_words)
     blocks = [centroids[first : first + n_words] for first in firsts]
-    found = alone(lambda block: product(rows, block), blocks, rows.device.type)
+    multiply = product if rows.device.type == "cpu" else linear  # float32 is twice the bytes
+    found = alone(lambda block: multiply(rows, block), blocks, rows.device.type)
     for first, products in zip(firsts, found):
         yield first, products[:-1].view(*cells.shape, -1), products[-1]
 
@@ -242,6 +251,38 @@ def _keep_best_by_kernel(
     return torch.from_numpy(top_words)
 
 
+def _keep_best_on(device: str) -> Callable[[_SourceCells, Words, int, str], torch.Tensor]:
+    """The way of a kind of device."""
+    return _keep_best_by_triton if device == "cuda" and _has_triton() else _keep_best_by_torch
+
+
+@cache
+def _has_triton() -> bool:
+    return importlib.util.find_spec("triton") is not None
+
+
+def _keep_best_by_triton(
+    cells: _SourceCells, words: Words, factor: int, precision: str
+) -> torch.Tensor:
+    """`_keep_best_by_kernel` on a GPU."""
+    from blcf.vocabulary.device_kernel import keep_best_on_device
+
+    n_kept = 2 if precision == "bfloat16" else 1
+    shape = (*cells.norms.shape, n_kept)
+    top_scores = torch.full(shape, -torch.inf, device=cells.rows.device)
+    top_words = torch.zeros(shape, dtype=torch.int32, device=cells.rows.device)
+    y_places, x_places = (places_of(side, factor) for side in shape[1:3])
+    shifts, scales = cells.shifts.contiguous(), cells.scales.contiguous()
+    n_words = max(256, _PRODUCTS_ON_DEVICE // len(cells.rows) // 64 * 64)
+    for first, products, bias in _products(cells, words, precision, n_words):
+        half_norms = words.half_norms[first : first + n_words]
+        places = y_places, x_places
+        keep_best_on_device(
+            products, bias, half_norms, shifts, scales, *places, first, top_scores, top_words
+        )
+    return top_words
+
+
 def _keep_best_by_torch(
     cells: _SourceCells, words: Words, factor: int, precision: str
 ) -> torch.Tensor:
@@ -253,7 +294,8 @@ def _keep_best_by_torch(
     shifts, scales = cells.shifts[..., None], cells.scales[..., None]
     n_words = max(1, _SCORES_ON_DEVICE // cells.norms.numel())
     for first, products, bias in _products(cells, words, precision, n_words):
-        scores = _enlarge(products, factor) - shifts * bias  # (n, H, W, n_words)
+        scores = _enlarge(products.float(), factor)  # (n, H, W, n_words)
+        scores = scores - shifts * bias.float()
         scores -= scales * words.half_norms[first : first + n_words]
         for _ in range(n_kept):
             best = scores.max(dim=3, keepdim=True)  # of equal scores the first

@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import torch
 
 from blcf.errors import InvalidInput
 from blcf.estimator import Estimator, as_rows
@@ -250,7 +251,7 @@ class Vocabulary(Estimator):
 
     def assign_maps(
         self,
-        feature_maps: np.ndarray,
+        feature_maps: np.ndarray | torch.Tensor,
         *,
         upsample: int = 2,
         whitening: Transform | None = None,
@@ -260,7 +261,7 @@ class Vocabulary(Estimator):
 
         Parameters
         ----------
-        feature_maps : float (n, C, h, w)
+        feature_maps : float (n, C, h, w); a tensor stays on its device, if that is ours
         upsample : factor of bilinear interpolation, before any normalisation
         whitening : what the features go through, None where they are in the words' space already
         precision : "float32" is exact; "bfloat16" takes half the time on processors that know it,
@@ -272,10 +273,9 @@ class Vocabulary(Estimator):
         norms : float32 (n, upsample h, upsample w), L2 norms of the interpolated raw features
         """
         self._check_fitted()
-        if feature_maps.ndim != 4 or not feature_maps.size:
-            raise InvalidInput(
-                f"Expected feature maps of shape (n, C, h, w), got shape {feature_maps.shape}."
-            )
+        if len(feature_maps.shape) != 4 or 0 in feature_maps.shape:
+            shape = tuple(feature_maps.shape)
+            raise InvalidInput(f"Expected feature maps of shape (n, C, h, w), got shape {shape}.")
         return self._assigner.assign_maps(feature_maps, upsample, whitening, precision)
 
     def _check_fitted(self) -> None:

@@ -68,6 +68,21 @@ PUBLISHED = {
         "CroW, 512": ".682 .797 .633 .710 .849",
         "Deep Image Retrieval, 512": ".813 .855 .768 .785 .860",
     },
+    "ilias": {
+        "AlexNet": ".019 .013",
+        "VGG16": ".023 .016",
+        "ResNet50": ".025 .018",
+        "ResNet101": ".027 .018",
+        "BLCF LS": "- -",
+        "BLCF LS + R + LQE": "- -",
+    },
+    "gldv2": {
+        "smlyaka": ".371 .356",
+        "ods.ai": ".298 .278",
+        "JL": ".250 .227",
+        "BLCF GS": "- -",
+        "BLCF GS + R + LQE": "- -",
+    },
 }
 
 

@@ -39,6 +39,7 @@ SECTIONS = {
     "learning_dir": ("learning.dir_tables", "Deep Image Retrieval"),
     "local_search": ("local_search.tables", "Local search"),
     "localisation": ("localisation", "Localisation"),
+    "qdrant": ("qdrant", "Qdrant"),
     "scale": ("scale", "Scale"),
     "search": ("search.tables", "Search"),
     "search_filters": ("search.filters", "Some pictures only"),

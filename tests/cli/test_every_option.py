@@ -40,6 +40,7 @@ BASES = {
     "serve": ["c.blcf"],
     "merge": ["new", "c.blcf"],
     "split": ["c.blcf", "new"],
+    "export": ["c.blcf", "new.csv", "--to", "csv"],
 }
 ODD = ["0", "-1", "1" + "0" * 22, "9" * 5000, "1e308", "nan", "inf", "", "1,nan", "a\0b"]
 PLACES = ["old.txt", "frames", "pipe"]
@@ -131,6 +132,7 @@ def arguments_of(command, action, value):
         return [command, *base, action.option_strings[-1], value]
     places = {"collection": 0, "frames": 1, "image": 1, "truth": 1, "pictures": 1, "table": 1}
     places |= {"folder": 1, "collections": int(command == "merge"), "out": int(command == "split")}
+    places |= {"place": 1}
     place = 0 if command in ("demo", "train") else places[action.dest]
     return [command, *base[:place], value, *base[place + 1 :]]
 

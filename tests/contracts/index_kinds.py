@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import pytest
 import scipy.sparse as sp
 
 from blcf.index import FlatIndex, InvertedFile, merging
+from blcf.qdrant import QdrantIndex, open_store
+from blcf.qdrant.server import ServerStore
 from blcf.records import Index
 
 
@@ -79,7 +82,43 @@ def kinds():
                 yield pytest.param(Kind(merged, idf, sqrt), id=f"{label}-merged")
 
 
-every_kind = pytest.mark.parametrize("kind", list(kinds()))
+SHM = Path("/dev/shm")  # a shard syncs its files
+
+
+def edge_store():
+    folder = tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None)
+    store = open_store(Path(folder.name) / "shard", make=True)
+    store.folder = folder  # it goes with the store
+    return store
+
+
+def server_store():
+    """By the client's own imitation of a server, in memory."""
+    from qdrant_client import QdrantClient
+
+    return ServerStore(QdrantClient(":memory:"), "images", make=True)
+
+
+def qdrant_kinds():
+    for label, make_store, idf, sqrt in [
+        ("edge-idf0-sqrt0", edge_store, False, False),
+        ("edge-idf1-sqrt1", edge_store, True, True),
+        ("server-idf1-sqrt1", server_store, True, True),
+    ]:
+
+        def in_store(n_words, *batches, make_store=make_store, idf=idf, sqrt=sqrt):
+            index = QdrantIndex(make_store(), InvertedFile(n_words, idf=idf, sqrt=sqrt))
+            for names, bags in batches:
+                assert index.add(names, bags) is index
+            return index
+
+        library = "qdrant_edge" if make_store is edge_store else "qdrant_client"
+        missing = importlib.util.find_spec(library) is None
+        marks = pytest.mark.skipif(missing, reason="Qdrant needs blcf[qdrant]")
+        yield pytest.param(Kind(in_store, idf, sqrt), id=label, marks=marks)
+
+
+every_kind = pytest.mark.parametrize("kind", [*kinds(), *qdrant_kinds()])
 
 
 def csr(rows, n_words=None):

@@ -7,7 +7,13 @@ import dataclasses
 import pytest
 
 from blcf.errors import InvalidInput
-from blcf.evaluation import PROTOCOLS, protocol, summarise
+from blcf.evaluation import (
+    PROTOCOLS,
+    average_precision_at,
+    micro_average_precision,
+    protocol,
+    summarise,
+)
 
 TRAPEZOIDAL = ["oxford", "holidays", "instre"]
 SETTINGS = ["medium", "hard", "easy"]
@@ -22,12 +28,14 @@ def figures(name, ranked, positives, junk="", hard=""):
 
 
 def test_the_names():
-    assert list(PROTOCOLS) == ["oxford", "revisited", "holidays", "ukbench", "instre", "trecvid"]
+    names = "oxford revisited holidays ukbench instre trecvid ilias gldv2"
+    assert list(PROTOCOLS) == names.split()
     for name, one in PROTOCOLS.items():
         assert protocol(name) is one and one.name == name
         assert "\n" not in one.title and "(" in one.title
     for name in (*TRAPEZOIDAL, "trecvid"):
         assert protocol(name).measures == ("AP",)
+    assert protocol("gldv2").measures == ("AP",) and len(protocol("ilias").measures) == 9
     assert protocol("ukbench").measures == ("top 4",)
     assert list(protocol("revisited").measures) == REVISITED
 
@@ -149,7 +157,7 @@ def test_what_is_refused(name):
 
 @pytest.mark.parametrize("name", ["Oxford", "", None, 3, ["oxford"]])
 def test_unknown_protocol(name):
-    known = "oxford, revisited, holidays, ukbench, instre, trecvid"
+    known = "oxford, revisited, holidays, ukbench, instre, trecvid, ilias, gldv2"
     with pytest.raises(InvalidInput, match=f"Expected a protocol of {known}; got"):
         protocol(name)
 
@@ -166,3 +174,45 @@ def test_summarise():
     for nothing in ([], [{}], [{}, {}]):
         with pytest.raises(InvalidInput, match="at least one query with positives, got none"):
             summarise(nothing)
+
+
+@pytest.mark.parametrize(
+    ("ranked", "positives", "k", "ap"),
+    [
+        ("ab", "ab", 2, 1),
+        ("ab", "abc", 2, 1),  # two places, both right
+        ("xa", "a", 1, 0),
+        ("xaab", "ab", 4, None),  # a name twice
+        ("xab", "ab", 3, (1 / 2 + 2 / 3) / 2),
+        ("a", "ab", 9, 1 / 2),  # b is not ranked
+    ],
+)
+def test_the_first_k(ranked, positives, k, ap):
+    if ap is None:
+        with pytest.raises(InvalidInput, match="'a' comes twice"):
+            average_precision_at(ranked, set(positives), k)
+    else:
+        assert average_precision_at(ranked, set(positives), k) == pytest.approx(ap, abs=1e-15)
+    with pytest.raises(InvalidInput, match="Expected k to be at least 1, got 0"):
+        average_precision_at(ranked, set(positives), 0)
+
+
+def test_groups_of_ilias_by_hand():
+    """Of a group the other positives are not in the ranking; absent groups have no figure."""
+    groups = {"scale 1": {"a"}, "scale 4": {"b"}, "clutter 2": {"a", "b"}}
+    found = protocol("ilias").measure(["b", "x", "a"], {"a", "b"}, groups=groups)
+    assert found == {
+        "AP": pytest.approx((1 + 2 / 3) / 2),
+        "AP scale 1": 1 / 2,
+        "AP scale 4": 1,
+        "AP clutter 2": pytest.approx((1 + 2 / 3) / 2),
+    }
+    with pytest.raises(InvalidInput, match="every scale 1 name among the positives, 'c' is not"):
+        protocol("ilias").measure(["b"], {"b"}, groups={"scale 1": {"c"}})
+
+
+def test_micro_average_precision_refuses():
+    with pytest.raises(InvalidInput, match="at least one query that has a label"):
+        micro_average_precision({}, {"q": []})
+    with pytest.raises(InvalidInput, match="queries of the truth, got 'r'"):
+        micro_average_precision({"r": ("a", 1.0)}, {"q": ["a"]})

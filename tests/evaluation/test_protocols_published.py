@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blcf.evaluation import PROTOCOLS, protocol, trec_order
+from blcf.evaluation import PROTOCOLS, micro_average_precision, protocol, trec_order
+from blcf.evaluation.protocols import GROUPS
 
 
 def oxford_query(folder, name):
@@ -130,6 +131,46 @@ def test_trecvid_is_the_ap_of_ir_measures():
         assert {each.query_id: each.value for each in theirs} == pytest.approx(
             measured(run, qrels), abs=1e-12
         )
+
+
+def test_ilias_is_the_published_program():
+    rng = random.Random(6)
+    for n_names in (3, 30, 400, 2500):
+        for _ in range(8):
+            names = [f"{i}" for i in range(n_names)]
+            positives = set(rng.sample(names, rng.randint(1, n_names)))
+            groups = {group: set[str]() for group in GROUPS}
+            for name in positives:
+                for what in ("scale", "clutter"):
+                    groups[f"{what} {rng.choice((1, 2, 4))}"].add(name)
+            ranked = rng.sample(names, rng.randint(0, n_names))
+            found = protocol("ilias").measure(ranked, positives, groups=groups)
+            assert found == pytest.approx(oracle.ilias(ranked, positives, groups), abs=1e-12)
+
+
+def test_gldv2_is_the_published_program():
+    rng = random.Random(7)
+    for n_names in SIZES:
+        names = [f"{i}" for i in range(n_names)]
+        positives = set(rng.sample(names, rng.randint(1, n_names)))
+        ranked = rng.sample(names, rng.randint(0, n_names))
+        found = protocol("gldv2").measure(ranked, positives)
+        assert found == {"AP": pytest.approx(oracle.gldv2(ranked, positives), abs=1e-12)}
+
+
+def test_micro_average_precision_is_the_published_program():
+    rng = random.Random(8)
+    for n_queries in SIZES:
+        names = [f"q{i}" for i in range(n_queries)]
+        truth = {name: rng.sample("abcd", rng.choice((0, 0, 1, 2))) for name in names}
+        truth[names[0]] = ["a"]
+        rows = [
+            (name, rng.choice("abcd"), rng.randint(0, 9) / 8)
+            for name in rng.sample(names, rng.randint(0, n_queries))
+        ]
+        predictions = {query: (label, score) for query, label, score in rows}
+        found = micro_average_precision(predictions, truth)
+        assert found == pytest.approx(oracle.micro_ap(rows, truth), abs=1e-12)
 
 
 LETTERS = "abcdefghijklmnop"

@@ -254,9 +254,7 @@ def test_arguments_that_cannot_be(change: dict[str, Any], message: str) -> None:
 
 def test_a_layer_that_gives_no_map() -> None:
     torch.manual_seed(0)
-    head = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)
-    )
+    head = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
     message = (
         r"Expected layer 3 of module Sequential to give maps of shape \(n, C, h, w\), got "
         r"\(1, 5\)\. Choose a convolutional layer"

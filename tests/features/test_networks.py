@@ -11,6 +11,7 @@ from torch import nn
 from blcf.errors import InvalidInput
 from blcf.features.networks import (
     build_network,
+    cut_layers,
     cut_network,
     default_layer,
     layer_aliases,
@@ -210,10 +211,21 @@ def test_an_unknown_layer(network: str, layer: str, message: str) -> None:
 class Branches(nn.Module):
     """Its way depends on the data: no graph can be drawn of it."""
 
+    def __init__(self, first: nn.Module):
+        super().__init__()
+        self.first = first
+
     def forward(self, image: torch.Tensor) -> torch.Tensor:
+        image = self.first(image)
         return image if image.sum() > 0 else -image
 
 
 def test_an_untraceable_module() -> None:
+    """It runs as it is, up to a submodule."""
+    module = Branches(nn.Conv2d(3, 4, 1))
+    part, node = cut_network(module, "first")
+    assert node == "first"
+    with pytest.raises(InvalidInput, match=r"Branches has no submodule 'x'.* torch\.fx cannot"):
+        cut_network(Branches(nn.ReLU()), "x")
     with pytest.raises(InvalidInput, match=r"Branches cannot be traced by torch\.fx \(.+\)\. Pass"):
-        cut_network(Branches(), "anything")
+        cut_layers(Branches(nn.ReLU()), ["first"])

@@ -11,7 +11,10 @@ import pytest
 from blcf.errors import InvalidInput
 from blcf.images import FrameChoice, find_images, read_ahead
 from blcf.images.films import list_film
+from blcf.images.shot_thread import ShotThread
+from blcf.images.shots import ShotFinder
 from blcf.images.timeline import Timeline
+from blcf.images.video import OpenFilm
 
 pytest.importorskip("av", reason="films need PyAV (blcf[video])")
 pytest.importorskip("scenedetect", reason="shots need PySceneDetect (blcf[video])")
@@ -140,3 +143,32 @@ def test_frames_around_the_middles_are_of_their_shots():
         assert rows == sorted(set(rows))
         assert {int(np.searchsorted(cuts, pts[row], side="right")) for row in rows} == set(range(6))
     assert len(timeline.around_middles(cuts, Fraction(1000))) == 6
+
+
+def test_in_a_thread_of_its_own_it_finds_what_it_finds_at_once(tmp_path):
+    path, _, _ = film_of_shots(tmp_path / "f.mp4", fades=(2,))
+    with OpenFilm(path) as film:
+        at_once, behind = ShotFinder(film.rate, 3.0), ShotThread(ShotFinder(film.rate, 3.0))
+        for number, frame in enumerate(film.frames()):
+            at_once.feed(frame)
+            behind.feed(frame)
+            assert behind.last == at_once.last == frame.pts
+            if behind.knows(frame.pts):
+                pytest.fail("a shot was known before the frames behind it were seen")
+            if number % 50 == 0:  # as where the decoder is given back
+                behind.rest()
+                known = at_once.known
+                assert known is None or (behind.knows(known) and behind.cuts == at_once.cuts)
+        at_once.finish()
+        behind.finish()
+    assert behind.cuts == at_once.cuts and len(behind.cuts) == N_SHOTS - 1
+    assert behind.is_over and behind.shot(behind.last) == N_SHOTS - 1
+
+
+def test_what_fails_in_the_thread_is_said_to_who_hands_over(tmp_path, monkeypatch):
+    path, _, _ = film_of_shots(tmp_path / "f.mp4")
+    monkeypatch.setattr(ShotFinder, "feed", lambda *_: 1 / 0)
+    with OpenFilm(path) as film, pytest.raises(ZeroDivisionError):
+        behind = ShotThread(ShotFinder(film.rate, 3.0))
+        for frame in film.frames():
+            behind.feed(frame)

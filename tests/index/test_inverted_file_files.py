@@ -14,7 +14,7 @@ import pytest
 import scipy.sparse as sp
 
 from blcf.errors import BlcfError, FormatError, InvalidInput, VocabularyMismatch
-from blcf.index import InvertedFile, inverted_file, merging
+from blcf.index import InvertedFile, merging, parts
 from blcf.index.statistics import take_statistics
 
 BAGS = sp.csr_matrix(
@@ -137,7 +137,7 @@ def test_statistics_are_not_those_of_images_that_another_thread_adds(monkeypatch
         index.add(["e.jpg"], BAGS[0])  # as another thread may, between two lines
         return take_statistics(*arguments)
 
-    monkeypatch.setattr(inverted_file, "take_statistics", take)
+    monkeypatch.setattr(parts, "take_statistics", take)
     index.set_statistics(df, norms)
     whole.add(["e.jpg"], BAGS[0])
     np.testing.assert_array_equal(index.df, whole.df)

@@ -78,6 +78,41 @@ def test_ranking_is_that_of_search(idf, sqrt, tf, device):
 
 
 @needs_products
+@pytest.mark.parametrize("more", [0, 1, 9])
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("idf, sqrt", [(False, False), (True, True)])
+def test_few_candidates_are_enough_or_it_is_known(idf, sqrt, device, more, monkeypatch):
+    monkeypatch.setattr(torch_products, "_MORE", more)
+    monkeypatch.setattr(torch_products, "_TOGETHER", 3)
+    index = an_index(idf, sqrt)
+    queries = sp.vstack([random_bags(9, 8), sp.csr_matrix((1, 40))], format="csr")
+    for k in (1, 5, 60, 87):
+        for query, ranking in zip(queries, index.search_many(queries, k=k, device=device)):
+            check(ranking, index.search(query, k=k))
+
+
+@needs_products
+def test_what_float32_cannot_tell_apart_is_ranked_again(monkeypatch):
+    """500 images whose scores differ by less than the error that float32 may make."""
+    monkeypatch.setattr(torch_products, "_MORE", 2)
+    again = []
+    look_again = torch_products._look_again
+    monkeypatch.setattr(
+        torch_products, "_look_again", lambda *args: (again.append(args[2]), look_again(*args))
+    )
+    rng = np.random.default_rng(5)
+    rows = np.full((500, 30), 1000, np.float32) + rng.integers(0, 2, (500, 30))
+    rows[:3, :15] *= 3  # three that are clearly others
+    index = InvertedFile(31).add(
+        [str(i) for i in range(500)], sp.csr_matrix(np.c_[rows, rows[:, 0]])
+    )
+    queries = sp.csr_matrix(np.ones((2, 31), np.float32))
+    for query, ranking in zip(queries, index.search_many(queries, k=20, device="cpu")):
+        check(ranking, index.search(query, k=20))
+    assert [len(one) for one in again[0]] == [2]
+
+
+@needs_products
 @pytest.mark.parametrize("device", DEVICES)
 def test_batches_of_queries(device, monkeypatch):
     monkeypatch.setattr(torch_products, "BATCH", 3)

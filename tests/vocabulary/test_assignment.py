@@ -49,9 +49,7 @@ def test_equal_distances_take_the_lowest_word() -> None:
 
 @pytest.mark.parametrize("n_cells", [1, 7, 99, 100, 101])
 @pytest.mark.parametrize("n_words", [1, 3, 29, 30, 31])
-def test_blocks_change_nothing(
-    n_cells: int, n_words: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_change_nothing(n_cells: int, n_words: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Equal distances lie across the blocks too: 4 places for 30 centroids.
     features = integers(100, 2, top=4, seed=3)
     centroids = integers(30, 2, top=2, seed=4)

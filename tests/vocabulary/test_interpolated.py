@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import oracle
@@ -13,19 +15,31 @@ import torch
 from blcf.errors import InvalidInput
 from blcf.features import ConvFeatures, Whitening
 from blcf.images import read_image
+from blcf.kernels.assignment import keep_best_words
 from blcf.vocabulary import Vocabulary, interpolate_map, interpolated, interpolated_features
 from blcf.vocabulary.interpolated import Words, assign_interpolated
 
 KEEP_BEST = {
     "kernel": interpolated._keep_best_by_kernel,
     "torch": interpolated._keep_best_by_torch,  # what runs on other devices
+    "GPU": interpolated._keep_best_by_triton,  # its kernel has tests of its own
 }
+
+
+def on_the_cpu(products, bias, half_norms, shifts, scales, y_places, x_places, first, *top):
+    """What the kernel of a GPU does, by that of the CPU."""
+    assert products.is_contiguous() and shifts.is_contiguous() and scales.is_contiguous()
+    arrays = [one.float().numpy() for one in (products, bias, half_norms, shifts, scales)]
+    keep_best_words(*arrays, *y_places, *x_places, first, *(one.numpy() for one in top))
 
 
 @pytest.fixture(params=KEEP_BEST, autouse=True)
 def way(request, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways of keeping the best words."""
+    """All ways of keeping the best words."""
     monkeypatch.setattr(interpolated, "_keep_best_by_kernel", KEEP_BEST[request.param])
+    kernel = ModuleType("blcf.vocabulary.device_kernel")
+    kernel.keep_best_on_device = on_the_cpu  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
     return str(request.param)
 
 
