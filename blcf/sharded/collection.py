@@ -19,11 +19,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.collection import Batch, Collection
+from blcf.collection.facts_view import FactsView
 from blcf.collection.manifest_form import MODEL
 from blcf.collection.model import Model
 from blcf.collection.segment import Segment
 from blcf.collection.shards import TEMPLATE, Shards, is_sharded
 from blcf.errors import InvalidInput
+from blcf.index.names import Names
+from blcf.index.postings import Postings
 from blcf.sharded.coordinator import Coordinator
 from blcf.sharded.handles import InProcess, Opener
 from blcf.sharded.manifests import joined_manifest
@@ -142,6 +145,23 @@ class ShardedCollection(ShardedPictures):
         """What all manifests say; segments are none of ours."""
         self.epoch  # a closed one is said
         return self._manifest
+
+    def _in_one_piece(self) -> InvalidInput:
+        self.epoch  # a closed one is said first
+        return InvalidInput(
+            f"{self.path} is in shards, and a table of all pictures needs it in one piece: make "
+            "one with `blcf merge`, or ask each shard by its own path."
+        )
+
+    @property
+    def facts(self) -> FactsView:
+        """Each shard has its own: see `fact_columns`, `facts_of` and `matching`."""
+        raise self._in_one_piece()
+
+    @property
+    def parts(self) -> list[tuple[Names, Postings, np.ndarray | None]]:
+        """Each shard has its own."""
+        raise self._in_one_piece()
 
     @property
     def segments(self) -> list[Segment]:

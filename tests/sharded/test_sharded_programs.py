@@ -61,7 +61,7 @@ def test_mistakes_are_a_sentence(made, call, tmp_path):
     for arguments, expected in [
         (["search", made.path, "x.png", "--frame", "--time-limit", "3"], "--cluster ADDRESS with"),
         (["search", made.path, "no.png", "--frame"], "holds no 'no.png'"),
-        (["add", made.path, tmp_path], "in shards. Add to one of them"),
+        (["export", made.path, tmp_path / "a.csv", "--to", "csv"], "needs it in one piece"),
         (
             ["search", made.path, made.frame, "--frame", "--html", made.path / "x.html"],
             "which holds",
