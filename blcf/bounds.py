@@ -99,6 +99,7 @@ BOUNDS = {
     "min_confidence": Bounds(0, 1, whole=False),
     "gamma": Bounds(0, 100, whole=False),
     "approximate": Bounds(0, 1, whole=False, above=True, also=(None,)),
+    "time_limit": Bounds(0.1, 86_400, whole=False),  # seconds until a shard must have answered
     "similarity": Bounds(0, 1, whole=False),  # of near-duplicates among hits
     # Of a collection, see `blcf.Settings`.
     "side": Bounds(*_SIDE),
@@ -120,6 +121,9 @@ BOUNDS = {
     "keep": Bounds(0, 1_000_000_000),
     "year": Bounds(2013, 2015),  # of TRECVID's topics that are read
     "worst": Bounds(1, 100),  # a picture of matplotlib has 65,536 pixels a side at most
+    # Of a cluster.
+    "n_shards": Bounds(1, 10_000),
+    "n_workers": Bounds(1, 10_000),
     # Of a server.
     "port": Bounds(0, 65_535),
     # Of the command line.

@@ -6,6 +6,7 @@ that sentence and exits with 2; anything else that escapes is a defect of ours.
 
 __all__ = [
     "BlcfError",
+    "ClusterError",
     "CollectionExists",
     "CollectionLocked",
     "CollectionNotFound",
@@ -14,6 +15,8 @@ __all__ = [
     "FormatError",
     "InvalidInput",
     "OutOfMemory",
+    "ShardChanged",
+    "ShardUnavailable",
     "StorageError",
     "UniformFrame",
     "UnreadableImage",
@@ -75,12 +78,24 @@ class CollectionLocked(BlcfError, BlockingIOError):
     """Another process is writing to the collection."""
 
 
+class ClusterError(BlcfError, ConnectionError):
+    """A worker or the scheduler of a cluster: gone, silent for too long, or of another version."""
+
+
 class DatasetNotFound(BlcfError, FileNotFoundError):
     """Images or ground truth of a data set are not where they were said to be."""
 
 
 class OutOfMemory(BlcfError, MemoryError):
     """The machine or the accelerator has not enough memory for what was asked."""
+
+
+class ShardChanged(BlcfError, RuntimeError):
+    """A shard of a collection does not hold any more what a search has begun with."""
+
+
+class ShardUnavailable(BlcfError, TimeoutError):
+    """A shard of a collection does not answer: its worker is gone, hangs, or takes too long."""
 
 
 class StorageError(BlcfError, OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,14 @@ def touch(root: Path, *names: str) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
+
+
+def mapped(folder: Path) -> list[str]:
+    """The files below a folder that this process has mapped or open."""
+    found = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        except OSError:  # that of the listing itself
+            continue
+    return [one for one in found if one.startswith(str(folder))]

@@ -26,7 +26,7 @@ FLOORS = [
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages qdrant",
-    "adding searching measuring",
+    "adding searching measuring sharded",
     "engine exporting",
     "demo teaching web distributed",
     "cli __main__",
@@ -39,7 +39,9 @@ MAY_MEET = {
     ("learning", "descriptors"),  # a head is the descriptor of its name, on the same regions
     ("learning", "collection"),  # labels are facts of pictures
     ("measuring", "searching"),
+    ("sharded", "searching"),
     ("web", ""),  # the version
+    ("distributed", ""),  # the version, which workers must have
 }
 
 COMPILING = "blcf.kernels.compiling"
@@ -70,6 +72,8 @@ HOMES = {
     "pillow_heif": ("blcf.images.heif",),  # imported late
     "scenedetect": ("blcf.images.shots",),  # imported late
     "tqdm": ("blcf.progress",),
+    "dask": ("blcf.distributed",),  # imported late
+    "distributed": ("blcf.distributed",),  # imported late
     "starlette": ("blcf.web",),
     "uvicorn": ("blcf.web.server",),
     "qdrant_edge": ("blcf.qdrant.edge",),  # imported late
@@ -90,7 +94,8 @@ HOMES = {
     ),
     "sklearn": ("blcf.estimator", "blcf.expansion.discriminative"),  # imported late
 }
-TYPED = ("collection", "engine")  # say in their signatures that a network may be a torch module
+# Say in their signatures that a network may be a torch module.
+TYPED = ("collection", "engine", "distributed")
 
 
 @dataclass(frozen=True)
@@ -315,6 +320,12 @@ def test_torchvision_is_imported_late() -> None:
         or (each.imported.split(".")[0] == "torchvision" and each.module != "blcf.features.tracer")
     ]
     assert found and all(each.inside_function for each in found)
+
+
+def test_dask_is_imported_late() -> None:
+    """Whoever searches shards in one process needs none."""
+    found = [each for each in IMPORTS if each.imported.split(".")[0] in ("dask", "distributed")]
+    assert found and all(each.inside_function or each.for_types for each in found)
 
 
 def test_the_command_line_imports_matplotlib_late() -> None:

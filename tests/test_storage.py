@@ -288,3 +288,16 @@ def test_refusal_is_no_damage(tmp_path):
         read_json(tmp_path)
     with pytest.raises(StorageError, match="Could not read"):
         read_json(tmp_path / "none")
+
+
+def test_two_files_are_written_at_once(tmp_path):
+    """HDF5 took them for one: the second was "already open"."""
+    with write_h5(tmp_path / "a.h5", "a", 1) as one, write_h5(tmp_path / "b.h5", "b", 1) as other:
+        write_dataset(one, "x", np.arange(3))
+        write_dataset(other, "x", np.arange(4))
+    assert [len(read(tmp_path / f"{name}.h5", name)) for name in "ab"] == [3, 4]
+
+
+def read(path, kind):
+    with open_h5(path, kind, 1) as file:
+        return file.array("x").copy()

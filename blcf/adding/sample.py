@@ -6,7 +6,9 @@ import hashlib
 import logging
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +25,34 @@ from blcf.storage import map_file, read_json, refusals, write_json
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures
 
-__all__ = ["draw_sample", "none_readable"]
+__all__ = ["Draw", "Drawn", "draw_features", "draw_sample", "none_readable"]
 
 logger = logging.getLogger(__name__)
 
 MOST_IMAGES = 4_000
 FEATURES_PER_CHANNEL = 100  # for the covariance, however few words are asked for
 SAVE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What was drawn from a picture.
+
+    Attributes
+    ----------
+    rows : float16 (n, n_channels), L2-normalised; None where the picture could not be read
+    n_cells : how many local features it has
+    reason : why it could not be read, or ""
+    """
+
+    rows: np.ndarray | None
+    n_cells: int = 0
+    reason: str = ""
+
+
+Draw = Callable[[Source, Sequence[str], Sequence[int], int], Iterator[Drawn]]
+"""Takes a source, names of its pictures, their numbers in it and how many features are drawn from
+each; gives what was drawn, in their order."""
 
 
 class _Sample:
@@ -61,12 +84,15 @@ class _Sample:
             with open(self._rows, "ab") as file:
                 file.truncate(2 * self.n_rows * self.n_channels)
 
-    def append(self, rows: np.ndarray) -> None:
-        """Add float16 (n, n_channels), L2-normalised."""
-        with refusals(self._rows), open(self._rows, "ab") as file:
-            file.write(rows.tobytes())
-        self.n_rows += len(rows)
-        self.n_channels = rows.shape[1]
+    def append(self, drawn: Drawn) -> None:
+        """Add what was drawn from the next picture."""
+        if drawn.rows is not None:
+            with refusals(self._rows), open(self._rows, "ab") as file:
+                file.write(drawn.rows.tobytes())
+            self.n_rows += len(drawn.rows)
+            self.n_channels = drawn.rows.shape[1]
+            self.n_cells += drawn.n_cells
+        self.n_done += 1
 
     def save(self) -> None:
         """Note how far the sample reaches."""
@@ -95,11 +121,13 @@ def draw_sample(
     folder: Path,
     progress: bool,
     large: Large | None = None,
+    draw: Draw | None = None,
 ) -> tuple[np.ndarray, int]:
     """A seeded sample of the local features of the interpolated maps.
 
     It grows in a file of `folder`; how far it reaches is noted there every few minutes, when it is
     interrupted and when it is complete. A later call over the same images goes on from there.
+    `draw` looks at the pictures elsewhere than in this process, and draws the same.
 
     Returns
     -------
@@ -118,28 +146,25 @@ def draw_sample(
     check_possible(extractor, settings, originals, len(images))
     sample = _Sample(folder, _digest(images))
     # A larger collection gains little: most of its pictures are looked at once.
-    kept = KeptMaps(folder, extractor.dtype_) if len(images) <= 2 * MOST_IMAGES else None
+    is_kept = draw is None and len(images) <= 2 * MOST_IMAGES
+    kept = KeptMaps(folder, extractor.dtype_) if is_kept else None
     if kept is None and isinstance(images, ImageList):
         images = images.without_shots()  # few frames of many: they are sought
     first_reason, last_save = "", time.monotonic()
     if sample.n_done < len(chosen):
-        names = [images.names[position] for position in chosen[sample.n_done :]]
+        numbers = chosen[sample.n_done :]
+        names = [images.names[number] for number in numbers]
+        n_features = _n_per_image(settings, extractor.n_channels_, len(chosen))
         try:
-            stream = stream_pictures(
-                extractor, images, names, list, "sampling", progress, large=large
-            )
-            for picture in stream:
-                feature_map = picture.content
-                if isinstance(feature_map, UnreadableImage):  # it is named when it is indexed
-                    first_reason = first_reason or str(feature_map)
-                else:
-                    number = chosen[sample.n_done]
-                    n_features = _n_per_image(settings, extractor.n_channels_, len(chosen))
-                    _take(sample, feature_map, settings, number, n_features)
-                    if kept is not None:
-                        found = Loaded(feature_map, picture.size, picture.facts)
-                        kept.put(images.original(picture.name), found)
-                sample.n_done += 1
+            if draw is not None:
+                drawn = draw(images, names, numbers, n_features)
+            else:
+                drawn = draw_features(
+                    extractor, settings, images, names, numbers, n_features, progress, large, kept
+                )
+            for one in drawn:
+                first_reason = first_reason or one.reason
+                sample.append(one)
                 if time.monotonic() - last_save > SAVE_SECONDS:
                     sample.save()
                     last_save = time.monotonic()
@@ -175,19 +200,41 @@ def _n_per_image(settings: Settings, n_channels: int, n_images: int) -> int:
     return -(-n_features // n_images)
 
 
-def _take(
-    sample: _Sample, feature_map: np.ndarray, settings: Settings, number: int, n_features: int
-) -> None:
-    """Draw features of one picture, by a generator of its own: no picture hangs on another."""
+def draw_features(
+    extractor: ConvFeatures,
+    settings: Settings,
+    images: Source,
+    names: Sequence[str],
+    numbers: Sequence[int],
+    n_features: int,
+    progress: bool = False,
+    large: Large | None = None,
+    kept: KeptMaps | None = None,
+) -> Iterator[Drawn]:
+    """What is drawn from pictures in this process, see `Draw`; `kept` takes their feature maps."""
+    stream = stream_pictures(extractor, images, names, list, "sampling", progress, large=large)
+    with closing(stream):
+        for picture, number in zip(stream, numbers):
+            feature_map = picture.content
+            if isinstance(feature_map, UnreadableImage):  # it is named when it is indexed
+                yield Drawn(None, reason=str(feature_map))
+                continue
+            if kept is not None:
+                found = Loaded(feature_map, picture.size, picture.facts)
+                kept.put(images.original(picture.name), found)
+            yield _drawn(feature_map, settings, number, n_features)
+
+
+def _drawn(feature_map: np.ndarray, settings: Settings, number: int, n_features: int) -> Drawn:
+    """Features of one picture, drawn by a generator of its own: no picture hangs on another."""
     from blcf.features.whitening import normalise_rows
     from blcf.vocabulary import interpolated_features
 
     _, h, w = feature_map.shape
     n_cells = int(settings.upsample) ** 2 * h * w
-    sample.n_cells += n_cells
     drawn = np.random.default_rng([settings.random_state, number]).permutation(n_cells)[:n_features]
     features = interpolated_features(feature_map, settings.upsample, np.sort(drawn))
-    sample.append(normalise_rows(features).astype(np.float16))
+    return Drawn(normalise_rows(features).astype(np.float16), n_cells)
 
 
 def _digest(images: Source) -> str:

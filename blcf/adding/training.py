@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blcf.adding.sample import draw_sample
+from blcf.adding.sample import Draw, draw_sample
 from blcf.collection.settings import Settings
 from blcf.images import Large, Source
 from blcf.progress import tqdm
@@ -17,6 +17,7 @@ from blcf.storage import map_file, refusals
 if TYPE_CHECKING:
     from blcf.features import ConvFeatures, Whitening
     from blcf.vocabulary import Vocabulary
+    from blcf.vocabulary.looks import Look
 
 __all__ = ["learn_model"]
 
@@ -35,8 +36,13 @@ def learn_model(
     folder: Path,
     progress: bool,
     large: Large | None = None,
+    draw: Draw | None = None,
+    look: Look | None = None,
 ) -> tuple[Whitening, Vocabulary]:
     """Whitening and vocabulary from a seeded sample of the images.
+
+    `draw` and `look` do what takes long elsewhere than in this process: they draw the sample, and
+    find the words of its features in an iteration of k-means.
 
     The sample and each iteration of k-means are kept in `folder`, so that a run that was
     interrupted does not start again. What is learned from is read from there, a part at a time:
@@ -47,7 +53,7 @@ def learn_model(
     from blcf.vocabulary.rows import at_most_distinct
     from blcf.vocabulary.size import SAMPLED_PER_WORD
 
-    sample, n_features = draw_sample(extractor, images, settings, folder, progress, large)
+    sample, n_features = draw_sample(extractor, images, settings, folder, progress, large, draw)
     logger.info(
         "training on %s of some %s local features of this collection",
         f"{len(sample):,}",
@@ -80,7 +86,7 @@ def learn_model(
             bar.set_postfix_str(f"mean squared distance {inertia:.4f}", refresh=False)
             bar.update(iteration + 1 - bar.n)
 
-        vocabulary.fit(features, on_iteration=report, checkpoint=folder / "k-means.h5")
+        vocabulary.fit(features, on_iteration=report, checkpoint=folder / "k-means.h5", look=look)
     return whitening, vocabulary
 
 

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blcf.adding.generic import read_generic, takes_generic
 from blcf.adding.given_channel import given_channel
 from blcf.adding.indexer import AddReport, index_images
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.known import as_known, count_changed, follow_moves, names_to_index
-from blcf.adding.sample import none_readable
+from blcf.adding.sample import Draw, none_readable
 from blcf.adding.training import learn_model
-from blcf.collection import Collection, DecodingNotes
+from blcf.collection import Collection, DecodingNotes, opening
 from blcf.collection.facts import Fact, new_columns
 from blcf.collection.facts_given import check_given, facts_given
 from blcf.collection.model import Model, write_model
-from blcf.collection.opening import find_pictures, names_of, open_index
-from blcf.errors import StorageError, UnreadableImage
+from blcf.collection.opening import find_pictures, names_of
+from blcf.errors import UnreadableImage
 from blcf.images import GivenPictures, ImageList, Large, Source, film_of
 from blcf.images.originals import FileOriginal
+
+if TYPE_CHECKING:
+    from blcf.vocabulary.looks import Look
 
 __all__ = [
     "add_sources",
     "annotate_images",
+    "annotate_present",
     "compact_files",
     "index_names",
     "keep_statistics",
+    "learn_words",
     "remove_images",
 ]
 
 Given = Mapping[str, Mapping[str, Fact]]
-
-logger = logging.getLogger(__name__)
 
 
 def add_sources(
@@ -92,7 +94,7 @@ def _add(
     if names:
         given_channel(model)  # an error before anything is changed
     follow_moves(collection, images)
-    _annotate_present(collection, images, given, names)
+    annotate_present(collection, images, given, names)
     n_changed, n_gone = count_changed(collection, images, names)
     report = index_names(model, images, names, progress=progress, large=large, given=given)
     return report + AddReport(0, 0, n_changed=n_changed, n_gone=n_gone)
@@ -109,7 +111,7 @@ def index_names(
 ) -> AddReport:
     """Index some pictures of a source, the first ones after learning from all of it."""
     if names and not model.is_learned:
-        _learn(model, images, progress, large)
+        learn_words(model, images, progress=progress, large=large)
     training = model.collection.training_folder()
     kept = KeptMaps(training) if training.is_dir() else None
     return index_images(
@@ -126,7 +128,7 @@ def _renamed(given: Given, images: Source, known: Source) -> Given:
     return {name: by_path[path] for name, path in paths.items() if path in by_path}
 
 
-def _annotate_present(
+def annotate_present(
     collection: Collection, images: Source, given: Given, names: Sequence[str]
 ) -> None:
     """Write what is said of pictures that are passed over; they may have another name here."""
@@ -158,7 +160,19 @@ def annotate_images(model: Model, table: Any) -> int:
     return len(by_name)
 
 
-def _learn(model: Model, images: Source, progress: bool, large: Large) -> None:
+def learn_words(
+    model: Model,
+    images: Source,
+    *,
+    progress: bool,
+    large: Large,
+    draw: Draw | None = None,
+    look: Look | None = None,
+) -> None:
+    """Learn the whitening and vocabulary of a collection, and commit them (the caller writes).
+
+    `draw` and `look` do so elsewhere than in this process, see `learn_model`.
+    """
     training = model.collection.training_folder()
     extractor, settings = model.extractor, model.settings
     generic = takes_generic(extractor, settings, len(images))
@@ -166,7 +180,7 @@ def _learn(model: Model, images: Source, progress: bool, large: Large) -> None:
         _check_readable(images, settings.side, large)
         learned = read_generic(extractor.device)
     else:
-        learned = learn_model(extractor, images, settings, training, progress, large)
+        learned = learn_model(extractor, images, settings, training, progress, large, draw, look)
     entry = write_model(model.collection.file("model.h5"), *learned)
     model.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
     if training.is_dir():
@@ -220,11 +234,4 @@ def compact_files(model: Model) -> tuple[int, int]:
 
 def keep_statistics(model: Model) -> None:
     """Keep df and norms of the pictures, so that opening does not read all posting lists."""
-    collection = model.collection
-    if not collection.n_images or collection.read_statistics() is not None:
-        return
-    index = open_index(collection, model.n_words, model.settings)
-    try:
-        collection.write_statistics(index.df, index.norms_)
-    except StorageError as error:  # what was committed stands; opening is slower
-        logger.warning("df and norms were not kept: %s", error)
+    opening.keep_statistics(model.collection, model.n_words, model.settings)

@@ -16,6 +16,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from blcf.cli.command import DONE, ROWS
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"torch(vision)?\b")
     warnings.filterwarnings("ignore", message=r"Image size .* exceeds limit")
     try:
-        return options.run(options)
+        with ExitStack() as options.ends:  # what a command has started
+            return int(options.run(options))
     except BlcfError as error:
         return _fail(_advised(error, options))
     except KeyboardInterrupt:

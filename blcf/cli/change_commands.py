@@ -11,6 +11,7 @@ from blcf.cli.command import COLLECTION, FRAMES, WEIGHTS, make_command
 from blcf.cli.outputs import Read
 from blcf.cli.search_options import add_device
 from blcf.cli.settings_options import add_settings
+from blcf.cli.shards import add_shards
 from blcf.cli.values import number, seconds
 from blcf.images.films import CHOICES
 
@@ -31,6 +32,7 @@ def add_index(commands: Any) -> None:
     """The arguments of `blcf index`."""
     command = _with_frames(commands, "index", run.index)
     add_settings(command)
+    add_shards(command)
 
 
 def add_add(commands: Any) -> None:

@@ -56,6 +56,11 @@ TEXTS = {
     ),
     "info": "Say what a collection is: pictures, words, bytes.",
     "check": "Check every file of a collection and say what is damaged.",
+    "merge": (
+        "Make one collection of several of the same model, or of the shards of one; they are "
+        "copied, no network is needed, and names must differ."
+    ),
+    "split": "Make a collection in shards of one in one piece, which is copied.",
     "evaluate": (
         "Measure rankings and boxes on a data set: average precision or what its protocol says, "
         "localisation, the worst queries."

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from blcf.adding.indexer import AddReport
+from blcf.cli.clusters import shards_of
 from blcf.cli.command import DONE, SKIPPED
 from blcf.cli.outputs import check_new_folder
+from blcf.cli.shards import check_whole, index_on_cluster
 from blcf.cli.sources import check_order, find_frames
 from blcf.cli.units import bytes_text, count
 from blcf.collection import Settings, check_collection
@@ -45,7 +47,7 @@ def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
 
 def open_engine(options: argparse.Namespace) -> SearchEngine:
     """Open the collection."""
-    return SearchEngine.open(options.collection, **given(options, _RUNTIME))
+    return SearchEngine.open(options.collection, **given(options, _RUNTIME), **shards_of(options))
 
 
 def index(options: argparse.Namespace) -> int:
@@ -55,7 +57,11 @@ def index(options: argparse.Namespace) -> int:
     Settings(**settings)  # what is wrong with a number, before anything is looked for
     check_order(options, "index")
     check_new_folder(options.collection)
+    if not hasattr(options, "cluster"):
+        check_whole(options)
     images = find_frames(options)  # before a collection is made for nothing
+    if hasattr(options, "cluster"):
+        return _say_added(*index_on_cluster(options, images, settings), images, options)
     exists = (Path(options.collection) / "manifest.json").exists()
     if exists:
         engine = open_engine(options)
@@ -97,11 +103,16 @@ def add(options: argparse.Namespace) -> int:
 def _add(engine: SearchEngine, images: ImageList, options: argparse.Namespace, **how: Any) -> int:
     """Add, and say what was done."""
     report = engine.add(images, progress=not options.quiet, **how)
+    return _say_added(report, count(len(engine), "picture"), images, options)
+
+
+def _say_added(report: AddReport, held: str, images: ImageList, options: argparse.Namespace) -> int:
+    """Say what was done, and how many pictures are held now."""
     replaced = f"{report.n_replaced:,} replaced, " if report.n_replaced else ""
     n_dropped = len(report.dropped)
     left_out = f", {count(n_dropped, 'frame')} of one colour left out" if n_dropped else ""
     print(
-        f"{count(len(engine), 'picture')} in {options.collection}: {report.n_added:,} added, "
+        f"{held} in {options.collection}: {report.n_added:,} added, "
         f"{replaced}{report.n_present:,} were there, {len(report.skipped):,} skipped{left_out}"
     )
     say_changed(report, images, options.collection)

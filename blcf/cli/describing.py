@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple, fields
 from typing import Any
 
+from blcf.cli.clusters import add_cluster, shards_of
 from blcf.cli.command import COLLECTION, DONE, make_command
 from blcf.cli.units import bytes_text, count
-from blcf.collection import Collection
-from blcf.collection.description import ListedPicture, list_pictures
+from blcf.collection.description import ListedPicture
 from blcf.engine import SearchEngine
 from blcf.errors import InvalidInput
 from blcf.images import display_name
 from blcf.searching.hit_rows import csv_text
+from blcf.sharded.describing import listed
 
 __all__ = ["add_info", "add_list", "info", "list_collection"]
 
@@ -25,7 +26,7 @@ _LABEL = 14  # letters
 
 def info(options: argparse.Namespace) -> int:
     """`blcf info`: open, then say what it is."""
-    facts = SearchEngine.open(options.collection).info()
+    facts = SearchEngine.open(options.collection, **shards_of(options)).info()
     if hasattr(options, "json"):
         print(json.dumps(facts, indent=1))
         return DONE
@@ -53,6 +54,8 @@ def _facts(facts: Mapping[str, Any], collection: str) -> Iterator[tuple[str, str
     if facts["n_skipped"]:
         held += f", {facts['n_skipped']:,} skipped (blcf list says why)"
     yield "pictures", held
+    if "n_shards" in facts:
+        yield "shards", f"{facts['n_shards']:,}"
     if not facts["model"]:
         yield "words", "none yet: the first pictures make the vocabulary"
     else:
@@ -97,7 +100,7 @@ def list_collection(options: argparse.Namespace) -> int:
     """`blcf list`: every picture with its state and size, or the reason why it was skipped."""
     if hasattr(options, "csv") and hasattr(options, "json"):
         raise InvalidInput("Expected one of --csv and --json, got both.")
-    pictures = list_pictures(Collection.open(options.collection))
+    pictures = listed(SearchEngine.open(options.collection, **shards_of(options)).collection)
     if hasattr(options, "csv"):
         columns = [field.name for field in fields(ListedPicture)]
         rows = (["" if cell is None else cell for cell in astuple(one)] for one in pictures)
@@ -132,6 +135,7 @@ def add_info(commands: Any) -> None:
         help="how it is stored, and everything that it was made with, too",
     )
     command.add_argument("--json", action="store_true", help="all of it as JSON")
+    add_cluster(command)
 
 
 def add_list(commands: Any) -> None:
@@ -146,3 +150,4 @@ def add_list(commands: Any) -> None:
         "--csv", action="store_true", help="as CSV: name,width,height,state,reason,path"
     )
     command.add_argument("--json", action="store_true", help="as JSON")
+    add_cluster(command)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blcf.bounds import check_bounds
+from blcf.cli.clusters import add_cluster
 from blcf.cli.command import COLLECTION, DONE, SKIPPED, WEIGHTS, make_command
 from blcf.cli.commands import given, open_engine
 from blcf.cli.evaluation_options import add_data_set, add_measures
@@ -202,3 +203,4 @@ def add_evaluate(commands: Any) -> None:
     add_data_set(command)
     add_measures(command)
     add_search_options(command)
+    add_cluster(command)

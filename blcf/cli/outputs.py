@@ -18,6 +18,7 @@ from typing import Any
 
 from blcf.collection import Collection
 from blcf.collection.manifest import BACKUP, FORMAT, MANIFEST
+from blcf.collection.shards import is_sharded
 from blcf.errors import InvalidInput
 from blcf.images import display_name, file_of
 from blcf.outputs import is_device
@@ -202,6 +203,8 @@ def _check_outside(path: _Path) -> None:
 
 def _is_collection(folder: Path) -> bool:
     """Whether a folder is a collection; other programs call files ``manifest.json``, too."""
+    if is_sharded(folder):
+        return True
     for name in (MANIFEST, BACKUP):
         file = folder / name
         try:

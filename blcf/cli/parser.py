@@ -23,6 +23,8 @@ _HOMES = {
     "list": "blcf.cli.describing",
     "info": "blcf.cli.describing",
     "check": "blcf.cli.change_commands",
+    "merge": "blcf.cli.shards",
+    "split": "blcf.cli.shards",
     "evaluate": "blcf.cli.evaluating",
     "train": "blcf.cli.training",
     "export": "blcf.cli.exporting",

@@ -78,6 +78,7 @@ class Results:
         self._run = RunFile("LS") if hasattr(options, "run_file") else None
         self._skipped: list[str] = []
         self._most = 0
+        self.missing: set[str] = set()  # shards that were done without
         self._prints = not hasattr(options, "json") and getattr(options, "csv", "") != STDOUT
         widest = max(len(display_name(one.label)) for one in queries)
         self._width = min(widest, _WIDEST) if len(queries) > 1 else 0
@@ -91,6 +92,7 @@ class Results:
     def add(self, asked: Asked, hits: Hits, moments: Moments | None = None) -> None:
         """The hits of a query; where they are the best of moments, these."""
         options = self._options
+        self.missing.update(hits.missing_shards)
         if self._prints:
             self._print(asked, hits, moments)
         if hasattr(options, "csv"):
@@ -100,7 +102,10 @@ class Results:
         if hasattr(options, "json"):
             box = None if hits.query_box is None else [float(x) for x in hits.query_box]
             rows = (hits if moments is None else moments).to_dicts()
-            self._json.append({"query": asked.given, "box": box, "hits": rows})
+            found: dict[str, Any] = {"query": asked.given, "box": box, "hits": rows}
+            if hits.missing_shards:
+                found["missing_shards"] = list(hits.missing_shards)
+            self._json.append(found)
         if self._page is not None:
             self._page.add(_section(asked, hits, moments))
         self._most = max(self._most, len(hits))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blcf.bounds import check_bounds
+from blcf.cli.clusters import add_cluster
 from blcf.cli.command import COLLECTION, DONE, SKIPPED, WEIGHTS, make_command
 from blcf.cli.commands import given, open_engine
 from blcf.cli.exports import Exports, add_exports
@@ -69,7 +70,7 @@ def search(options: argparse.Namespace) -> int:
             results.add(asked, hits, moments)
             exports.add(asked.label, hits, moments)
     exports.finish()
-    return SKIPPED if results.n_skipped else DONE
+    return SKIPPED if results.n_skipped or results.missing else DONE
 
 
 def _grouped(hits: Hits, options: argparse.Namespace) -> Moments | None:
@@ -195,3 +196,4 @@ def add_search(commands: Any) -> None:
     add_output(command)
     add_exports(command)
     add_search_options(command)
+    add_cluster(command)

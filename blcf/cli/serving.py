@@ -10,11 +10,13 @@ from typing import Any
 
 from blcf.bounds import BOUNDS, check_bounds
 from blcf.checks import needs
+from blcf.cli.clusters import add_cluster, shards_of
 from blcf.cli.command import DONE, make_command
 from blcf.cli.commands import given
 from blcf.cli.outputs import Changed, Read
 from blcf.cli.search_options import add_device
 from blcf.cli.values import integer
+from blcf.collection.shards import is_sharded
 from blcf.engine import SearchEngine
 from blcf.images import display_name
 
@@ -63,6 +65,7 @@ def add_serve(commands: Any) -> None:
     )
     add("--weights", type=Read, metavar="FILE", help="where the weights are now")
     add_device(command)
+    add_cluster(command)
 
 
 def _open_browser(url: str) -> None:
@@ -77,7 +80,11 @@ def serve(options: argparse.Namespace) -> int:
     port, host = getattr(options, "port", _PORT), getattr(options, "host", _HOST)
     check_bounds("port", port, "--port")
     how = given(options, ["device", "dtype", "weights"])
-    engines = [SearchEngine.open(path, **how) for path in options.collections]
+    shards = shards_of(options)
+    engines = [
+        SearchEngine.open(path, **how, **(shards if is_sharded(path) else {}))
+        for path in options.collections
+    ]
 
     def say(address: web.Address) -> None:
         print(address.url, flush=True)

@@ -11,6 +11,7 @@ from typing import Any
 from blcf.cli.outputs import why_unreadable
 from blcf.collection import Collection
 from blcf.collection.manifest import BACKUP, MANIFEST
+from blcf.collection.shards import is_sharded
 from blcf.errors import CollectionExists, InvalidInput
 from blcf.images import (
     Choices,
@@ -76,7 +77,7 @@ def check_order(options: argparse.Namespace, command: str) -> None:
 
 
 def _is_collection(path: str) -> bool:
-    return any((Path(path) / name).exists() for name in (MANIFEST, BACKUP))
+    return is_sharded(path) or any((Path(path) / name).exists() for name in (MANIFEST, BACKUP))
 
 
 def _is_free(path: str) -> bool:

@@ -12,9 +12,10 @@
   and where.py answer which pictures a condition chooses;
 - kept_statistics.py keeps df and norms, skipped.py reports pictures that could not be read,
   side_files.py is their door;
+- joining.py takes pictures of other collections of the same model into one, without the network;
 - `Settings` (settings.py) is what a collection is made with, `Model` (model.py) makes the words of
-  a picture; opening.py opens the inverted file over the segments, and finds pictures by name or
-  path;
+  a picture, with the network that network.py loads and checks; opening.py opens the inverted file
+  over the segments, and finds pictures by name or path;
 - description.py tells what a collection is, name_list.py lists the names of its pictures;
 - `check_collection` (checking.py) verifies every byte: findings.py looks, check_report.py says what
   was found, repairing.py repairs, names_copy.py knows what a damaged segment held.

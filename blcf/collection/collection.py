@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,10 @@ class Collection(SideFiles):
         collection = cls(Path(path))
         collection.refresh()
         return collection
+
+    def reopening(self) -> tuple[Callable[..., Collection], tuple[Any, ...]]:
+        """A function and its arguments that open the same again, in another process as well."""
+        return Collection.open, (self.path.absolute(),)
 
     def refresh(self) -> None:
         """Take what was committed since the collection was opened; a failure changes nothing."""

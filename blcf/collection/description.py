@@ -15,7 +15,7 @@ from blcf.collection.places import path_of
 from blcf.collection.skipped import SKIPPED, read_skipped
 from blcf.errors import FormatError
 
-__all__ = ["ListedPicture", "collection_facts", "list_pictures", "short_facts"]
+__all__ = ["ListedPicture", "collection_facts", "facts_of_words", "list_pictures", "short_facts"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,27 +66,32 @@ def collection_facts(collection: Collection, df: np.ndarray | None) -> dict[str,
         "bytes_per_image": round(n_bytes / n_images) if n_images else None,
     }
     if df is not None:
-        used = df[df > 0]
         n_list_bytes = sum(segment.postings.n_bytes for segment in segments)
-        facts |= {
-            "n_words": df.size,
-            "words_used": int(used.size),
-            "bytes_per_posting": round(n_list_bytes / max(1, facts["n_postings"]), 2),
-            "list_lengths": (
-                {
-                    f"{quantile:.0%}": int(length)
-                    for quantile, length in zip(QUANTILES, np.quantile(used, QUANTILES))
-                }
-                if used.size
-                else {}
-            ),
-            "imbalance": round(float(df.size * (df**2).sum() / max(1, df.sum()) ** 2), 2),
-        }
+        facts |= facts_of_words(df, n_list_bytes, facts["n_postings"])
     return facts | {
         "fact_columns": _columns(collection),
         "extractor": manifest["extractor"],
         "settings": manifest["settings"],
         "model": manifest["model"],
+    }
+
+
+def facts_of_words(df: np.ndarray, n_bytes: float, n_postings: int) -> dict[str, Any]:
+    """What posting lists are like: their bytes, and how long those of the words are."""
+    used = df[df > 0]
+    return {
+        "n_words": df.size,
+        "words_used": int(used.size),
+        "bytes_per_posting": round(n_bytes / max(1, n_postings), 2),
+        "list_lengths": (
+            {
+                f"{quantile:.0%}": int(length)
+                for quantile, length in zip(QUANTILES, np.quantile(used, QUANTILES))
+            }
+            if used.size
+            else {}
+        ),
+        "imbalance": round(float(df.size * (df**2).sum() / max(1, df.sum()) ** 2), 2),
     }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from blcf.collection.facts import FIXED, Fact, known_facts
+from blcf.collection.facts import FIXED, Fact, known_facts, new_columns
 from blcf.collection.facts_file import FactsFile, facts_in_memory, sqlite_errors
 from blcf.collection.facts_table import FactsTable, Row, rows_of
 from blcf.collection.segment import Segment
@@ -49,6 +49,7 @@ class FactsView:
         self._videos = list(videos)
         self._ids: np.ndarray | None = None
         self._in_memory: FactsTable | None = None
+        self._widened: tuple[tuple[int, ...], FactsTable] | None = None
         self._masks: dict[str, _Mask] = {}
         self._using_memory = threading.Lock()  # SQLite would take turns, cursors would not
 
@@ -108,8 +109,13 @@ class FactsView:
         with self.file.reading() as table:
             return list(table.given)
 
-    def matching(self, where: str) -> np.ndarray:
+    def matching(self, where: str, also: Sequence[str] = ()) -> np.ndarray:
         """The pictures for which a condition holds: bool (n_images,), not to be written to.
+
+        Parameters
+        ----------
+        where : the condition
+        also : columns of other shards, which it may name: of the pictures here nothing is said
 
         Raises
         ------
@@ -117,6 +123,8 @@ class FactsView:
             It is no condition, or names what there is not.
         """
         check_where(where)
+        if also and (missing := new_columns([*FIXED, *self.columns], also)):
+            return self._matching_wider(where, missing)
         problem = None
         if self.file.exists():
             try:
@@ -152,6 +160,24 @@ class FactsView:
                 made.update(table.said())
                 made.commit()
                 self._keep(made)
+
+    def _matching_wider(self, where: str, columns: Sequence[str]) -> np.ndarray:
+        """`matching` in a copy of the table with more columns, in which nothing is said."""
+        said, version = {}, -1
+        if self.file.exists():
+            with self.file.reading() as table:
+                said, version = table.said(), table.version
+        with self._using_memory, sqlite_errors(self.file.path):
+            key = version, *map(hash, columns)
+            if self._widened is None or self._widened[0] != key:
+                made = facts_in_memory(self.rows())
+                weakref.finalize(self, made.connection.close)
+                made.begin()
+                made.update(said)
+                made.add_columns(columns)
+                made.commit()
+                self._widened = key, made
+            return self._mask(self._widened[1], where)
 
     def _keep(self, made: FactsTable) -> None:
         """Keep a table in memory as long as this view."""

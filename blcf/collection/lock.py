@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from blcf.errors import CollectionLocked, FormatError, StorageError
 from blcf.storage import Member, read_json, write_json
 
-__all__ = ["LOCK_FILES", "writer_lock"]
+__all__ = ["LOCK", "LOCK_FILES", "writer_lock"]
 
 LOCK_FILES = LOCK, NOTE = ("writer.lock", "writer.json")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -14,8 +13,9 @@ import numpy as np
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import check_functions, weighting_of_parts
 from blcf.collection.collection import Collection
+from blcf.collection.network import load_extractor
 from blcf.collection.settings import Settings
-from blcf.errors import FormatError, InvalidInput, VocabularyMismatch, WeightsError
+from blcf.errors import FormatError, InvalidInput
 from blcf.storage import Place, array_digest, open_h5, write_h5
 
 if TYPE_CHECKING:
@@ -42,9 +42,6 @@ _LEARNED: dict[str, type] = {
     **dict.fromkeys(("whitening_digest", "vocabulary_digest"), str),
 }
 
-# What of an extractor must be the same for its features to mean the same words.
-_IDENTITY = ("node", "n_channels", "side", "weights_digest", "mean", "std", "placing")
-
 
 class Model:
     """What a collection's words were made with; each part is loaded when it is first used.
@@ -60,6 +57,7 @@ class Model:
     extractor : the network, if it is loaded already
     functions : {weighting: function or None}, which make what it needs of a picture, see
         `blcf.bags.CHANNELS`
+    learned : whitening and vocabulary, if they are loaded already
 
     Raises
     ------
@@ -79,6 +77,7 @@ class Model:
         dtype: str = "auto",
         extractor: ConvFeatures | None = None,
         functions: Functions = MappingProxyType({}),
+        learned: tuple[Whitening, Vocabulary] | None = None,
     ):
         self.collection = collection
         self.settings = _read_settings(collection)
@@ -90,55 +89,29 @@ class Model:
         self._dtype = dtype
         self._loading = threading.RLock()
         self._extractor = extractor
-        self._learned: tuple[Whitening, Vocabulary] | None = None
+        self._learned = learned
         self._centroids: np.ndarray | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As the collection's path and options: what is loaded is loaded anew."""
         how = (self._network, self._weights, self._device, self._dtype, self.functions)
-        return _opened, (self.collection.path.absolute(), *how)
+        return _opened, (*self.collection.reopening(), *how)
 
     @property
     def extractor(self) -> ConvFeatures:
         """The network, checked to be the one that the collection was made with."""
         with self._loading:
             if self._extractor is None:
-                self._extractor = self._load_extractor()
-            return self._extractor
-
-    def _load_extractor(self) -> ConvFeatures:
-        from blcf.features import ConvFeatures
-
-        settings, made = self.settings, self.collection.manifest["extractor"]
-        if settings.network == "module" and self._network is None:
-            raise InvalidInput(
-                f"{self.collection.path} was made with your own {made['network']}: pass it "
-                "with network=... to SearchEngine.open."
-            )
-        weights = self._weights or settings.weights
-        if weights is not None and not Path(weights).is_file():
-            raise WeightsError(
-                f"The weights of {self.collection.path} are not at {weights}. Say where they "
-                "are now with weights=FILE (--weights FILE)."
-            )
-        extractor = ConvFeatures(
-            self._network or settings.network,
-            layer=settings.layer,
-            weights=weights,
-            side=settings.side,
-            device=self._device,
-            dtype=self._dtype,
-        )
-        now = extractor.describe()
-        for key in _IDENTITY:
-            if made.get(key) != now.get(key):  # the last one is of some networks only
-                raise VocabularyMismatch(
-                    f"{self.collection.path} was made with {key} {made.get(key)} "
-                    f"({made['weights']}), the network given has {now.get(key)} "
-                    f"({now['weights']}). Pass the same weights with weights=FILE "
-                    "(--weights FILE)."
+                self._extractor = load_extractor(
+                    self.collection.manifest["extractor"],
+                    self.settings,
+                    str(self.collection.path),
+                    network=self._network,
+                    weights=self._weights,
+                    device=self._device,
+                    dtype=self._dtype,
                 )
-        return extractor
+            return self._extractor
 
     @property
     def is_learned(self) -> bool:
@@ -277,7 +250,8 @@ def _read_settings(collection: Collection) -> Settings:
 
 
 def _opened(
-    path: Path,
+    open_again: Callable[..., Collection],
+    arguments: tuple[Any, ...],
     network: nn.Module | None,
     weights: str | os.PathLike[str] | None,
     device: str,
@@ -286,7 +260,7 @@ def _opened(
 ) -> Model:
     """The model of a collection, opened where a pickled one arrives."""
     return Model(
-        Collection.open(path),
+        open_again(*arguments),
         network=network,
         weights=weights,
         device=device,

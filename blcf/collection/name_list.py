@@ -41,7 +41,7 @@ class PictureNames(Sequence[str]):
         places = range(len(self))[position]
         if isinstance(places, int):
             return self._collection.name(places)
-        return [self._collection.name(place) for place in places]
+        return self._collection.names_of(places)
 
     def __iter__(self) -> Iterator[str]:
         return self._collection.names()

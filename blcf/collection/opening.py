@@ -14,11 +14,11 @@ import numpy as np
 from blcf.collection.collection import Collection
 from blcf.collection.settings import Settings
 from blcf.collection.snapshot import Snapshot
-from blcf.errors import InvalidInput
+from blcf.errors import InvalidInput, StorageError
 from blcf.images import canonical_frame, display_name
 from blcf.index import InvertedFile
 
-__all__ = ["find_pictures", "names_of", "open_index"]
+__all__ = ["find_pictures", "keep_statistics", "names_of", "open_index"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,17 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
     for names, postings, live in collection.parts:
         index.add_part(names, postings, live)
     return index
+
+
+def keep_statistics(collection: Collection, n_words: int, settings: Settings) -> None:
+    """Keep df and norms of the pictures, so that opening does not read all posting lists."""
+    if not collection.n_images or collection.read_statistics() is not None:
+        return
+    index = open_index(collection, n_words, settings)
+    try:
+        collection.write_statistics(index.df, index.norms_)
+    except StorageError as error:  # what was committed stands; opening is slower
+        logger.warning("df and norms were not kept: %s", error)
 
 
 def find_pictures(collection: Snapshot, given: Sequence[str]) -> np.ndarray:

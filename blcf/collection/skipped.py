@@ -15,7 +15,7 @@ from blcf.errors import FormatError
 from blcf.images import file_of
 from blcf.storage import Member, read_text, reading, write_file
 
-__all__ = ["SKIPPED", "read_skipped", "record_skipped", "skipped_and_gone"]
+__all__ = ["SKIPPED", "add_skipped", "read_skipped", "record_skipped", "skipped_and_gone"]
 
 SKIPPED = "errors.jsonl"
 KEYS = ("name", "reason", "path")
@@ -101,6 +101,17 @@ def record_skipped(
     rows = [row for row in before if (row["name"], row["path"]) not in those]
     for name, reason in skipped.items():
         rows.append({"name": name, "reason": reason, "path": _path_of(name, root, prefix)})
+    _replace(path, before, rows)
+
+
+def add_skipped(path: Member, more: Iterable[dict[str, str]]) -> None:
+    """Add the rows of other reports; one of the same picture is replaced."""
+    before = read_skipped(path)
+    rows = {(row["path"], row["name"]): row for row in (*before, *more)}
+    _replace(path, before, list(rows.values()))
+
+
+def _replace(path: Member, before: list[dict[str, str]], rows: list[dict[str, str]]) -> None:
     rows.sort(key=lambda row: (row["path"], row["name"]))
     if rows != before:
         write_file(path, _content(rows))

@@ -64,6 +64,7 @@ class Changes(Searches):
         ------
         InvalidInput, CollectionLocked, StorageError
         """
+        self.collection.check_grows()
         sources = as_sources(source, root, name, FrameChoice(every, frames, shot_threshold))
         report = add_sources(self.model, sources, replace=replace, progress=progress, facts=facts)
         if isinstance(source, Mapping):  # what the caller holds anyway
@@ -108,6 +109,7 @@ class Changes(Searches):
         ------
         InvalidInput, CollectionLocked, StorageError
         """
+        self.collection.check_grows()
         said = {"every": every, "frames": frames, "shot_threshold": shot_threshold}
         given = {key: value for key, value in said.items() if value is not None}
         choices = KnownChoices(self.collection, given, name)

@@ -13,7 +13,7 @@ import numpy as np
 from blcf.bags.weighting import check_functions
 from blcf.checks import fields_among
 from blcf.collection import Collection
-from blcf.collection.description import collection_facts, short_facts
+from blcf.collection.description import short_facts
 from blcf.collection.model import Model
 from blcf.collection.name_list import PictureNames
 from blcf.collection.opening import find_pictures, names_of
@@ -23,6 +23,8 @@ from blcf.images import display_name
 from blcf.printing import counted
 from blcf.searching.notebook import facts_html
 from blcf.searching.table import pictures_table
+from blcf.sharded import Opener, open_collection
+from blcf.sharded.describing import describe
 
 if TYPE_CHECKING:
     import pandas
@@ -127,9 +129,14 @@ class SearchEngine(Changes):
         device: str = "auto",
         dtype: str = "auto",
         saliency: Callable[[np.ndarray], Any] | None = None,
+        cluster: Opener | None = None,
+        allow_partial: bool = False,
         index: str | None = None,
     ) -> SearchEngine:
         """Open a collection. The network is loaded when the first picture needs it.
+
+        The shards of one that is in shards are searched as one collection, in this process or on a
+        cluster; what one of them commits is taken up by the next search.
 
         Parameters
         ----------
@@ -138,17 +145,20 @@ class SearchEngine(Changes):
         weights : where the weights are now, if their file has moved
         device, dtype : of the network
         saliency : the function of a collection of that weighting, to add pictures; see `create`
+        cluster : what reaches the shards: `blcf.distributed.Cluster.shards`; None: this process
+        allow_partial : whether a shard that does not answer is done without, which
+            `Hits.missing_shards` says; False is an error that names it
         index : None ranks in the collection's own inverted file; ``qdrant:FOLDER`` or
             ``qdrant:URL`` in what `blcf export --to qdrant` has written there, with the same hits.
             After a change of the collection export again: a search says so
 
         Raises
         ------
-        CollectionNotFound, FormatError, InvalidInput, StorageError
+        CollectionNotFound, FormatError, InvalidInput, ShardUnavailable, StorageError
         """
         return cls(
             Model(
-                Collection.open(path),
+                open_collection(path, cluster, allow_partial),
                 network=network,
                 weights=weights,
                 device=device,
@@ -250,4 +260,4 @@ class SearchEngine(Changes):
     def info(self) -> dict[str, Any]:
         """What the collection is: plain values; see `blcf.collection.description`."""
         df = self.searcher.searchable.index.df if len(self) else None
-        return collection_facts(self.collection, df)
+        return describe(self.collection, df)

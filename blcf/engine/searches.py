@@ -20,7 +20,7 @@ from blcf.checks import fields_among
 from blcf.collection import Collection
 from blcf.collection.model import Model
 from blcf.collection.snapshot import Snapshot
-from blcf.errors import InvalidInput
+from blcf.errors import InvalidInput, ShardChanged
 from blcf.images import ImageLike
 from blcf.measuring.evaluation import Evaluation
 from blcf.measuring.evaluator import evaluate
@@ -34,6 +34,7 @@ from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Asked, Example, Shown, describe_each, describe_examples
 from blcf.searching.searchable import Searchable
 from blcf.searching.searcher import Searcher
+from blcf.sharded import open_searcher
 
 if TYPE_CHECKING:
     from blcf.datasets import GroundTruth, TrueQuery
@@ -83,13 +84,14 @@ class Searches:
     def searcher(self) -> Searcher:
         """The search over what is committed, as of `open`, the last change or `refresh`."""
         model = self.model
+        model.collection.follow()
         with self._opening:
             generation = model.collection.manifest["generation"]
             if self._searcher is None or self._searcher[0] != generation:
-                searchable = Searchable.of(model, self._store)
-                self._opened.add(searchable)
-                generation = searchable.snapshot.manifest["generation"]
-                self._searcher = generation, Searcher(searchable)
+                searcher = open_searcher(model, self._store)
+                self._opened.add(searcher.searchable)
+                generation = searcher.searchable.snapshot.manifest["generation"]
+                self._searcher = generation, searcher
             return self._searcher[1]
 
     def describe(
@@ -186,7 +188,11 @@ class Searches:
             positives.insert(0, Example(image, box, polygon, mask, how, frame))
         elif any(region is not None for region in (box, polygon, mask)):
             raise InvalidInput("Expected the picture that the box, polygon or mask belongs to.")
-        return search_examples(self.searcher, positives, options, negatives)
+        try:
+            return search_examples(self.searcher, positives, options, negatives)
+        except ShardChanged:  # between the question what there is, and the search
+            self.collection.refresh()
+            return search_examples(self.searcher, positives, options, negatives)
 
     def search_many(
         self,

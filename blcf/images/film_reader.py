@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -82,6 +83,10 @@ class FilmReader:
         self._ahead: FilmFrame | None = None
         self._is_given = False
         self._kept: OrderedDict[int, FilmFrame] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As what it was made of: where a pickled one arrives, decoding begins anew."""
+        return FilmReader, (self.path, self._timeline, self._wanted, self._shots)
 
     def frame(self, time: Fraction) -> Seen:
         """What is on the screen at a time, s.

@@ -163,6 +163,12 @@ class Film:
         self.reader = FilmReader(path, timeline, self._wanted, shots)
         self._hashing = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: one for name, one in vars(self).items() if name != "_hashing"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _hashing=Lock())
+
     def without_shots(self) -> Film:
         """The same, the shots of whose frames are not known, so that few can be sought."""
         film = copy(self)

@@ -107,6 +107,10 @@ class GivenPictures:
             return original_at(name, Path(os.path.abspath(picture)))
         return GivenOriginal(name, picture)
 
+    def only(self, names: Sequence[str]) -> GivenPictures:
+        """Some of the pictures."""
+        return GivenPictures({name: self._pictures[name] for name in names}, self.is_part)
+
     def picture(self, name: str) -> ImageLike | None:
         """A picture to be shown again, or None where there is none of this name."""
         picture = self._pictures.get(name)

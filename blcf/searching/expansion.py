@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -9,8 +11,7 @@ from blcf.expansion import average_query, discriminative_query, trusted_hits
 from blcf.records import Ranking
 from blcf.searching.confidence import HEAD
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import CellWindow, Outcome
-from blcf.searching.ranking_index import RankingIndex
+from blcf.searching.outcome import Outcome
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -26,7 +27,7 @@ def expand(
     reranker: Reranker,
     vector: sp.csr_matrix,
     outcome: Outcome,
-    among: np.ndarray | None = None,
+    among: Any = None,
 ) -> sp.csr_matrix:
     """The expanded query; the query itself where no hit may be trusted.
 
@@ -34,7 +35,7 @@ def expand(
     ----------
     vector : of the query, CSR float64 (1, n_words)
     outcome : its hits, and what reranking found in them
-    among : bool (n_images,), which images are searched; None for all
+    among : which images are searched, see `Searchable.chosen`; None for all
     """
     index, ranking, found = searchable.index, outcome.ranking, outcome.found
     scores = _cosines(outcome)
@@ -43,13 +44,14 @@ def expand(
         return vector
     ids = ranking.ids[rows].tolist()
     windows = {one: found[one].cells for one in ids if one in found}
-    hits = index.weigh(_bags(searchable, ids, windows if options.expand == "local" else {}))
+    hits = index.weigh(searchable.bags_of(ids, windows if options.expand == "local" else {}))
     if options.expand_by == "alpha":
         return average_query(vector, hits, scores[rows], alpha=options.alpha)
     if options.expand_by == "svm":
-        negatives = _last(vector, ids, index, among)
+        last = searchable.last(vector, N_NEGATIVES, among).tolist()
+        negatives = [image_id for image_id in last if image_id not in set(ids)]
         if negatives:
-            negative_bags = index.weigh(_bags(searchable, negatives, {}))
+            negative_bags = index.weigh(searchable.bags_of(negatives, {}))
             return discriminative_query(sp.vstack([vector, hits]), negative_bags)
     return average_query(vector, hits)
 
@@ -71,23 +73,3 @@ def _trusted(
         return np.flatnonzero(trusted_hits(scores[:HEAD]))
     ids = [int(image_id) for image_id in ranking.ids[: options.depth]]
     return np.flatnonzero([one.n_words >= VERIFIED_WORDS for one, _ in reranker.verified(ids)])
-
-
-def _last(
-    vector: sp.csr_matrix, positives: list[int], index: RankingIndex, among: np.ndarray | None
-) -> list[int]:
-    """The last images that share a word with the query."""
-    ranking = index.search(vector, index.n_images, weighed=True, among=among)
-    ids = ranking.ids[ranking.scores > 0].tolist()[-N_NEGATIVES:]
-    return [image_id for image_id in ids if image_id not in set(positives)]
-
-
-def _bags(searchable: Searchable, ids: list[int], windows: dict[int, CellWindow]) -> sp.csr_matrix:
-    """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
-    snapshot, rows = searchable.snapshot, []
-    for image_id in ids:
-        cells = windows.get(image_id)
-        bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
-        channel = snapshot.channel(bags.weighting, image_id)
-        rows.append(bags.encode(snapshot.words(image_id), cells=cells, channel=channel))
-    return sp.vstack(rows, format="csr")

@@ -68,12 +68,10 @@ class Hits(Ranking):
         """Search; `negatives` are examples of what is not meant."""
         answer = searcher.answer(asked.queries, options, negatives)
         ranking, snapshot = answer.ranking, searcher.searchable.snapshot
-        paths = [snapshot.image_path(image_id) for image_id in ranking.ids.tolist()]
+        paths = snapshot.image_paths(ranking.ids.tolist())
+        found = ranking.names, ranking.scores, ranking.ids, ranking.boxes
         return cls(
-            ranking.names,
-            ranking.scores,
-            ranking.ids,
-            ranking.boxes,
+            *found,
             paths=paths,
             pictures=[path or snapshot.given(int(i)) for path, i in zip(paths, ranking.ids)],
             asked=asked,
@@ -108,6 +106,11 @@ class Hits(Ranking):
             known = hit.name, hit.score, hit.box, boxes, explain, look_up
             return Hit(*known, self._confidence(position))
         return self.take(range(len(self))[position])
+
+    @property
+    def missing_shards(self) -> tuple[str, ...]:
+        """Shards that did not answer, and were done without."""
+        return () if self.answer is None else self.answer.missing
 
     def _confidence(self, row: int) -> float | None:
         sure = self.answer.confidences[self.rows[row]] if self.answer else np.nan

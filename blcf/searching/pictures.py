@@ -51,7 +51,7 @@ class Pictures:
     def in_films(self, ids: np.ndarray) -> list[InFilm]:
         """Where each picture is, int64 (n,)."""
         snapshot = self._here().snapshot
-        columns = (snapshot.column(name)[ids].tolist() for name in ("videos", "times", "shots"))
+        columns = (snapshot.values(name, ids).tolist() for name in ("videos", "times", "shots"))
         films = snapshot.manifest["videos"]
         return [
             InFilm(films[film] if film >= 0 else "", time, shot)
@@ -61,10 +61,4 @@ class Pictures:
     def vectors(self, ids: Sequence[int]) -> sp.csr_matrix:
         """Bags of whole pictures, weighed and of length 1: CSR float64 (n, n_words)."""
         here = self._here()
-        bags = here.bags_of_images
-        channels = [here.snapshot.channel(bags.weighting, image_id) for image_id in ids]
-        rows = [
-            bags.encode(here.snapshot.words(image_id), channel=channel)
-            for image_id, channel in zip(ids, channels)
-        ]
-        return here.index.weigh(sp.vstack(rows, format="csr"))
+        return here.index.weigh(here.bags_of(ids, {}))

@@ -175,11 +175,10 @@ def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Sh
     assert example.frame is not None
     (name,) = names_of(snapshot, [example.frame], "Or search with a picture file.")
     image_id = int(snapshot.find([name])[0])
-    size = snapshot.size(image_id)
-    region = example.region.on(size)
     bags = searchable.bags_of_parts
-    channel = snapshot.channel(bags.weighting, image_id)
-    view = make_view(bags, snapshot.words(image_id), channel, region)
+    size, words, channel = snapshot.seen(bags.weighting, image_id)
+    region = example.region.on(size)
+    view = make_view(bags, words, channel, region)
     query = Query((view,), size, region.box, frame=name)
     return query, snapshot.picture(image_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -51,9 +51,9 @@ class RankingIndex(Protocol):
         *,
         weighed: bool = False,
         approximate: float | None = None,
-        among: np.ndarray | None = None,
+        among: Any = None,
     ) -> Ranking:
-        """The k images most similar to a bag."""
+        """The k images most similar to a bag, of those that `Searchable.chosen` gave."""
         ...
 
     def close(self) -> None:

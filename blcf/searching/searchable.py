@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
 
 from blcf.bags import BagOfWords
 from blcf.collection import Model
 from blcf.collection.opening import open_index
 from blcf.collection.snapshot import Snapshot
 from blcf.qdrant import PointStore, QdrantIndex
+from blcf.searching.outcome import CellWindow
 from blcf.searching.ranking_index import RankingIndex
 
 __all__ = ["Searchable", "made_with"]
@@ -58,6 +63,25 @@ class Searchable:
         if store is not None:
             index = QdrantIndex(store, lists, snapshot.facts.ids, made_with(model))
         return cls(index, snapshot, model, *bags)
+
+    def chosen(self, where: str) -> Any:
+        """The images for which a condition holds, in a form that the index takes."""
+        return self.snapshot.matching(where)
+
+    def bags_of(self, ids: Sequence[int], windows: Mapping[int, CellWindow]) -> sp.csr_matrix:
+        """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
+        rows = []
+        for image_id in ids:
+            cells = windows.get(image_id)
+            bags = self.bags_of_images if cells is None else self.bags_of_parts
+            channel = self.snapshot.channel(bags.weighting, image_id)
+            rows.append(bags.encode(self.snapshot.words(image_id), cells=cells, channel=channel))
+        return sp.vstack(rows, format="csr")
+
+    def last(self, vector: sp.csr_matrix, n: int, among: Any = None) -> np.ndarray:
+        """The last `n` images that share a word with a vector, the best first: int64."""
+        ranking = self.index.search(vector, self.index.n_images, weighed=True, among=among)
+        return ranking.ids[ranking.scores > 0][-n:]
 
     def close(self) -> None:
         """Give the memory maps back; what is asked for later is an error."""

@@ -17,6 +17,7 @@ from blcf.records import Evidence, Query, Ranking
 from blcf.searching.confidence import HEAD, confidences
 from blcf.searching.expansion import expand
 from blcf.searching.explanation import explain
+from blcf.searching.looking import Looker, Looks
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.pictures import Pictures
@@ -42,6 +43,7 @@ class Answer:
     pictures : the pictures of the ranking, by their ids there
     confidences : float32, of each row of the ranking, see `blcf.searching.confidence`; NaN where
         nothing can be told
+    missing : names of the shards that did not answer, and were done without
     """
 
     ranking: Ranking
@@ -51,6 +53,7 @@ class Answer:
     look_up: Callable[[int], dict[str, Fact]]
     pictures: Pictures
     confidences: np.ndarray
+    missing: tuple[str, ...] = ()
 
     def facts(self, image_id: int) -> dict[str, Fact]:
         """What is known of an image of the ranking."""
@@ -63,7 +66,7 @@ class Answer:
     def __reduce__(self) -> tuple[Any, ...]:
         # Evidence looks into the collection, which does not go with what is pickled.
         parts = self.ranking, self.vector, self.boxes, _left_behind, _not_known, self.pictures
-        return Answer, (*parts, self.confidences)
+        return Answer, (*parts, self.confidences, self.missing)
 
     def __deepcopy__(self, memo: Any) -> Answer:
         return self  # nobody changes it
@@ -155,8 +158,9 @@ class Searcher:
         searchable = self.searchable
         among = None
         if options.where is not None:
-            among = searchable.snapshot.matching(options.where)
-        reranker = Reranker(searchable, queries, options)
+            among = searchable.chosen(options.where)
+        looker = self._looker(queries, options)
+        reranker = Reranker(searchable.index, looker, queries, options)
         vector = self._vector(queries, negatives, options)
         # The expansion needs its hits, and their windows, however few are asked for.
         reranks = options.rerank or options.expand == "local"
@@ -187,14 +191,17 @@ class Searcher:
             outcome.ranking, outcome.vector, boxes, evidence, look_up, pictures, sure[:n_given]
         )
 
+    def _looker(self, queries: Sequence[Query], options: SearchOptions) -> Looks:
+        return Looker(self.searchable, queries, options)
+
     def _rank(
         self,
         vector: sp.csr_matrix,
         depth: int,
         options: SearchOptions,
-        among: np.ndarray | None,
+        among: Any,
     ) -> Outcome:
-        """The first images of the inverted file, of those that a mask chooses."""
+        """The first images of the index, of those that were chosen."""
         index, share = self.searchable.index, options.approximate
         ranking = index.search(vector, depth, weighed=True, approximate=share, among=among)
         return Outcome(vector, ranking)

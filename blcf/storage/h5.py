@@ -9,6 +9,7 @@ file, not its name, and not more reads than such a file needs.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -62,7 +63,8 @@ def write_h5(
     """
     # In memory first: when the disk is full, HDF5 fails at close and again when its objects are
     # freed, with errors that cannot be caught. A plain write fails once, and cleanly.
-    with h5py.File("in memory", "w", **_IN_MEMORY) as file:
+    # HDF5 tells files in memory apart by their names: two threads may write at once.
+    with h5py.File(f"in memory {secrets.token_hex(8)}", "w", **_IN_MEMORY) as file:
         # Fixed length: strings of variable length lie in a heap without check sums, where one
         # damaged byte makes HDF5 read for ever.
         file.attrs["kind"] = np.bytes_(kind)

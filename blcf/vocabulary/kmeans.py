@@ -30,7 +30,8 @@ from blcf.errors import InvalidInput
 from blcf.processor import multiplies_bfloat16
 from blcf.vocabulary.assigner import resolve_assignment
 from blcf.vocabulary.checkpoint import State, read_checkpoint, write_checkpoint
-from blcf.vocabulary.looks import N_NEAR, look
+from blcf.vocabulary.looks import N_NEAR, Look
+from blcf.vocabulary.looks import look as look_here
 from blcf.vocabulary.moving import move_words
 from blcf.vocabulary.on_device import DeviceSteps, multiplies_bfloat16_on
 from blcf.vocabulary.rows import Rows
@@ -82,6 +83,7 @@ def kmeans(
     precision: str = "auto",
     checkpoint: Path | None = None,
     on_iteration: Callable[[int, float], None] | None = None,
+    look: Look | None = None,
 ) -> KMeansResult:
     """k-means from a random start.
 
@@ -100,6 +102,7 @@ def kmeans(
     checkpoint : file that is written after each iteration; where it is there and of the same
         sample and parameters, the run goes on from it, with the same result
     on_iteration : called with (iteration, inertia)
+    look : finds the words of the features on the CPU; None: `blcf.vocabulary.looks.look`
 
     Raises
     ------
@@ -140,7 +143,7 @@ def kmeans(
         steps = DeviceSteps(rows, state.centroids, device, precision)
     while not state.is_done:
         if steps is None:
-            _iterate(rows, state, max_iter, tol, device, precision)
+            _iterate(rows, state, max_iter, tol, device, precision, look or look_here)
         else:
             _iterate_on_device(steps, state, max_iter, tol, checkpoint is not None)
         if checkpoint is not None:
@@ -154,7 +157,13 @@ def kmeans(
 
 
 def _iterate(
-    rows: Rows, state: State, max_iter: int, tol: float, device: str, precision: str
+    rows: Rows,
+    state: State,
+    max_iter: int,
+    tol: float,
+    device: str,
+    precision: str,
+    look: Look,
 ) -> None:
     """One look for the words of all features, and one move of the words."""
     kind = _kind_of_look(state, device)

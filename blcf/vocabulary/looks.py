@@ -6,6 +6,8 @@ of the moves at a tenth of their cost or less.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -15,7 +17,10 @@ from blcf.vocabulary.moving import sort_by_word
 from blcf.vocabulary.rows import Rows
 from blcf.vocabulary.two_level import TwoLevel
 
-__all__ = ["N_NEAR", "look", "nearest_among_neighbours"]
+__all__ = ["N_NEAR", "Look", "look", "nearest_among_neighbours"]
+
+Look = Callable[[str, Rows, np.ndarray, np.ndarray, str, str], "tuple[np.ndarray, np.ndarray]"]
+"""`look`, or what does the same elsewhere than in this process."""
 
 # How many neighbours of its word a feature is offered in a near look, the word among them.
 N_NEAR = 64

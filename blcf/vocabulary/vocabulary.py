@@ -24,6 +24,7 @@ from blcf.vocabulary.assigner import (
 )
 from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans
+from blcf.vocabulary.looks import Look
 from blcf.vocabulary.moving import absorb
 from blcf.vocabulary.rows import at_most_distinct
 from blcf.vocabulary.size import SAMPLED_PER_WORD, auto_n_words, check_n_words, check_random_state
@@ -43,8 +44,7 @@ class Vocabulary(Estimator):
     n_words : int, or "auto": one word per 150 features that are given to `fit`, at most 25,000, see
         `blcf.vocabulary.auto_n_words`; no more than there are distinct ones
     max_features_per_word : how many of the features k-means looks at; None for all
-    max_iter, tol : of k-means, see `blcf.vocabulary.kmeans.kmeans`
-    random_state : int
+    max_iter, tol, random_state : of k-means, see `blcf.vocabulary.kmeans.kmeans`
     device : "cpu", "cuda", ...; "auto" takes CUDA where there is one
     assignment : "exact"; "two_level" looks for a feature's word in the cells of the space nearest
         to it only, which gives another word to about one feature of 40; "auto" is exact below
@@ -144,15 +144,14 @@ class Vocabulary(Estimator):
         *,
         on_iteration: Callable[[int, float], None] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        look: Look | None = None,
     ) -> Vocabulary:
         """Learn the words from whitened features.
 
         Parameters
         ----------
         features : float (n, n_components); float32 is read in place, from a memory map too
-        on_iteration : called with (iteration, inertia)
-        checkpoint : file that is written after each iteration; a call with the same features goes
-            on from it
+        on_iteration, checkpoint, look : see `blcf.vocabulary.kmeans.kmeans`
         """
         features = as_rows(features)
         n_words = check_n_words(self.n_words)
@@ -169,6 +168,7 @@ class Vocabulary(Estimator):
             device=usable_device(self.device),
             checkpoint=None if checkpoint is None else Path(checkpoint),
             on_iteration=on_iteration,
+            look=look,
         )
         self._set(result.centroids, result.inertia_history, result.counts)
         return self

@@ -84,17 +84,18 @@ class Catalogue:
             self._times[rows].tolist(),
             self._shots[rows].tolist(),
         )
+        names = self.snapshot.names_of(rows.tolist())
         return [
             {
                 "id": str(kept),
-                "name": self.snapshot.name(number),
+                "name": name,
                 "width": width,
                 "height": height,
                 "film": self._films[video] if video >= 0 else None,
                 "time": None if math.isnan(time) else time,
                 "shot": shot if shot >= 0 else None,
             }
-            for number, kept, (width, height), video, time, shot in zip(rows.tolist(), *columns)
+            for name, kept, (width, height), video, time, shot in zip(names, *columns)
         ]
 
     def size(self, number: int) -> tuple[int, int]:

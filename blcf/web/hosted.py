@@ -8,7 +8,6 @@ that come meanwhile go on with what they have. What a request has begun with it 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from copy import copy
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from blcf.collection.facts import FIXED
-from blcf.collection.manifest import MANIFEST
 from blcf.engine import SearchEngine
 from blcf.errors import BlcfError
 from blcf.searching import Searcher
@@ -65,7 +63,7 @@ class Hosted:
         self.name, self.engine = name, engine
         self.status, self.reason = "loading", ""
         self._taking = threading.Lock()
-        self._stamp = self._stamp_now()
+        self._stamp = self.engine.collection.stamp()
         self._view = self._open_view()
 
     def load(self, say: Callable[[str, float], None]) -> None:
@@ -89,7 +87,7 @@ class Hosted:
     @property
     def view(self) -> View:
         """What is committed now; in a thread of its own, as files may have to be opened."""
-        stamp = self._stamp_now()
+        stamp = self.engine.collection.stamp()
         if stamp != self._stamp and self._taking.acquire(blocking=False):
             try:
                 self.engine.refresh()
@@ -143,13 +141,6 @@ class Hosted:
         snapshot = copy(self.engine.collection) if not searcher else searcher.searchable.snapshot
         return View(searcher, Catalogue(snapshot, self.name))
 
-    def _stamp_now(self) -> tuple[int, ...]:
-        try:
-            state = os.stat(self.engine.path / MANIFEST)
-        except OSError:
-            return ()
-        return state.st_mtime_ns, state.st_size, state.st_ino
-
     @property
     def health(self) -> dict[str, Any]:
         """Whether it is ready."""
@@ -161,7 +152,7 @@ class Hosted:
         manifest = catalogue.snapshot.manifest
         kinds = {name: _KINDS[kind.split()[0]] for name, kind in FIXED.items() if name != "id"}
         try:
-            given = dict.fromkeys(catalogue.snapshot.facts.columns, "any")
+            given = dict.fromkeys(catalogue.snapshot.fact_columns, "any")
         except BlcfError as error:
             logger.warning("%s: what was said of pictures is not known: %s", self.name, error)
             given = {}

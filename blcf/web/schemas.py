@@ -72,6 +72,11 @@ SCHEMAS: dict[str, Any] = {
             "seconds": _NUMBER,
             "generation": _INTEGER,
             "searched": {"type": "integer", "description": "pictures that were searched"},
+            "missing_shards": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "shards that did not answer, and were done without",
+            },
         }
     ),
     "Evidence": _object(

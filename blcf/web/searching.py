@@ -119,6 +119,7 @@ class Searching:
             "seconds": round(time.perf_counter() - begun, 4),
             "generation": catalogue.generation,
             "searched": n,
+            "missing_shards": list(hits.missing_shards),
         }
 
     async def evidence(self, request: Request) -> Response:

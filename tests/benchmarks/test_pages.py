@@ -40,6 +40,7 @@ SECTIONS = {
     "local_search": ("local_search.tables", "Local search"),
     "localisation": ("localisation", "Localisation"),
     "qdrant": ("qdrant", "Qdrant"),
+    "scale": ("scale", "Scale"),
     "search": ("search.tables", "Search"),
     "search_filters": ("search.filters", "Some pictures only"),
     "serving": ("serving.__main__", "Serving"),

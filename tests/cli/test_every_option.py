@@ -38,6 +38,8 @@ BASES = {
     "train": ["frames", "--out", "new.h5"],
     "demo": [],
     "serve": ["c.blcf"],
+    "merge": ["new", "c.blcf"],
+    "split": ["c.blcf", "new"],
     "export": ["c.blcf", "new.csv", "--to", "csv"],
 }
 ODD = ["0", "-1", "1" + "0" * 22, "9" * 5000, "1e308", "nan", "inf", "", "1,nan", "a\0b"]
@@ -98,6 +100,8 @@ def quick(made, monkeypatch):
     monkeypatch.setattr(SearchEngine, "remove", lambda *a, **how: 0)
     monkeypatch.setattr(SearchEngine, "annotate", lambda *a, **how: 0)
     monkeypatch.setattr(SearchEngine, "compact", lambda *a, **how: (0, 0))
+    monkeypatch.setattr("blcf.distributed.merging.merge", lambda *a, **how: 0)
+    monkeypatch.setattr("blcf.distributed.splitting.split", lambda *a, **how: stop())
     monkeypatch.setattr("blcf.cli.demo.run_demo", stop)
     monkeypatch.setattr("blcf.learning.train.train_network", lambda *a, **how: stop())
     monkeypatch.setattr("blcf.web.server._Server.run", lambda server, sockets: None)
@@ -127,7 +131,8 @@ def arguments_of(command, action, value):
     if action.option_strings:
         return [command, *base, action.option_strings[-1], value]
     places = {"collection": 0, "frames": 1, "image": 1, "truth": 1, "pictures": 1, "table": 1}
-    places |= {"folder": 1, "collections": 0, "place": 1}
+    places |= {"folder": 1, "collections": int(command == "merge"), "out": int(command == "split")}
+    places |= {"place": 1}
     place = 0 if command in ("demo", "train") else places[action.dest]
     return [command, *base[:place], value, *base[place + 1 :]]
 
@@ -158,7 +163,7 @@ def test_every_command_is_walked():
 def test_what_a_path_is_for_is_said(command, action):
     """A file that is read or written is known to the check of outputs: by the type."""
     is_path = (action.metavar or "").startswith(
-        ("FILE", "FOLDER", "TRUTH", "COLLECTION", "TABLE")
+        ("FILE", "FOLDER", "TRUTH", "COLLECTION", "TABLE", "OUT")
     )
     assert (action.type in (Changed, Read, Written, read_picture)) == is_path
 

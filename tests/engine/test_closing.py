@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import gc
-import os
 import pickle
 import sys
-from pathlib import Path
 
 import pytest
 import tiles
+from made_up import mapped
 from matplotlib.text import Text
 
 from blcf import InvertedFile
 from blcf.datasets import GroundTruth, TrueExample, TrueQuery
 from blcf.errors import InvalidInput
-
-
-def mapped(folder: Path) -> list[str]:
-    """The files below a folder that this process has mapped or open."""
-    found = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        except OSError:  # that of the listing itself
-            continue
-    return [one for one in found if one.startswith(str(folder))]
 
 
 @pytest.fixture
