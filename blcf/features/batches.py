@@ -31,6 +31,7 @@ class Batch:
 
 
 def as_batch(alike: Sequence[tuple[int, Loaded[np.ndarray]]]) -> Batch:
+    """A batch of loaded pictures of one shape, or of maps that were kept, with their positions."""
     facts = [Loaded(None, each.size, each.facts, each.beside) for _, each in alike]
     contents: Any = [each.content for _, each in alike]
     if contents[0].dtype == np.float32:  # maps that were kept
