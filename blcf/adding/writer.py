@@ -234,4 +234,5 @@ def compact_files(model: Model) -> tuple[int, int]:
 
 def keep_statistics(model: Model) -> None:
     """Keep df and norms of the pictures, so that opening does not read all posting lists."""
-    opening.keep_statistics(model.collection, model.n_words, model.settings)
+    if model.collection.n_images:
+        opening.keep_statistics(model.collection, model.n_words, model.settings)

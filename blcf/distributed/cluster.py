@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["Cluster"]
+
+
+# What is no address is not asked for: Dask's thread may not end with the client that was not made.
+_ADDRESS = re.compile(r"inproc://\S+|([a-z]+://)?[^\s/\x00]+:[0-9]{1,5}")
 
 
 class Cluster:
@@ -211,12 +216,18 @@ class Cluster:
 def _connected(address: str, time_limit: float) -> Any:
     from distributed import Client
 
+    if not _ADDRESS.fullmatch(address):
+        raise InvalidInput(
+            f"Expected the address of a Dask scheduler, such as tcp://HOST:8786, got {address!r}."
+        )
     try:
         return Client(address, timeout=time_limit, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AssertionError) as error:
+        # The assertion: its thread had not begun after ten seconds of a machine that is very busy.
+        reason = str(error) or type(error).__name__
         raise ClusterError(
-            f"Could not reach a Dask scheduler at {address} ({error}). Start one (dask scheduler), "
-            "or look at its address."
+            f"Could not reach a Dask scheduler at {address} ({reason}). Start one "
+            "(dask scheduler), or look at its address."
         ) from error
 
 

@@ -116,6 +116,11 @@ class NetworkPart:
         raise NotImplementedError
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether it computes on another device than the processor."""
+        return self._device.type != "cpu"
+
+    @property
     def n_at_once(self) -> int:
         """How many batches are best computed at the same time, each by one thread."""
         return torch.get_num_threads() if self._device.type == "cpu" else 1

@@ -139,7 +139,7 @@ def extract_pictures(
     n_at_once = getattr(extractor, "n_at_once", 1)
     n_readers = max(2, _n_cores() // (2 if n_at_once > 1 else 1))
     extract: Callable[[Any], Any] = extractor.extract_batch
-    if on_device and n_at_once == 1:
+    if on_device and getattr(extractor, "is_elsewhere", False):
         extract = getattr(extractor, "extract_on_device", extract)
     read = read_ahead(_noting(originals, names), load, n_workers=n_readers, ahead=n_looked_at)
     batches = _batches(extractor, read, n_looked_at)

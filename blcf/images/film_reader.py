@@ -86,7 +86,8 @@ class FilmReader:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As what it was made of: where a pickled one arrives, decoding begins anew."""
-        return FilmReader, (self.path, self._timeline, self._wanted, self._shots)
+        shots = None if self._shots is None else self._shots.finder
+        return FilmReader, (self.path, self._timeline, self._wanted, shots)
 
     def frame(self, time: Fraction) -> Seen:
         """What is on the screen at a time, s.

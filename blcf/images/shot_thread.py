@@ -30,11 +30,12 @@ class ShotThread:
 
     Attributes
     ----------
+    finder : it is busy while frames wait, see `rest`
     last : the time stamp of the last frame that was handed over, or None
     """
 
     def __init__(self, finder: ShotFinder):
-        self._finder = finder
+        self.finder = finder
         self._thread: ThreadPoolExecutor | None = None
         self._next: list[FilmFrame] = []
         self._waiting: deque[Future[None]] = deque()
@@ -45,12 +46,12 @@ class ShotThread:
     @property
     def is_over(self) -> bool:
         """Whether the whole film was handed over."""
-        return self._finder.is_over
+        return self.finder.is_over
 
     @property
     def delay(self) -> int:
         """How many frames behind one its shot is known, at most, but for fades."""
-        return self._finder.delay + MOST_BEHIND
+        return self.finder.delay + MOST_BEHIND
 
     def feed(self, frame: FilmFrame) -> None:
         """Take the next frame; wait where too many wait."""
@@ -69,13 +70,13 @@ class ShotThread:
 
     def _take(self, frames: list[FilmFrame]) -> None:
         for frame in frames:
-            self._finder.feed(frame)
-        self._said = self._finder.known, self._finder.cuts
+            self.finder.feed(frame)
+        self._said = self.finder.known, self.finder.cuts
 
     def finish(self) -> None:
         """There are no more frames: everything is known."""
         self.rest()
-        self._finder.finish()
+        self.finder.finish()
 
     def rest(self) -> None:
         """Take what waits, and give the thread back; `feed` makes another."""
@@ -95,7 +96,7 @@ class ShotThread:
     @property
     def cuts(self) -> list[int]:
         """Time stamps of the first frames of the shots but the first, as far as they are known."""
-        return self._finder.cuts if self.is_over else self._said[1]
+        return self.finder.cuts if self.is_over else self._said[1]
 
     def shot(self, pts: int) -> int:
         """The number of a frame's shot, 0 the first."""

@@ -191,7 +191,7 @@ MISTAKES = {
     "compare with a mode of its own": (["--compare", "mode.json"], "to be LS or GS, got 3."),
     "compare with an endless figure": (["--compare", "endless.json"], "finite figures, got inf"),
     "compare with a huge figure": (["--compare", "huge.json"], "result of another blcf evaluate"),
-    "compare with no protocol": (["--compare", "voc.json"], "trecvid; got 'voc'."),
+    "compare with no protocol": (["--compare", "voc.json"], "gldv2; got 'voc'."),
     "run into a folder": (["--run", "folder.png"], "it is a folder"),
     "compare with nothing": (["--compare", "no.json"], "No evaluation at no.json"),
     "compare with a folder": (["--compare", "folder.png"], "to be a plain file, it is a folder"),

@@ -150,7 +150,7 @@ def test_one_sentence_or_a_result(quick, call, no_hang, command, action):
             said = [line for line in lines if line.startswith("blcf")]
             usage = [line for line in lines if line.startswith(("usage: ", " "))]
             assert len(said) == 1 and len(said) + len(usage) == len(lines), shown
-            assert len(said[0]) < 700 + 2 * len(value), shown
+            assert len(said[0]) < 850 + 2 * len(value), shown
     assert not (quick / "pipe").exists() or (quick / "pipe").is_fifo()
     assert (quick / "frames").is_dir()
 

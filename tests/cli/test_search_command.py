@@ -15,7 +15,7 @@ from PIL import Image
 from blcf import SearchEngine
 from blcf.cli import searching
 from blcf.collection.manifest import read_manifest, swap_manifest
-from blcf.searching import reranker
+from blcf.searching import looking
 from blcf.searching.queries import Example
 
 
@@ -143,8 +143,8 @@ def test_options_reach_search_and_evaluate(place, image, call, tmp_path, monkeyp
 def test_several_boxes(place, image, call, found, monkeypatch):
     """The first in the line of its hit, the others below; a script that wants one is not upset."""
     # A network of random weights has no second place that comes near the best.
-    many = partial(reranker.Voting, min_share=0.1, max_overlap=0.6)
-    monkeypatch.setattr(reranker, "Voting", many)
+    many = partial(looking.Voting, min_share=0.1, max_overlap=0.6)
+    monkeypatch.setattr(looking, "Voting", many)
     argument = ["--n-boxes", 3, "-k", 12, "--box", "0,0,16,16"]
     hits = found(image, *argument)["hits"]
     several = [hit for hit in hits if "boxes" in hit]

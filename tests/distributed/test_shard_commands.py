@@ -8,6 +8,8 @@ from test_merge_split import filled
 
 from blcf.collection import Collection
 from blcf.collection.shards import Shards
+from blcf.distributed import Cluster
+from blcf.errors import InvalidInput
 
 
 def test_a_folder_is_indexed_by_a_cluster(call, client, pictures, tmp_path):
@@ -64,3 +66,11 @@ def test_split_and_merge(call, tmp_path):
         "m.blcf",
         "s.blcf",
     ]
+
+
+@pytest.mark.parametrize(
+    "address", ["", "0", "nowhere", "tcp://nowhere", "a\0b:1", "frames", "a b:8786"]
+)
+def test_what_is_no_address_is_said_at_once(address):
+    with pytest.raises(InvalidInput, match="Expected the address of a Dask scheduler, such as tcp"):
+        Cluster(address).__enter__()

@@ -366,7 +366,8 @@ class OnDevice:
 
     def __init__(self, extractor):
         self._extractor = extractor
-        self.n_at_once, self.loaded_bytes = 1, extractor.loaded_bytes
+        self.n_at_once, self.is_elsewhere = 1, True
+        self.loaded_bytes = extractor.loaded_bytes
         self.load, self.n_together = extractor.load, extractor.n_together
 
     def extract_batch(self, images):

@@ -56,7 +56,8 @@ def get(port: int, target: str, token: str | None = None) -> http.client.HTTPRes
 
 def client_of_readme() -> str:
     """The Python client that README shows."""
-    (code,) = re.findall(r"```py\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    shown = re.findall(r"```py\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (code,) = (one for one in shown if "urllib" in one)
     return code
 
 
