@@ -58,7 +58,8 @@ class Workers:
             503: too much waits already, it took too long, or nobody waits for it. What has begun is
             done all the same.
         """
-        job = asyncio.wrap_future(self._submit(work))
+        submitted = self._submit(work)
+        job = asyncio.wrap_future(submitted)
         leaving = None if gone is None else asyncio.ensure_future(gone())
         waited: set[asyncio.Future[Any]] = {job} if leaving is None else {job, leaving}
         try:
@@ -75,6 +76,7 @@ class Workers:
                 5,
             )
         finally:
+            submitted.cancel()  # at once: that of `job` is passed on with the loop's next turn
             job.cancel()
             if leaving is not None:
                 leaving.cancel()
