@@ -267,6 +267,8 @@ def main() -> None:
     options = parser.parse_args()
     sizes = sorted(int(one) for one in options.images.split(","))
     results: dict[str, Any] = {**made_by(COMMAND), "collections": []}
+    if options.work is not None:
+        options.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         work = Path(folder)
         for n_images in sizes:
