@@ -175,16 +175,17 @@ def test_an_error_of_encode_comes_behind_what_was_finished(
             names.append(picture.name)
     assert names == ["00.png", "01.png", "02.png"]  # 03 was in the batch that failed
     # Batches are handed over ahead: their turn may come before the caller meets the error.
-    assert calls[:2] == [3, 3] and len(calls) <= 4 + n_at_once
+    assert calls in ([3, 3], [3, 3, 2], [3, 3, 2, 1])
 
 
 def test_an_error_of_the_network_comes_at_once(folder, n_at_once) -> None:
     extractor = extractor_of(batch_size=1)
     part, seen = extractor._part, []
+    fourth = extractor._inputs([extractor.prepare(read_image(folder / "04.png"))])  # 02 is none
 
     def forward(inputs):
         seen.append(len(inputs))
-        if len(seen) == 4:
+        if torch.equal(inputs, fourth):  # not by a count, which several threads make at once
             raise MemoryError("defect")
         return part(inputs)
 
