@@ -21,6 +21,7 @@ from blcf.engine import SearchEngine
 from blcf.errors import ClusterError, InvalidInput
 from blcf.images import FrameChoice, as_sources
 from blcf.images.sources import Added
+from blcf.processor import n_cores
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -75,7 +76,7 @@ class Cluster:
             if isinstance(self.where, Client):
                 self._client = self.where
             elif self.where is None:
-                n_workers = self.n_workers or _n_cores()
+                n_workers = self.n_workers or n_cores()
                 cluster = stack.enter_context(
                     LocalCluster(
                         n_workers=n_workers,
@@ -229,9 +230,3 @@ def _connected(address: str, time_limit: float) -> Any:
             f"Could not reach a Dask scheduler at {address} ({reason}). Start one "
             "(dask scheduler), or look at its address."
         ) from error
-
-
-def _n_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -8,7 +8,6 @@ feature stores and descriptors take it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from blcf.features.batches import (
     through_network_alone,
 )
 from blcf.images import Large, Loaded, Original, PictureFacts, read_ahead
+from blcf.processor import n_cores
 
 __all__ = ["Extracted", "Extractor", "Kept", "extract_pictures"]
 
@@ -137,7 +137,7 @@ def extract_pictures(
     load = partial(_load, extractor=extractor, kept=kept, large=large, beside=beside)
     names: dict[int, str] = {}  # of those on their way
     n_at_once = getattr(extractor, "n_at_once", 1)
-    n_readers = max(2, _n_cores() // (2 if n_at_once > 1 else 1))
+    n_readers = max(2, n_cores() // (2 if n_at_once > 1 else 1))
     extract: Callable[[Any], Any] = extractor.extract_batch
     if on_device and getattr(extractor, "is_elsewhere", False):
         extract = getattr(extractor, "extract_on_device", extract)
@@ -167,11 +167,6 @@ def extract_pictures(
             while n_given in done:
                 yield done.pop(n_given)
                 n_given += 1
-
-
-def _n_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _results(read: Generator[tuple[int, Any], None, None]) -> Generator[Any, None, None]:
