@@ -30,9 +30,14 @@ SIDES = int(BOUNDS["side"].least), int(BOUNDS["side"].most)  # pixels
 
 
 def check_known(kind: type, given: dict[str, Any]) -> None:
-    """Raise `InvalidInput` for a keyword that is no field of a dataclass."""
-    known = [one.name for one in fields(kind)]
+    """Raise `InvalidInput` for a keyword that is no field of a dataclass.
+
+    Of one that was, the class may say in ``REMOVED`` what to do, by its name.
+    """
+    known, removed = [one.name for one in fields(kind)], getattr(kind, "REMOVED", {})
     for name in given:
+        if name in removed:
+            raise InvalidInput(removed[name])
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."

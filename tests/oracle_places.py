@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import itertools
 import math
 from collections import defaultdict
@@ -40,56 +39,6 @@ def evidence(examples, wanted, weights, assignment_map, window, cell_weights, sq
                     if score * share:
                         pairs[word, cell, (x, y)] = score * share
     return pairs
-
-
-def most_inliers(query, image, tolerance, max_scale, max_rotation):
-    """One-to-one inliers of the best similarity through any two pairs of cells, fitted to them.
-
-    Cells are squares of side 1; points are complex numbers, a similarity is ``scale z + shift``.
-    """
-
-    def places(words):
-        return [(complex(x, y), word) for y, row in enumerate(words) for x, word in enumerate(row)]
-
-    pairs = [(a, b) for a, word in places(query) for b, other in places(image) if word == other]
-
-    def is_allowed(scale):
-        turn = abs(math.degrees(cmath.phase(scale)))
-        return 1 / max_scale <= abs(scale) <= max_scale and turn <= max_rotation
-
-    def one_to_one(scale, shift):
-        distances = sorted((abs(scale * a + shift - b), i) for i, (a, b) in enumerate(pairs))
-        kept = []
-        for distance, i in distances:
-            if distance <= tolerance and not any(
-                pairs[i][side] == pair[side] for pair in kept for side in (0, 1)
-            ):
-                kept.append(pairs[i])
-        return kept
-
-    def fit(kept):
-        mean, other = (sum(pair[side] for pair in kept) / len(kept) for side in (0, 1))
-        spread = sum(abs(a - mean) ** 2 for a, _ in kept)
-        if not spread:
-            return 0, 0
-        scale = sum((a - mean).conjugate() * (b - other) for a, b in kept) / spread
-        return scale, other - scale * mean
-
-    most = 0
-    for (a, b), (c, d) in itertools.combinations(pairs, 2):
-        scale = (d - b) / (c - a) if c != a else 0
-        if not is_allowed(scale):
-            continue
-        kept = one_to_one(scale, b - scale * a)
-        better = kept
-        while len(better) >= len(kept):
-            kept, last = better, len(kept)
-            scale, shift = fit(kept)
-            better = one_to_one(scale, shift) if is_allowed(scale) else []
-            if len(better) <= last:
-                break
-        most = max(most, len(kept), len(better))
-    return most
 
 
 def votes(assignment_map, weights, similarity, places, sides, sigmas, divisors):

@@ -18,7 +18,7 @@ from blcf import (
 )
 from blcf.descriptors import MAC, RMAC, VLAD, CroW, DescriptorSearch, RmacReranker
 from blcf.printing import shown
-from blcf.rerank import GeometricVerification, Voting
+from blcf.rerank import Voting
 
 SAMPLE = np.random.default_rng(0).random((60, 8), dtype=np.float32)
 MAPS = [np.random.default_rng(i).random((8, 5, 6), dtype=np.float32) for i in range(12)]
@@ -74,11 +74,6 @@ def test_a_network_prints() -> None:
         "ConvFeatures(network=<TileNetwork>, layer='relu', side=128, dtype='float32'): relu of "
         "module TileNetwork, 64 channels, float32 on "
     )
-
-
-def test_verification_prints() -> None:
-    pytest.importorskip("cv2")
-    assert repr(GeometricVerification(tolerance=3.0)) == "GeometricVerification(tolerance=3.0)"
 
 
 class Stage:

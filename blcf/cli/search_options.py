@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from blcf.bags import HOWS
@@ -226,14 +227,20 @@ def _add_reranking(group: Any) -> None:
     _add(group, "min_side", "grid, all, coarse: cells of a side of a window at least", type=integer)
     _add(group, "pyramid", "score by a spatial pyramid (votes and grid); the paper: on")
     _add(group, "keep_whole", "a hit scores at least what its whole picture does; the paper: off")
-    _add(
-        group,
-        "verify",
-        "geometric verification (needs OpenCV): its box where there is one (boxes), and the number "
-        "of its inliers counts as well (inliers)",
-        choices=known.VERIFICATIONS,
-    )
     _add(group, "n_boxes", "boxes of a hit at most (votes)", type=integer)
+    for name, why in SearchOptions.REMOVED.items():
+        group.add_argument(
+            f"--{name}", type=_refused(why), default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+
+
+def _refused(why: str) -> Callable[[str], Any]:
+    """What argparse reads a value with that is not taken any more."""
+
+    def refuse(value: str) -> Any:
+        raise argparse.ArgumentTypeError(why)
+
+    return refuse
 
 
 def _add_expansion(group: Any) -> None:
@@ -257,8 +264,7 @@ def _add_expansion(group: Any) -> None:
     _add(
         group,
         "guard",
-        "which hits may take part: those clearly above chance (scores), with a geometric transform "
-        "(verified, needs OpenCV), all (none; the paper)",
+        "which hits may take part: those clearly above chance (scores), all (none; the paper)",
         choices=known.GUARDS,
     )
 

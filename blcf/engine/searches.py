@@ -27,7 +27,6 @@ from blcf.measuring.evaluator import evaluate
 from blcf.progress import tqdm
 from blcf.qdrant import store_of
 from blcf.records import Query, Ranking
-from blcf.rerank import GeometricVerification
 from blcf.searching.asking import search_examples
 from blcf.searching.hits import Hits
 from blcf.searching.options import SearchOptions
@@ -136,7 +135,6 @@ class Searches:
         min_side: int = 1,
         pyramid: bool = False,
         keep_whole: bool = True,
-        verify: str = "none",
         n_boxes: int = 1,
         expand: str = "none",
         expand_by: str = "average",
@@ -206,7 +204,6 @@ class Searches:
         min_side: int = 1,
         pyramid: bool = False,
         keep_whole: bool = True,
-        verify: str = "none",
         n_boxes: int = 1,
         expand: str = "none",
         expand_by: str = "average",
@@ -252,8 +249,6 @@ class Searches:
                 f"Expected several queries in a list, got one {type(queries).__name__}. Search "
                 "with one by search."
             )
-        if options.verifies:
-            GeometricVerification()
         total = len(queries) if isinstance(queries, Sequence) else None
         searcher = self.searcher
         asked = describe_each(searcher.searchable, queries, options)
@@ -283,7 +278,6 @@ class Searches:
         min_side: int = 1,
         pyramid: bool = False,
         keep_whole: bool = True,
-        verify: str = "none",
         n_boxes: int = 1,
         expand: str = "none",
         expand_by: str = "average",

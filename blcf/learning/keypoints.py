@@ -184,11 +184,11 @@ def agree(
         if len(pairs) < min_inliers:
             break
         first, second = ours.points[pairs[:, 0]], theirs.points[pairs[:, 1]]
-        matrix, inliers = ransac("affine", first, second, tolerance)
+        matrix, inliers = ransac(first, second, tolerance)
         if matrix is None or inliers.sum() < min_inliers:
             break
         with one_blas_thread():
-            matrix = fit("affine", first[inliers], second[inliers])
+            matrix = fit(first[inliers], second[inliers])
             errors = np.linalg.norm(first @ matrix[:, :2].T + matrix[:, 2] - second, axis=1)
         kept = errors <= tolerance
         if kept.sum() >= min_inliers and is_within(matrix, _MAX_SCALE, max_rotation):

@@ -1,17 +1,14 @@
-"""A ranking to a ranking with boxes: local search, geometric verification, and their evidence."""
+"""A ranking to a ranking with boxes: local search, votes, and their evidence."""
 
 from blcf.rerank.evidence import join_evidence, region_evidence, scaled
-from blcf.rerank.geometry import GeometricVerification, Verified
 from blcf.rerank.local_search import LocalSearch
 from blcf.rerank.pyramid import pyramid_parts, quadrants
 from blcf.rerank.voting import Located, Voting
 from blcf.rerank.windows import grid_windows
 
 __all__ = [
-    "GeometricVerification",
     "LocalSearch",
     "Located",
-    "Verified",
     "Voting",
     "grid_windows",
     "join_evidence",

@@ -1,4 +1,4 @@
-"""Similarity and affine transforms of the plane: estimated, fitted, limited, carrying a box.
+"""Affine transforms of the plane: estimated, fitted, limited.
 
 A transform is float64 (2, 3): ``transform @ (x, y, 1)``.
 """
@@ -11,10 +11,9 @@ import numpy as np
 
 from blcf.errors import BlcfError
 
-__all__ = ["TRANSFORMS", "carried_box", "fit", "is_within", "ransac"]
+__all__ = ["fit", "is_within", "opencv", "ransac"]
 
-TRANSFORMS = {"similarity": 2, "affine": 3}  # pairs of points that fix one
-MAX_STRETCH = 2.5  # of an affine transform, one direction against the other
+MAX_STRETCH = 2.5  # one direction against the other
 N_SAMPLES = 500  # of RANSAC at most; 8,000 find the same on logos
 
 
@@ -23,14 +22,12 @@ def opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise BlcfError(
-            "Geometric verification needs OpenCV: pip install 'blcf[verify]'"
-        ) from error
+        raise BlcfError("Keypoints need OpenCV: pip install 'blcf[verify]'") from error
     return cv2
 
 
 def ransac(
-    transform: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float
+    ours: np.ndarray, theirs: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """The transform that most pairs of points follow, None where there is none; which do.
 
@@ -47,38 +44,26 @@ def ransac(
         OpenCV is not installed.
     """
     cv2 = opencv()
-    # scikit-image's, which can refuse a sample at once, takes 52 ms where this takes 1.4 (logos)
-    # and finds 5 % more inliers. USAC (affine only) tells objects 1 % better and takes 4 times as
-    # long, MAGSAC tells them worse.
-    partial = transform == "similarity"
-    estimate = cv2.estimateAffinePartial2D if partial else cv2.estimateAffine2D
-    matrix, inliers = estimate(
+    matrix, inliers = cv2.estimateAffine2D(
         ours,
         theirs,
         method=cv2.RANSAC,
         ransacReprojThreshold=tolerance,
         maxIters=N_SAMPLES,
         confidence=0.99,
-        refineIters=0,  # the fit comes later, to pairs that are one to one
+        refineIters=0,  # the fit comes later
     )
     return matrix, np.ravel(inliers).astype(bool)
 
 
-def fit(transform: str, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """The transform of the least squares; NaN where a similarity is not fixed."""
-    if transform == "affine":
-        rows = np.column_stack([ours, np.ones(len(ours))])
-        return np.linalg.lstsq(rows, theirs, rcond=None)[0].T
-    mean, other_mean = ours.mean(axis=0), theirs.mean(axis=0)
-    points, others = (ours - mean) @ (1, 1j), (theirs - other_mean) @ (1, 1j)
-    spread = np.vdot(points, points).real
-    turn = np.vdot(points, others) / spread if spread > 0 else np.complex128(np.nan)
-    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    return np.column_stack([linear, other_mean - linear @ mean])
+def fit(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """The transform of the least squares."""
+    rows = np.column_stack([ours, np.ones(len(ours))])
+    return np.linalg.lstsq(rows, theirs, rcond=None)[0].T
 
 
 def is_within(matrix: np.ndarray, max_scale: float, max_rotation: float) -> bool:
-    """Whether a transform mirrors nothing and keeps to limits, see `GeometricVerification`."""
+    """Whether a transform mirrors nothing and keeps to limits: degrees, either way."""
     linear = matrix[:, :2]
     if not np.isfinite(matrix).all() or np.linalg.det(linear) <= 0:
         return False
@@ -87,12 +72,3 @@ def is_within(matrix: np.ndarray, max_scale: float, max_rotation: float) -> bool
         return False
     turn = np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])
     return bool(abs(np.degrees(turn)) <= max_rotation)
-
-
-def carried_box(matrix: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-    """The upright box around a box that was carried over, cut to the image; None outside of it."""
-    x1, y1, x2, y2 = box.astype(np.float64)
-    corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) @ matrix[:, :2].T + matrix[:, 2]
-    carried = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-    carried = np.clip(carried, 0, (*size, *size)).astype(np.float32)
-    return carried if (carried[:2] < carried[2:]).all() else None

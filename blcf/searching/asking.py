@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blcf.rerank import GeometricVerification
 from blcf.searching.hits import Hits
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Example, describe_examples
@@ -32,8 +31,6 @@ def search_examples(
     ------
     InvalidInput, UnreadableImage, VocabularyMismatch
     """
-    if options.verifies:
-        GeometricVerification()  # says what is missing before the network is asked
     asked = describe_examples(searcher.searchable, examples, options)
     unwanted = describe_examples(searcher.searchable, negatives, options).queries
     return Hits.find(searcher, asked, options, unwanted)

@@ -12,19 +12,16 @@ from blcf.records import Ranking
 from blcf.searching.confidence import HEAD
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
-from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
 __all__ = ["expand"]
 
 N_NEGATIVES = 200  # of the end of the ranking, for "svm"
-VERIFIED_WORDS = 8  # that agree: 70 % of the hits that pass are true, of all 27 % (logos)
 
 
 def expand(
     searchable: Searchable,
     options: SearchOptions,
-    reranker: Reranker,
     vector: sp.csr_matrix,
     outcome: Outcome,
     among: Any = None,
@@ -38,15 +35,14 @@ def expand(
     among : which images are searched, see `Searchable.chosen`; None for all
     """
     index, ranking, found = searchable.index, outcome.ranking, outcome.found
-    scores = _cosines(outcome)
-    rows = _trusted(ranking, scores, options, reranker)[: options.n_expand]
+    rows = _trusted(ranking, options)[: options.n_expand]
     if not rows.size:
         return vector
     ids = ranking.ids[rows].tolist()
     windows = {one: found[one].cells for one in ids if one in found}
     hits = index.weigh(searchable.bags_of(ids, windows if options.expand == "local" else {}))
     if options.expand_by == "alpha":
-        return average_query(vector, hits, scores[rows], alpha=options.alpha)
+        return average_query(vector, hits, ranking.scores[rows], alpha=options.alpha)
     if options.expand_by == "svm":
         last = searchable.last(vector, N_NEGATIVES, among).tolist()
         negatives = [image_id for image_id in last if image_id not in set(ids)]
@@ -56,20 +52,8 @@ def expand(
     return average_query(vector, hits)
 
 
-def _cosines(outcome: Outcome) -> np.ndarray:
-    """The scores without the inliers that they may count: float32 (n,)."""
-    found, ids = outcome.found, outcome.ranking.ids.tolist()
-    n_inliers = [found[image_id].n_inliers if image_id in found else 0 for image_id in ids]
-    return outcome.ranking.scores - np.array(n_inliers, dtype=np.float32)
-
-
-def _trusted(
-    ranking: Ranking, scores: np.ndarray, options: SearchOptions, reranker: Reranker
-) -> np.ndarray:
+def _trusted(ranking: Ranking, options: SearchOptions) -> np.ndarray:
     """Rows of the ranking that may take part."""
     if options.guard == "none":
         return np.arange(min(len(ranking), options.n_expand))
-    if options.guard == "scores":
-        return np.flatnonzero(trusted_hits(scores[:HEAD]))
-    ids = [int(image_id) for image_id in ranking.ids[: options.depth]]
-    return np.flatnonzero([one.n_words >= VERIFIED_WORDS for one, _ in reranker.verified(ids)])
+    return np.flatnonzero(trusted_hits(ranking.scores[:HEAD]))

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from blcf.bags import BagOfWords, eighths, spatial_weights
 from blcf.index.approximate import promising_words
 from blcf.records import Evidence, Query
-from blcf.rerank import Verified, join_evidence, pyramid_parts, region_evidence, scaled
+from blcf.rerank import join_evidence, pyramid_parts, region_evidence, scaled
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.ranking_index import RankingIndex
@@ -72,8 +72,6 @@ def explain(
                     for row, shown, (share, cells) in regions
                 ]
             )
-    if found is not None and found.inliers is not None:
-        evidence = join_evidence([evidence, _inliers(found.inliers, queries, evidence)])
     # Rounding to float32, and the cap on hits that were not looked at.
     score = float(outcome.ranking.scores[row])
     return scaled(evidence, score) if abs(evidence.score) > TINY else evidence
@@ -88,21 +86,6 @@ def _looked_at(
     kept = promising_words(vector.data, index.df[vector.indices], approximate)
     row = np.where(kept, vector.data, 0), vector.indices, vector.indptr
     return sp.csr_matrix(row, shape=vector.shape)
-
-
-def _inliers(inliers: tuple[Verified, int], queries: Sequence[Query], like: Evidence) -> Evidence:
-    """One for each pair of cells that agrees with the transform."""
-    verified, example = inliers
-    view = sum(len(query.views) for query in queries[:example])
-    views = np.full((verified.n_inliers, 1), view, dtype=np.int32)
-    return Evidence(
-        verified.words,
-        np.hstack([views, verified.query_cells]).astype(np.int32),
-        verified.image_cells,
-        np.ones(verified.n_inliers),
-        like.query_shapes,
-        like.image_shape,
-    )
 
 
 def by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +11,7 @@ import scipy.sparse as sp
 from blcf.bags.weighting import spatial_weights
 from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
 from blcf.records import Query
-from blcf.rerank import GeometricVerification, LocalSearch, Verified, Voting
+from blcf.rerank import LocalSearch, Voting
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Found
 from blcf.searching.searchable import Searchable
@@ -36,10 +35,6 @@ class Looks(Protocol):
         whole_scores: np.ndarray,
     ) -> list[Found]:
         """What is found in images."""
-        ...
-
-    def verified(self, ids: Sequence[int]) -> list[tuple[Verified, int]]:
-        """Their geometric verification, and the example that it is from."""
         ...
 
 
@@ -71,7 +66,6 @@ class Looker:
         self._own = self._own_regions()
         self._images: dict[int, _Image] = {}
         self._voted: dict[int, np.ndarray] = {}  # boxes by image: the same for every vector
-        self._verified: dict[int, tuple[Verified, int]] = {}
 
     def look(
         self,
@@ -102,13 +96,9 @@ class Looker:
         aspect = self._queries[0].aspect
         if options.windows == "votes":
             self._vote(ids)
-        transforms = [] if options.verify == "none" else self.verified(ids)
-        for row, (image_id, whole_score) in enumerate(zip(ids, whole_scores.tolist())):
+        for image_id, whole_score in zip(ids, whole_scores.tolist()):
             words, size, weights = self._image(image_id)
             boxes = self._voted.get(image_id)
-            carried = transforms[row][0].box if transforms else None
-            if carried is not None:
-                boxes = _first(carried, boxes)
             if boxes is None:
                 window = self._local_search.best_window(
                     dense, words, aspect=aspect, size=size, weights=weights
@@ -122,27 +112,7 @@ class Looker:
             found = Found(whole_score if is_whole else score, cells, is_whole, boxes)
             if image_id in self._own:
                 found = self._or_own(image_id, vector, found)
-            if options.verify == "inliers":
-                score = found.score + transforms[row][0].n_inliers
-                found = replace(found, score=score, inliers=transforms[row])
             yield found
-
-    def verified(self, ids: Sequence[int]) -> list[tuple[Verified, int]]:
-        """Geometric verification of images: by the example that most words agree on, and which."""
-        verification = GeometricVerification()
-        for image_id in ids:
-            if image_id not in self._verified:
-                words, size, _ = self._image(image_id)
-                results = []
-                for query in self._queries:
-                    view = query.views[0]
-                    one = verification.verify(
-                        view.assignment_map, view.weights, query.size, words, size, box=query.box
-                    )
-                    results.append(one)
-                best = max(range(len(results)), key=lambda example: results[example].n_inliers)
-                self._verified[image_id] = results[best], best
-        return [self._verified[image_id] for image_id in ids]
 
     def _own_regions(self) -> dict[int, Query]:
         """{image: query} of the examples that are images of the collection."""
@@ -211,8 +181,6 @@ class Looker:
         return self._images[image_id]
 
 
-def _first(box: np.ndarray, boxes: np.ndarray | None) -> np.ndarray:
+def _first(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """A box, and those of others that lie elsewhere: float32 (n, 4)."""
-    if boxes is None:
-        return box[None]
     return np.concatenate([box[None], boxes[iou(boxes, box)[:, 0] < ELSEWHERE]])[: len(boxes)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from blcf.checks import check_bool, check_choice, check_known, check_numbers
 from blcf.collection.where import check_where
@@ -17,22 +17,19 @@ __all__ = [
     "FUSIONS",
     "GUARDS",
     "NEGATIVE_RULES",
-    "VERIFICATIONS",
     "WINDOWS",
     "SearchOptions",
 ]
 
 WINDOWS = ("votes", "grid", "all", "coarse")
-VERIFICATIONS = ("none", "boxes", "inliers")
 EXPANSIONS = ("none", "global", "local")
 EXPANSION_RULES = ("average", "alpha", "svm")
-GUARDS = ("scores", "verified", "none")
+GUARDS = ("scores", "none")
 FUSIONS = ("average", "max")
 NEGATIVE_RULES = ("rocchio", "svm")
 
 CHOICES = {
     "windows": WINDOWS,
-    "verify": VERIFICATIONS,
     "expand": EXPANSIONS,
     "expand_by": EXPANSION_RULES,
     "guard": GUARDS,
@@ -66,9 +63,6 @@ class SearchOptions:
     keep_whole : whether a reranked hit scores at least what its whole picture does, so that the
         ranking stays in order behind the reranked part. The paper: False; hits that were not
         looked at then score at most what the last reranked one does.
-    verify : geometric verification of the reranked hits, see `blcf.rerank.GeometricVerification`:
-        "none"; "boxes", where a transform is found its box is the window; "inliers", and the
-        number of its inliers is added to the score
     n_boxes : how many boxes a hit has at most, where the object is there several times, from 1 to
         100; one without votes
 
@@ -81,8 +75,7 @@ class SearchOptions:
         boxes; the paper: False
     rounds : how many times the query is expanded, from 1 to 20
     guard : which hits may take part: "scores", those clearly above chance, see
-        `blcf.expansion.trusted_hits`; "verified", those with a transform of 8 words or more;
-        "none", all (the paper)
+        `blcf.expansion.trusted_hits`; "none", all (the paper)
 
     query_side : longer side, in pixels, to which the query picture is resized, from 32 to 8192;
         None takes the collection's. Smaller where the object fills the query and is small in the
@@ -109,6 +102,11 @@ class SearchOptions:
         ranking is too short to tell
     """
 
+    REMOVED: ClassVar[dict[str, str]] = {
+        "verify": "The option verify was removed: words of a map are too coarse to verify, and it "
+        "made boxes and rankings worse. Leave it out."
+    }
+
     k: int = 100
     rerank: bool = True
     depth: int = 100
@@ -117,7 +115,6 @@ class SearchOptions:
     min_side: int = 1
     pyramid: bool = False
     keep_whole: bool = True
-    verify: str = "none"
     n_boxes: int = 1
     expand: str = "none"
     expand_by: str = "average"
@@ -158,11 +155,6 @@ class SearchOptions:
     def expands(self) -> bool:
         """Whether query expansion is asked for."""
         return self.expand != "none"
-
-    @property
-    def verifies(self) -> bool:
-        """Whether geometric verification is asked for."""
-        return self.verify != "none" or (self.expands and self.guard == "verified")
 
     @classmethod
     def from_keywords(cls, values: dict[str, Any]) -> SearchOptions:

@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.records import Ranking
-from blcf.rerank import Verified
 
 __all__ = ["CellWindow", "Found", "Outcome"]
 
@@ -25,7 +24,6 @@ class Found:
     cells : (x1, y1, x2, y2), half-open, cells: the window that makes the score
     is_whole : whether the score is that of the whole image, which is larger than the window's
     boxes : float32 (n, 4), xyxy, pixels: where the object is, the best first
-    inliers : the transform whose inliers the score counts as well, and the example it is from
     weights : float32 (h, w), what each cell counts where the score is not a window's but that of
         the query's own region
     """
@@ -34,13 +32,7 @@ class Found:
     cells: CellWindow
     is_whole: bool
     boxes: np.ndarray
-    inliers: tuple[Verified, int] | None = None
     weights: np.ndarray | None = None
-
-    @property
-    def n_inliers(self) -> int:
-        """How many inliers the score counts."""
-        return 0 if self.inliers is None else self.inliers[0].n_inliers
 
 
 @dataclass(frozen=True, eq=False)

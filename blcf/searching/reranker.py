@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
 
 from blcf.expansion import joint_query
 from blcf.records import Query, Ranking, View
-from blcf.rerank import Verified, quadrants
+from blcf.rerank import quadrants
 from blcf.searching.looking import Looks
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
@@ -60,10 +60,6 @@ class Reranker:
             boxes[rows],
         )
         return Outcome(vector, reranked, found, self._quarters)
-
-    def verified(self, ids: Iterable[int]) -> list[tuple[Verified, int]]:
-        """Geometric verification of images: by the example that most words agree on, and which."""
-        return self._looker.verified(list(ids))
 
     def _vectors_of_quarters(self) -> sp.csr_matrix:
         """Vectors of the quarters of the query: CSR float64 (4, n_words)."""

@@ -172,7 +172,7 @@ class Searcher:
             outcome = reranker.rerank(outcome)
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
-            expanded = expand(searchable, options, reranker, vector, outcome, among)
+            expanded = expand(searchable, options, vector, outcome, among)
             outcome = self._rank(expanded, depth, options, among)
             # A further round needs windows again, whether they are shown or not.
             is_last = number + 1 == n_rounds

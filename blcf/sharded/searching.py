@@ -19,7 +19,6 @@ from blcf.collection import Model
 from blcf.errors import InvalidInput, ShardUnavailable
 from blcf.qdrant import PointStore
 from blcf.records import Query
-from blcf.rerank import Verified
 from blcf.searching.looking import Looks
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import CellWindow, Found
@@ -113,26 +112,16 @@ class _ShardedLooker:
         whole_scores: np.ndarray,
     ) -> list[Found]:
         """See `blcf.searching.looking.Looker.look`."""
-        return self._ask("look", ids, whole_scores, vector, quarters)
+        pictures = self._pictures
+        found: dict[int, Found] = {}
 
-    def verified(self, ids: Sequence[int]) -> list[tuple[Verified, int]]:
-        """See `blcf.searching.looking.Looker.verified`."""
-        return self._ask("verified", ids)
-
-    def _ask(
-        self, method: str, ids: Sequence[int], scores: np.ndarray | None = None, *arguments: Any
-    ) -> list[Any]:
-        pictures, found = self._pictures, [None] * len(ids)
-
-        def ask(shard: int, rows: np.ndarray, there: np.ndarray) -> list[Any]:
-            behind = () if scores is None else (scores[rows],)
-            sent = (*self._search, *arguments, there, *behind)
-            return pictures.coordinator.ask_in(pictures.epoch, shard, method, *sent)
+        def ask(shard: int, rows: np.ndarray, there: np.ndarray) -> list[Found]:
+            sent = (*self._search, vector, quarters, there, whole_scores[rows])
+            return pictures.coordinator.ask_in(pictures.epoch, shard, "look", *sent)
 
         for rows, answers in pictures.ask_of(ids, ask):
-            for row, one in zip(rows.tolist(), answers):
-                found[row] = one
-        return found
+            found.update(zip(rows.tolist(), answers))
+        return [found[row] for row in range(len(ids))]
 
 
 class _Search(Searcher):

@@ -19,7 +19,6 @@ from blcf.collection.description import ListedPicture, collection_facts, list_pi
 from blcf.collection.facts import Fact
 from blcf.collection.opening import keep_statistics
 from blcf.records import Query
-from blcf.rerank import Verified
 from blcf.searching.looking import Looker
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import CellWindow, Found
@@ -98,17 +97,6 @@ class Shard(HeldShard):
         """See `Looker.look`; a search has a name, under which its pictures are kept unpacked."""
         looker = self._looker(epoch, search, queries, options)
         return looker.look(vector, quarters, ids.tolist(), whole_scores)
-
-    def verified(
-        self,
-        epoch: str,
-        search: str,
-        queries: Sequence[Query],
-        options: SearchOptions,
-        ids: np.ndarray,
-    ) -> list[tuple[Verified, int]]:
-        """See `Looker.verified`."""
-        return self._looker(epoch, search, queries, options).verified(ids.tolist())
 
     def bags(self, epoch: str, ids: np.ndarray, windows: Mapping[int, CellWindow]) -> sp.csr_matrix:
         """See `Searchable.bags_of`."""

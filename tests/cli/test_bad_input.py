@@ -66,6 +66,7 @@ MISTAKES = {
     "no rounds": (["search", "C", "Q", "--rounds", "0"], "Expected rounds to be an integer from 1"),
     "alpha below 0": (["search", "C", "Q", "--alpha", "-1"], "Expected alpha to be a number"),
     "unknown guard": (["evaluate", "C", "gt.json", "--guard", "me"], "invalid choice: 'me'"),
+    "verify": (["search", "C", "Q", "--verify", "boxes"], "The option verify was removed: "),
     "explain into nowhere": (["search", "C", "Q", "--explain", "no/where.png"], "no folder that"),
     "explain of no format": (["search", "C", "Q", "--explain", "why.xyz"], "xyz"),
     "explain rank 0": (
@@ -163,17 +164,6 @@ def test_mistakes(place, call, monkeypatch, arguments, message):
         assert len(err.splitlines()) <= 2, "the sentence, and how the command is called"
     assert not (place / "new").exists(), "nothing is made for a mistake"
     assert Collection.open(place / "c.blcf").n_images == 12
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--verify", "boxes"], ["--expand", "local", "--guard", "verified"]], ids=str
-)
-def test_no_opencv(place, call, monkeypatch, arguments):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    image = place / "frames" / "été 1" / "03.png"
-    status, out, err = call("search", place / "c.blcf", image, *arguments)
-    assert status == 2 and out == ""
-    assert "needs OpenCV: pip install" in err and len(err.splitlines()) == 1
 
 
 def damage_version(folder):

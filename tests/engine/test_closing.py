@@ -29,7 +29,7 @@ def test_files_are_given_back_at_once(engine):
     gc.collect()
     gc.disable()  # what is freed below is so by counting references
     try:
-        before = engine.search(frame="00.png", windows="grid", expand="local", verify="boxes")
+        before = engine.search(frame="00.png", windows="grid", expand="local")
         names = engine.names
         engine.remove(["11.png"])
         after = engine.search(frame="01.png", pyramid=True)

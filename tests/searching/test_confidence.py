@@ -63,7 +63,7 @@ def test_bounds_and_order() -> None:
     assert (alike < 0.05).all()
     stands_out = confidences(np.append([0.9], np.full(50, 0.3)))
     assert stands_out[0] == 1 and (stands_out[1:] < 0.05).all()
-    huge = confidences(np.append([1e6], np.linspace(2, 1, 40)))  # inliers count as well
+    huge = confidences(np.append([1e6], np.linspace(2, 1, 40)))
     assert huge[0] == 1
 
 

@@ -19,12 +19,7 @@ WAYS = [
     *({**one, "keep_whole": False} for one in RANKED[1:]),
     {"windows": "votes", "pyramid": True},
     {"windows": "grid", "pyramid": True, "shares": (1, 2, 4)},
-    {"windows": "votes", "pyramid": True, "keep_whole": False, "verify": "inliers"},
-    *(
-        {"windows": windows, "verify": verify}
-        for windows in ("votes", "grid", "all")
-        for verify in ("boxes", "inliers")
-    ),
+    {"windows": "votes", "pyramid": True, "keep_whole": False},
     *(
         {"windows": "grid", "expand": expand, "expand_by": by, "guard": "none", "n_expand": 4}
         for expand in ("global", "local")
@@ -32,9 +27,9 @@ WAYS = [
     ),
     {"expand": "local", "expand_by": "svm", "rounds": 2, "guard": "none"},
     {"expand": "local", "guard": "scores", "rounds": 2, "keep_whole": False},
-    {"expand": "global", "guard": "verified", "rerank": False},
+    {"expand": "global", "rerank": False},
     {"expand": "local", "guard": "none", "rerank_again": False},
-    {"expand": "local", "guard": "verified", "verify": "inliers", "windows": "coarse"},
+    {"expand": "local", "windows": "coarse"},
     {"query_flip": True, "query_scales": (1, 0.5), "pyramid": True},
     {"query_side": 64, "n_boxes": 3},
 ]
@@ -104,7 +99,7 @@ SEVERAL = [
         ([Example(frame="09.png")], "rocchio"),
         ([Example(frame="09.png"), Example(frame="10.png")], "svm"),
     )
-    for options in ({"rerank": False}, {}, {"windows": "grid", "verify": "inliers"})
+    for options in ({"rerank": False}, {}, {"windows": "grid"})
 ]
 
 
@@ -171,7 +166,7 @@ def test_evidence_is_drawn(planted, tmp_path):
         "picture": engine.search(planted.picture, planted.box),
         "frame": engine.search(frame="03.png", mask=np.eye(128, dtype=bool)),
         "several": engine.search(planted.path(1), examples=EXAMPLES, query_flip=True, fusion="max"),
-        "inliers": engine.search(planted.picture, verify="inliers", pyramid=True),
+        "pyramid": engine.search(planted.picture, pyramid=True),
         "no picture": engine.search_query(query, SearchOptions()),
     }
     for name, hits in ways.items():

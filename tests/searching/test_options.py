@@ -27,10 +27,9 @@ BAD = {
     "keep_whole": NO_BOOL,
     "query_flip": NO_BOOL,
     "windows": ("vote", "", None, 1),
-    "verify": ("box", True, None, 1),
     "expand": ("locally", "average", True, 0, None),
     "expand_by": ("mean", None, 1),
-    "guard": ("score", None, True),
+    "guard": ("score", "verified", None, True),
     "fusion": ("mean", None, 0),
     "negatives_by": ("SVM", None, 0),
     "alpha": NO_NUMBER,
@@ -89,6 +88,13 @@ def test_no_expansion_has_one_name():
 def test_a_condition_that_is_none():
     with pytest.raises(InvalidInput, match="Cannot use where, a = 1; b: it holds a semicolon"):
         SearchOptions(where="a = 1; b")
+
+
+def test_an_option_that_was_removed():
+    with pytest.raises(InvalidInput, match="The option verify was removed: .* Leave it out"):
+        SearchOptions.from_keywords({"verify": "boxes"})
+    with pytest.raises(InvalidInput, match="Expected guard to be .*scores.*none.*, got 'verified'"):
+        SearchOptions(guard="verified")
 
 
 def test_near_names():

@@ -79,8 +79,10 @@ def test_a_negative_pushes_its_likeness_down(planted, by, fusion):
     assert len(after) == 12 and in_order(after)
     vector = after.answer.vector
     index, bags = engine.searcher.searchable.index, engine.model.bags_of_images
-    sums = [(index.weigh(bags.encode(words)) @ vector.T).sum()
-            for words in map(engine.collection.words, after.ids.tolist())]
+    sums = [
+        (index.weigh(bags.encode(words)) @ vector.T).sum()
+        for words in map(engine.collection.words, after.ids.tolist())
+    ]
     if fusion == "average":  # one query: its products with the images, below 0 as well
         np.testing.assert_allclose(after.scores, sums, atol=1e-6)
     if by == "rocchio":
@@ -104,7 +106,7 @@ def test_a_search_without_examples_is_refused(planted):
 
 
 @pytest.mark.parametrize("windows", ["votes", "grid", "all", "coarse"])
-@pytest.mark.parametrize("changes", [{}, {"keep_whole": False}, {"verify": "inliers"}])
+@pytest.mark.parametrize("changes", [{}, {"keep_whole": False}])
 def test_order_of_a_ranking_that_is_reranked_in_part(planted, windows, changes):
     engine = planted.engine(weighting="norm")
     options = {"box": (0, 16, 64, 64), "windows": windows, **changes}
@@ -162,7 +164,7 @@ def test_hits_of_the_expanded_query_need_not_be_reranked(planted, expand):
         assert once.boxes is None and both.boxes is not None and once[0].boxes is None
 
 
-@pytest.mark.parametrize("guard", ["scores", "verified", "none"])
+@pytest.mark.parametrize("guard", ["scores", "none"])
 @pytest.mark.parametrize("rerank", [True, False])
 def test_guards(planted, guard, rerank):
     """The planted scenes take part, others do not: the query's own words are all that count."""
@@ -178,32 +180,18 @@ def test_guards(planted, guard, rerank):
     assert (nothing.answer.vector.nnz > 0) == (guard == "none")
 
 
-@pytest.mark.parametrize("by", ["average", "alpha", "svm"])
-@pytest.mark.parametrize("guard", ["scores", "none"])
-def test_inliers_are_no_cosines(planted, by, guard):
-    """What an expansion weighs its hits with, and trusts, are cosines."""
-    options = {"expand": "local", "expand_by": by, "guard": guard, "n_expand": 12, **ONE_SIZE}
-    options.update(box=planted.box, windows="grid")
-    expected = planted.engine().search(planted.picture, verify="boxes", **options)
-    hits = planted.engine().search(planted.picture, verify="inliers", **options)
-    assert hits[0].score > 4 > expected[0].score
-    difference = hits.answer.vector - expected.answer.vector
-    assert abs(difference).max() < (1e-3 if by == "svm" else 1e-5)  # rounding; its steps
-
-
 def empty_query():
     view = View(np.zeros((3, 5), np.int32), np.zeros((3, 5), np.float32), sp.csr_matrix((1, 24)))
     return Query((view, view), (80, 48), np.array([0, 0, 16, 16], np.float32))
 
 
 @pytest.mark.parametrize("windows", ["votes", "grid", "all", "coarse"])
-@pytest.mark.parametrize("verify", ["none", "boxes", "inliers"])
-def test_a_query_without_words(planted, windows, verify):
-    options = SearchOptions(windows=windows, verify=verify, expand="local")
+def test_a_query_without_words(planted, windows):
+    options = SearchOptions(windows=windows, expand="local")
     hits = planted.engine(weighting="norm").search_query(empty_query(), options)
     assert hits.ids.tolist() == list(range(12)) and not hits.scores.any()
     assert hits[0].evidence().words.size == 0 and hits[0].box is not None
-    for changes in ({"pyramid": True}, {"fusion": "max"}, {"guard": "verified"}):
+    for changes in ({"pyramid": True}, {"fusion": "max"}):
         changed = SearchOptions(**{**vars(options), "windows": "grid", **changes})
         answer = planted.engine().searcher.answer([empty_query()] * 2, changed)
         assert len(answer.ranking) == 12 and not answer.ranking.scores.any()
@@ -221,7 +209,7 @@ def test_one_picture_of_one_cell(tmp_path, windows, weighting):
     engine.add(two, root=tmp_path, progress=False)
     engine.remove(["9.png"])
     assert engine.collection.words(0).shape == (1, 1)
-    options = {"windows": windows, "expand": "local", "verify": "boxes", "n_boxes": 3}
+    options = {"windows": windows, "expand": "local", "n_boxes": 3}
     for changes in ({}, {"query_scales": (1, 3)}, {"query_flip": True, "fusion": "max"}):
         hits = engine.search(tmp_path / "5.png", box=(1, 1, 2, 2), **options, **changes)
         assert hits.names == ["5.png"] and hits[0].score == pytest.approx(1)
@@ -234,7 +222,7 @@ def test_one_picture_of_one_cell(tmp_path, windows, weighting):
 def test_a_query_larger_than_the_pictures(planted, windows):
     large = np.full((20, 30), 8)
     large[3:19, 5:29] = np.kron(planted.object, np.ones((4, 6), dtype=int))
-    options = {"query_side": 480, "windows": windows, "verify": "boxes", **ONE_SIZE}
+    options = {"query_side": 480, "windows": windows, **ONE_SIZE}
     hits = planted.engine().search(tiles.paint(large), box=(80, 48, 464, 304), **options)
     assert hits.asked.queries[0].views[0].assignment_map.shape == (20, 30)
     assert sorted(hits.ids[:6]) == list(range(6)) and in_order(hits)
@@ -262,7 +250,7 @@ def test_several_boxes_of_an_object_that_is_there_twice(planted, tmp_path):
     assert all(len(hit.boxes) == 1 for hit in one) and "boxes" not in one.to_dicts()[0]
 
 
-@pytest.mark.parametrize("options", [{}, {"windows": "grid", "pyramid": True, "verify": "boxes"}])
+@pytest.mark.parametrize("options", [{}, {"windows": "grid", "pyramid": True}])
 def test_threads_search_as_one_does(planted, options):
     engine = tiles.reopen(planted.engine(weighting="norm").collection.path)
     options = {"expand": "local", "expand_by": "svm", "rounds": 2, "guard": "none", **options}

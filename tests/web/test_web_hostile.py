@@ -178,7 +178,7 @@ OPTIONS = [
     *({"shares": one} for one in ([], [0], [33], [1] * 9, [1.5], "1", [True])),
     *({"rerank": one} for one in (1, 0, "true", None, [])),
     *({"windows": one} for one in ("x", None, 7, [], "votes" * 99_999)),
-    *({"expand": None}, {"guard": "x"}, {"fusion": "x"}, {"verify": True}, {"pyramid": 1}),
+    *({"expand": None}, {"guard": "x"}, {"fusion": "x"}, {"verify": "boxes"}, {"pyramid": 1}),
     *({"approximate": one} for one in (0, 1.1, "x", [])),
     *({"group": one} for one in ("x", 7, [], {}, "shot" * 999)),
     *({"group": "near", "k": 251}, {"negatives": 7}, {"negatives": [7]}, {"negatives": [ID] * 16}),
