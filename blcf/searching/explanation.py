@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -57,7 +58,14 @@ def explain(
         weights = eighths(weights_of(searchable.bags_of_images))
         evidence = region(_looked_at(vector, index, options.approximate), weights, None)
     elif found.weights is not None:
-        evidence = region(vector, found.weights, None)
+        wanted, shown = vector, views
+        if found.view is not None:  # the others are there, so that views keep their numbers
+            wanted = index.weigh(views[found.view].bag)
+            shown = [
+                view if number == found.view else replace(view, weights=0 * view.weights)
+                for number, view in enumerate(views)
+            ]
+        evidence = region(wanted, found.weights, None, shown)
     else:
         weights = weights_of(searchable.bags_of_parts)
         if outcome.quarters is None:

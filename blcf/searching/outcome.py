@@ -28,6 +28,7 @@ class Found:
     inliers : the transform whose inliers the score counts as well, and the example it is from
     weights : float32 (h, w), what each cell counts where the score is not a window's but that of
         the query's own region
+    view : of all views of the examples the one that alone makes the score; None: all of them
     """
 
     score: float
@@ -36,6 +37,7 @@ class Found:
     boxes: np.ndarray
     inliers: tuple[Verified, int] | None = None
     weights: np.ndarray | None = None
+    view: int | None = None
 
     @property
     def n_inliers(self) -> int:

@@ -20,6 +20,7 @@ from blcf.searching.explanation import explain
 from blcf.searching.looking import Looker, Looks
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
+from blcf.searching.own import own_pictures, with_pictures
 from blcf.searching.pictures import Pictures
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
@@ -167,17 +168,19 @@ class Searcher:
         depth = max(options.k, HEAD, options.depth if reranks else 0)
         if options.expands:
             depth = max(depth, options.n_expand)
-        outcome = self._rank(vector, depth, options, among)
+        own = own_pictures(searchable, queries, among) if reranks else {}
+        outcome = self._rank(vector, depth, options, among, own)
         if reranks:
             outcome = reranker.rerank(outcome)
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
             expanded = expand(searchable, options, reranker, vector, outcome, among)
-            outcome = self._rank(expanded, depth, options, among)
             # A further round needs windows again, whether they are shown or not.
             is_last = number + 1 == n_rounds
             again = options.rerank_again if is_last else True
-            if (options.rerank and again) or (options.expand == "local" and not is_last):
+            again = (options.rerank and again) or (options.expand == "local" and not is_last)
+            outcome = self._rank(expanded, depth, options, among, own if again else {})
+            if again:
                 outcome = reranker.rerank(outcome)
         sure = confidences(outcome.ranking.scores, options.depth if outcome.found else None)
         n_sure = int(np.count_nonzero(~(sure < options.min_confidence)))  # what is not told stays
@@ -200,10 +203,12 @@ class Searcher:
         depth: int,
         options: SearchOptions,
         among: Any,
+        pictures: dict[int, str],
     ) -> Outcome:
-        """The first images of the index, of those that were chosen."""
+        """The first images of the index, of those that were chosen; some pictures among them."""
         index, share = self.searchable.index, options.approximate
         ranking = index.search(vector, depth, weighed=True, approximate=share, among=among)
+        ranking = with_pictures(self.searchable, vector, ranking, pictures, options.depth)
         return Outcome(vector, ranking)
 
     def _vector(
