@@ -38,8 +38,9 @@ def explain(
     outcome : of the search
     row : of its ranking
     """
-    index, snapshot, vector = searchable.index, searchable.snapshot, outcome.vector
+    index, snapshot = searchable.index, searchable.snapshot
     image_id = int(outcome.ranking.ids[row])
+    vector = outcome.kept.get(image_id, outcome.vector)
     found = outcome.found.get(image_id)
     words = snapshot.words(image_id)
     views = [view for query in queries for view in query.views]
@@ -82,7 +83,7 @@ def explain(
             )
     if found is not None and found.inliers is not None:
         evidence = join_evidence([evidence, _inliers(found.inliers, queries, evidence)])
-    # Rounding to float32, and the cap on hits that were not looked at.
+    # Rounding to float32, and what caps or shrinks hits behind others.
     score = float(outcome.ranking.scores[row])
     return scaled(evidence, score) if abs(evidence.score) > TINY else evidence
 

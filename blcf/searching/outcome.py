@@ -56,9 +56,12 @@ class Outcome:
     found : {image: what reranking found}, of the images that it looked at
     quarters : CSR float64 (4, n_words), the vectors of the query's quarters, where the scores of
         windows are those of a pyramid
+    kept : {image: what was searched for} where that was another vector, see
+        `blcf.searching.places`
     """
 
     vector: sp.csr_matrix
     ranking: Ranking
     found: dict[int, Found] = field(default_factory=dict)
     quarters: sp.csr_matrix | None = None
+    kept: dict[int, sp.csr_matrix] = field(default_factory=dict)

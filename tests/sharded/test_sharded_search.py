@@ -46,7 +46,7 @@ def options_of(rng):
         "keep_whole": bool(pick([True, False])),
         "n_boxes": some(1, 3),
         "verify": some("none", "none", "boxes", "inliers"),
-        "expand": some("none", "global", "local"),
+        "expand": some("none", "global", "local", "auto"),
         "expand_by": some("average", "alpha", "svm"),
         "n_expand": some(2, 10),
         "rerank_again": bool(pick([True, False])),
