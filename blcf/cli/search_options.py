@@ -247,7 +247,8 @@ def _add_expansion(group: Any) -> None:
     _add(
         group,
         "expand",
-        "search again with the best hits: whole pictures (global) or best windows (local)",
+        "search again with the best hits: whole pictures (global), best windows (local), or those "
+        "of sure hits, where there are enough (auto)",
         choices=known.EXPANSIONS,
     )
     _add(

@@ -7,14 +7,21 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.expansion import average_query, discriminative_query, trusted_hits
+from blcf.expansion import (
+    average_query,
+    discriminative_query,
+    joint_query,
+    sure_hits,
+    sure_weights,
+    trusted_hits,
+)
 from blcf.records import Ranking
-from blcf.searching.confidence import HEAD
+from blcf.searching.confidence import HEAD, confidences
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.searchable import Searchable
 
-__all__ = ["expand"]
+__all__ = ["expand", "sure_of"]
 
 N_NEGATIVES = 200  # of the end of the ranking, for "svm"
 
@@ -34,6 +41,8 @@ def expand(
     outcome : its hits, and what reranking found in them
     among : which images are searched, see `Searchable.chosen`; None for all
     """
+    if options.expand == "auto":
+        return _expand_surely(searchable, options, vector, outcome)
     index, ranking, found = searchable.index, outcome.ranking, outcome.found
     rows = _trusted(ranking, options)[: options.n_expand]
     if not rows.size:
@@ -50,6 +59,29 @@ def expand(
             negative_bags = index.weigh(searchable.bags_of(negatives, {}))
             return discriminative_query(sp.vstack([vector, hits]), negative_bags)
     return average_query(vector, hits)
+
+
+def _expand_surely(
+    searchable: Searchable, options: SearchOptions, vector: sp.csr_matrix, outcome: Outcome
+) -> sp.csr_matrix:
+    """The query with the best windows of hits that are sure; the query itself where too few are."""
+    sure = sure_of(outcome, options)
+    rows = sure_hits(outcome.ranking.scores, sure)
+    if not rows.size:
+        return vector
+    ids, found = outcome.ranking.ids[rows].tolist(), outcome.found
+    windows = {one: found[one].cells for one in ids if one in found}
+    hits = searchable.index.weigh(searchable.bags_of(ids, windows))
+    known = [one in found and found[one].weights is not None for one in ids]
+    weights = sure_weights(hits, sure[rows], known)
+    if not weights.any():
+        return vector
+    return joint_query(sp.vstack([vector, hits]), [1.0, *weights])
+
+
+def sure_of(outcome: Outcome, options: SearchOptions) -> np.ndarray:
+    """How sure each hit is: float32 (n,), see `confidences`."""
+    return confidences(outcome.ranking.scores, options.depth if outcome.found else None)
 
 
 def _trusted(ranking: Ranking, options: SearchOptions) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -37,8 +38,9 @@ def explain(
     outcome : of the search
     row : of its ranking
     """
-    index, snapshot, vector = searchable.index, searchable.snapshot, outcome.vector
+    index, snapshot = searchable.index, searchable.snapshot
     image_id = int(outcome.ranking.ids[row])
+    vector = outcome.kept.get(image_id, outcome.vector)
     found = outcome.found.get(image_id)
     words = snapshot.words(image_id)
     views = [view for query in queries for view in query.views]
@@ -57,7 +59,14 @@ def explain(
         weights = eighths(weights_of(searchable.bags_of_images))
         evidence = region(_looked_at(vector, index, options.approximate), weights, None)
     elif found.weights is not None:
-        evidence = region(vector, found.weights, None)
+        wanted, shown = vector, views
+        if found.view is not None:  # the others are there, so that views keep their numbers
+            wanted = index.weigh(views[found.view].bag)
+            shown = [
+                view if number == found.view else replace(view, weights=0 * view.weights)
+                for number, view in enumerate(views)
+            ]
+        evidence = region(wanted, found.weights, None, shown)
     else:
         weights = weights_of(searchable.bags_of_parts)
         if outcome.quarters is None:
@@ -72,7 +81,7 @@ def explain(
                     for row, shown, (share, cells) in regions
                 ]
             )
-    # Rounding to float32, and the cap on hits that were not looked at.
+    # Rounding to float32, and what caps or shrinks hits behind others.
     score = float(outcome.ranking.scores[row])
     return scaled(evidence, score) if abs(evidence.score) > TINY else evidence
 

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 WINDOWS = ("votes", "grid", "all", "coarse")
-EXPANSIONS = ("none", "global", "local")
+EXPANSIONS = ("none", "global", "local", "auto")
 EXPANSION_RULES = ("average", "alpha", "svm")
 GUARDS = ("scores", "none")
 FUSIONS = ("average", "max")
@@ -66,7 +66,11 @@ class SearchOptions:
     n_boxes : how many boxes a hit has at most, where the object is there several times, from 1 to
         100; one without votes
 
-    expand : query expansion: "none", with "global" (whole images) or "local" (best windows) hits
+    expand : query expansion: "none", with "global" (whole images) or "local" (best windows) hits;
+        "auto", with the best windows of hits that are sure, each weighed by its confidence, only
+        where four or more that are unlike one another are; and hits of a confidence of .8 keep
+        their places, see `blcf.expansion.sure_weights`. Of the next five `rounds` and
+        `rerank_again` hold for it
     expand_by : "average"; "alpha", weighed by score ** `alpha`; "svm", a linear classifier of the
         hits against the end of the ranking (DQE)
     alpha : the power of the scores by which "alpha" weighs, from 0 to 100
@@ -139,8 +143,8 @@ class SearchOptions:
             check_bool(name, getattr(self, name))
         if self.expand is None:
             raise InvalidInput(
-                "Expected expand to be 'none', 'global' or 'local', got None. No query expansion "
-                "is expand='none'."
+                "Expected expand to be 'none', 'global', 'local' or 'auto', got None. No query "
+                "expansion is expand='none'."
             )
         for name, choices in CHOICES.items():
             check_choice(name, getattr(self, name), choices)
@@ -155,6 +159,11 @@ class SearchOptions:
     def expands(self) -> bool:
         """Whether query expansion is asked for."""
         return self.expand != "none"
+
+    @property
+    def expands_locally(self) -> bool:
+        """Whether the best windows of hits are needed to expand."""
+        return self.expand in ("local", "auto")
 
     @classmethod
     def from_keywords(cls, values: dict[str, Any]) -> SearchOptions:

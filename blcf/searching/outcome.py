@@ -26,6 +26,7 @@ class Found:
     boxes : float32 (n, 4), xyxy, pixels: where the object is, the best first
     weights : float32 (h, w), what each cell counts where the score is not a window's but that of
         the query's own region
+    view : of all views of the examples the one that alone makes the score; None: all of them
     """
 
     score: float
@@ -33,6 +34,7 @@ class Found:
     is_whole: bool
     boxes: np.ndarray
     weights: np.ndarray | None = None
+    view: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,12 @@ class Outcome:
     found : {image: what reranking found}, of the images that it looked at
     quarters : CSR float64 (4, n_words), the vectors of the query's quarters, where the scores of
         windows are those of a pyramid
+    kept : {image: what was searched for} where that was another vector, see
+        `blcf.searching.places`
     """
 
     vector: sp.csr_matrix
     ranking: Ranking
     found: dict[int, Found] = field(default_factory=dict)
     quarters: sp.csr_matrix | None = None
+    kept: dict[int, sp.csr_matrix] = field(default_factory=dict)

@@ -13,14 +13,17 @@ import scipy.sparse as sp
 from blcf.collection.facts import Fact
 from blcf.errors import InvalidInput
 from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
+from blcf.expansion.sure import KEPT
 from blcf.records import Evidence, Query, Ranking
-from blcf.searching.confidence import HEAD, confidences
-from blcf.searching.expansion import expand
+from blcf.searching.confidence import HEAD
+from blcf.searching.expansion import expand, sure_of
 from blcf.searching.explanation import explain
 from blcf.searching.looking import Looker, Looks
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
+from blcf.searching.own import own_pictures, with_pictures
 from blcf.searching.pictures import Pictures
+from blcf.searching.places import keep_places
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -163,23 +166,31 @@ class Searcher:
         reranker = Reranker(searchable.index, looker, queries, options)
         vector = self._vector(queries, negatives, options)
         # The expansion needs its hits, and their windows, however few are asked for.
-        reranks = options.rerank or options.expand == "local"
+        reranks = options.rerank or options.expands_locally
         depth = max(options.k, HEAD, options.depth if reranks else 0)
         if options.expands:
             depth = max(depth, options.n_expand)
-        outcome = self._rank(vector, depth, options, among)
+        own = own_pictures(searchable, queries, among) if reranks else {}
+        outcome = self._rank(vector, depth, options, among, own)
         if reranks:
             outcome = reranker.rerank(outcome)
+        before, kept = outcome, 0
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
             expanded = expand(searchable, options, vector, outcome, among)
-            outcome = self._rank(expanded, depth, options, among)
+            if expanded is vector and options.expand == "auto" and options.rerank:
+                break  # what it would find is there
+            if expanded is not vector and options.expand == "auto":
+                kept = int(np.count_nonzero(sure_of(before, options) >= KEPT))
             # A further round needs windows again, whether they are shown or not.
             is_last = number + 1 == n_rounds
             again = options.rerank_again if is_last else True
-            if (options.rerank and again) or (options.expand == "local" and not is_last):
+            again = (options.rerank and again) or (options.expands_locally and not is_last)
+            outcome = self._rank(expanded, depth, options, among, own if again else {})
+            if again:
                 outcome = reranker.rerank(outcome)
-        sure = confidences(outcome.ranking.scores, options.depth if outcome.found else None)
+        outcome = keep_places(before, outcome, kept)
+        sure = sure_of(outcome, options)
         n_sure = int(np.count_nonzero(~(sure < options.min_confidence)))  # what is not told stays
         n_given = min(options.k, n_sure)
         outcome = replace(outcome, ranking=outcome.ranking[:n_given])
@@ -200,10 +211,12 @@ class Searcher:
         depth: int,
         options: SearchOptions,
         among: Any,
+        pictures: dict[int, str],
     ) -> Outcome:
-        """The first images of the index, of those that were chosen."""
+        """The first images of the index, of those that were chosen; some pictures among them."""
         index, share = self.searchable.index, options.approximate
         ranking = index.search(vector, depth, weighed=True, approximate=share, among=among)
+        ranking = with_pictures(self.searchable, vector, ranking, pictures, options.depth)
         return Outcome(vector, ranking)
 
     def _vector(

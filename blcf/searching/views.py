@@ -79,11 +79,14 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
 
     bags_of_parts = model.bags_of_parts
     factor = model.settings.upsample
-    owners = [look for look in looks for _ in look.resized]
+    owners = [(look, number) for look in looks for number in range(len(look.resized))]
 
     def encode(position: int, feature_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shape = (factor * feature_map.shape[1], factor * feature_map.shape[2])
-        covered = [region.weights(shape) > 0 for region in owners[position].regions]
+        look, number = owners[position]
+        if not number:  # whole, by which a picture of the collection is known
+            return model.encode(feature_map)
+        covered = [region.weights(shape) > 0 for region in look.regions]
         return model.encode(feature_map, np.logical_or.reduce(covered) if covered else None)
 
     found = iter(

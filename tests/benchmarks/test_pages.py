@@ -28,6 +28,7 @@ SECTIONS = {
     "confidence": ("confidence", "Confidence"),
     "dense_search": ("dense_search", "Dense search"),
     "descriptors": ("descriptors", "Global descriptors"),
+    "expansion": ("expansion", "Expansion"),
     "extraction": ("extraction", "Extraction"),
     "footage": ("footage.__main__", "Footage"),
     "generic_vocabulary": ("generic_vocabulary", "Generic vocabulary"),

@@ -44,7 +44,7 @@ BAD = {
 GOOD = {
     "k": (1, np.int64(3), 10**9),
     "windows": ("votes", "grid", "all", "coarse"),
-    "expand": ("none", "global", "local"),
+    "expand": ("none", "global", "local", "auto"),
     "alpha": (0, 3, np.float32(0.5)),
     "gamma": (0, 2.5),
     "shares": ((1,), [1, 2, 4], (np.int32(3),)),

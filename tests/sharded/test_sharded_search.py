@@ -45,7 +45,7 @@ def options_of(rng):
         "pyramid": windows in ("votes", "grid") and bool(pick([True, False])),
         "keep_whole": bool(pick([True, False])),
         "n_boxes": some(1, 3),
-        "expand": some("none", "global", "local"),
+        "expand": some("none", "global", "local", "auto"),
         "expand_by": some("average", "alpha", "svm"),
         "n_expand": some(2, 10),
         "rerank_again": bool(pick([True, False])),

@@ -1,0 +1,36 @@
+"""Plain twins of what blcf.expansion does with sure hits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def sure_hits(scores, confidences):
+    """Hits of a confidence of .5 that score .08 above the median of the best hundred."""
+    rows = []
+    for row, (score, sure) in enumerate(zip(scores, confidences)):
+        above = score >= np.median(sorted(scores)[::-1][:100]) + 0.08
+        if above and not np.isnan(sure) and sure >= 0.5 and len(rows) < 25:
+            rows.append(row)
+    return rows
+
+
+def sure_weights(vectors, confidences, known):
+    """Confidence over the number of near-duplicates; zeros where fewer than four are counted."""
+    weights, counted = [], 0.0
+    for vector, sure, is_known in zip(vectors, confidences, known):
+        n_alike = sum(float(vector @ other) >= 0.8 for other in vectors)
+        weights.append(sure / n_alike)
+        counted += 0 if is_known else 1 / n_alike
+    return weights if counted >= 4 else [0.0] * len(weights)
+
+
+def keep_places(first, second, n_kept):
+    """(id, score) of a ranking whose first stay, from two lists of (id, score)."""
+    kept = first[:n_kept]
+    others = [one for one in second if one[0] not in [image_id for image_id, _ in kept]]
+    others = others[: len(second) - n_kept]
+    if kept and others and others[0][1] > kept[-1][1]:
+        factor = kept[-1][1] / others[0][1]
+        others = [(image_id, score * factor) for image_id, score in others]
+    return kept + others
