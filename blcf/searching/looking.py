@@ -17,7 +17,7 @@ from blcf.searching.outcome import Found
 from blcf.searching.searchable import Searchable
 from blcf.threads import in_order, one_blas_thread
 
-__all__ = ["Looker", "Looks"]
+__all__ = ["Looker", "Looks", "first_box"]
 
 _Image = tuple[np.ndarray, tuple[int, int], np.ndarray | None]
 ELSEWHERE = 0.2  # IoU, as in `blcf.rerank.Voting`
@@ -135,7 +135,7 @@ class Looker:
             return found
         words, size, _ = self._image(image_id)
         box = np.array((0, 0, *size), np.float32) if query.box is None else query.box
-        cells, boxes = box_to_cells(box, size, words.shape), _first(box, found.boxes)
+        cells, boxes = box_to_cells(box, size, words.shape), first_box(box, found.boxes)
         return Found(score, cells, False, boxes, weights=query.views[0].weights)
 
     def _vote(self, ids: list[int]) -> None:
@@ -176,6 +176,6 @@ class Looker:
         return self._images[image_id]
 
 
-def _first(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def first_box(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """A box, and those of others that lie elsewhere: float32 (n, 4)."""
     return np.concatenate([box[None], boxes[iou(boxes, box)[:, 0] < ELSEWHERE]])[: len(boxes)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,11 @@ from blcf.records import Evidence, Query, Ranking
 from blcf.searching.confidence import HEAD, confidences
 from blcf.searching.expansion import expand
 from blcf.searching.explanation import explain
-from blcf.searching.looking import Looker, Looks
+from blcf.searching.looking import Looker, Looks, first_box
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.pictures import Pictures
+from blcf.searching.refining import refine
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -38,6 +39,8 @@ class Answer:
         were fused, that of the first
     boxes : {image: float32 (n, 4)}, xyxy, pixels: all places of the object in the images that
         were localised
+    outlines : {image: float32 (4, 2)}, x and y, pixels: the query's box in the images whose
+        keypoints agree with its
     evidence : gives the evidence of a row of the ranking
     look_up : gives what is known of an image of the ranking, by its id there
     pictures : the pictures of the ranking, by their ids there
@@ -54,6 +57,7 @@ class Answer:
     pictures: Pictures
     confidences: np.ndarray
     missing: tuple[str, ...] = ()
+    outlines: dict[int, np.ndarray] = field(default_factory=dict)
 
     def facts(self, image_id: int) -> dict[str, Fact]:
         """What is known of an image of the ranking."""
@@ -66,7 +70,7 @@ class Answer:
     def __reduce__(self) -> tuple[Any, ...]:
         # Evidence looks into the collection, which does not go with what is pickled.
         parts = self.ranking, self.vector, self.boxes, _left_behind, _not_known, self.pictures
-        return Answer, (*parts, self.confidences, self.missing)
+        return Answer, (*parts, self.confidences, self.missing, self.outlines)
 
     def __deepcopy__(self, memo: Any) -> Answer:
         return self  # nobody changes it
@@ -124,7 +128,7 @@ class Searcher:
         if not queries:
             raise InvalidInput("Expected one example of the object or more, got none.")
         if options.fusion == "average" or len(queries) == 1:
-            return self._answer(queries, options, negatives)
+            return self._refined(self._answer(queries, options, negatives), queries, options)
         answers = [self._answer([one], options, negatives) for one in queries]
         ranking, sources = fuse_rankings([one.ranking for one in answers])
         rows = [
@@ -147,10 +151,26 @@ class Searcher:
             answers[source].confidences[rows[source][image_id]]
             for source, image_id in zip(sources.tolist(), ranking.ids.tolist())
         ]
-        return Answer(
+        fused = Answer(
             *(ranking, answers[0].vector, boxes, evidence, look_up, pictures),
             np.array(sure, dtype=np.float32),
         )
+        return self._refined(fused, queries, options)
+
+    def _refined(self, answer: Answer, queries: Sequence[Query], options: SearchOptions) -> Answer:
+        """The same with the boxes of the first hits refined, where that is asked for."""
+        if options.refine is None or answer.ranking.boxes is None:
+            return answer
+        snapshot = self.searchable.snapshot
+        found = refine(snapshot, queries, answer.ranking[: options.n_refine])
+        edges, boxes = answer.ranking.boxes.copy(), dict(answer.boxes)
+        for row, image_id in enumerate(answer.ranking.ids[: options.n_refine].tolist()):
+            if image_id in found:
+                edges[row] = found[image_id].box
+                boxes[image_id] = first_box(found[image_id].box, boxes[image_id])
+        outlines = {image_id: one.corners for image_id, one in found.items()}
+        ranking = replace(answer.ranking, boxes=edges)
+        return replace(answer, ranking=ranking, boxes=boxes, outlines=outlines)
 
     def _answer(
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]

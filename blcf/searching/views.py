@@ -15,7 +15,8 @@ from blcf.bags import BagOfWords, DrawnRegion, eighths, spatial_weights
 from blcf.checks import SIDES
 from blcf.collection import Model
 from blcf.images import resize_image
-from blcf.records import Query, View
+from blcf.records import Keypoints, Query, View
+from blcf.rerank import keypoints_in
 from blcf.searching.options import SearchOptions
 
 __all__ = ["Look", "describe_looks", "look_at", "make_view", "query_sides"]
@@ -30,11 +31,13 @@ class Look:
     size : (width, height) of the picture, pixels
     resized : uint8 (height, width, 3), one of each size
     regions : of the picture
+    keypoints : of the box of each region; None where they were not asked for
     """
 
     size: tuple[int, int]
     resized: list[np.ndarray]
     regions: list[DrawnRegion]
+    keypoints: list[Keypoints | None]
 
 
 def query_sides(side: int, options: SearchOptions) -> list[int]:
@@ -62,7 +65,15 @@ def look_at(
         flipped = np.ascontiguousarray(image[:, ::-1])
         pictures.append((flipped, [region.mirrored() for region in regions]))
     sides = query_sides(side, options)
-    return [Look(size, [resize_image(one, to) for to in sides], found) for one, found in pictures]
+    return [
+        Look(
+            size,
+            [resize_image(one, to) for to in sides],
+            found,
+            [keypoints_in(one, region.box) if options.refine else None for region in found],
+        )
+        for one, found in pictures
+    ]
 
 
 def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
@@ -80,8 +91,9 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
                     tuple(make_view(bags_of_parts, *one, region) for one in encoded),
                     look.size,
                     region.box,
+                    keypoints=keypoints,
                 )
-                for region in look.regions
+                for region, keypoints in zip(look.regions, look.keypoints)
             ]
         )
     return queries
