@@ -134,3 +134,12 @@ def is_seen_from_the_front(corners, box, max_tilt, max_stretch):
     across = (sides[0] + sides[2]) / (box[2] - box[0])
     down = (sides[1] + sides[3]) / (box[3] - box[1])
     return max(across, down) <= max_stretch * min(across, down)
+
+
+def credited(ids, scores, agree, credit):
+    """(id, score) by score, that counts how many agree: {id: how many}; ties as they were."""
+    rows = [
+        (-score - credit * math.log(1 + agree.get(one, 0)), place, one)
+        for place, (one, score) in enumerate(zip(ids, scores))
+    ]
+    return [(one, -score) for score, _, one in sorted(rows)]

@@ -14,6 +14,7 @@ from blcf.collection.facts import Fact
 from blcf.errors import InvalidInput
 from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
 from blcf.records import Evidence, Query, Ranking
+from blcf.rerank import scaled
 from blcf.searching.confidence import HEAD, confidences
 from blcf.searching.expansion import expand
 from blcf.searching.explanation import explain
@@ -21,7 +22,7 @@ from blcf.searching.looking import Looker, Looks, first_box
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.pictures import Pictures
-from blcf.searching.refining import refine
+from blcf.searching.refining import credited, refine
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -127,8 +128,13 @@ class Searcher:
         queries = [query] if isinstance(query, Query) else list(query)
         if not queries:
             raise InvalidInput("Expected one example of the object or more, got none.")
+        if options.refine is not None:
+            # What is refined does not depend on how many hits are asked for.
+            wanted = replace(options, refine=None, k=max(options.k, options.n_refine))
+            answer = self.answer(queries, wanted, negatives)
+            return self._refined(answer, queries, options)
         if options.fusion == "average" or len(queries) == 1:
-            return self._refined(self._answer(queries, options, negatives), queries, options)
+            return self._answer(queries, options, negatives)
         answers = [self._answer([one], options, negatives) for one in queries]
         ranking, sources = fuse_rankings([one.ranking for one in answers])
         rows = [
@@ -151,26 +157,30 @@ class Searcher:
             answers[source].confidences[rows[source][image_id]]
             for source, image_id in zip(sources.tolist(), ranking.ids.tolist())
         ]
-        fused = Answer(
+        return Answer(
             *(ranking, answers[0].vector, boxes, evidence, look_up, pictures),
             np.array(sure, dtype=np.float32),
         )
-        return self._refined(fused, queries, options)
 
     def _refined(self, answer: Answer, queries: Sequence[Query], options: SearchOptions) -> Answer:
-        """The same with the boxes of the first hits refined, where that is asked for."""
-        if options.refine is None or answer.ranking.boxes is None:
-            return answer
+        """The same with the boxes of the first hits refined, and what agrees in their scores."""
+        if answer.ranking.boxes is None:
+            given = answer.ranking[: options.k]
+            return replace(answer, ranking=given, confidences=answer.confidences[: options.k])
         snapshot = self.searchable.snapshot
         found = refine(snapshot, queries, answer.ranking[: options.n_refine])
-        edges, boxes = answer.ranking.boxes.copy(), dict(answer.boxes)
-        for row, image_id in enumerate(answer.ranking.ids[: options.n_refine].tolist()):
-            if image_id in found:
-                edges[row] = found[image_id].box
-                boxes[image_id] = first_box(found[image_id].box, boxes[image_id])
-        outlines = {image_id: one.corners for image_id, one in found.items()}
-        ranking = replace(answer.ranking, boxes=edges)
-        return replace(answer, ranking=ranking, boxes=boxes, outlines=outlines)
+        ranking, order = credited(answer.ranking, found)
+        boxes = dict(answer.boxes)
+        for image_id, one in found.items():
+            boxes[image_id] = first_box(one.box, boxes[image_id])
+        return replace(
+            answer,
+            ranking=ranking[: options.k],
+            boxes=boxes,
+            evidence=partial(_moved, answer.evidence, order, ranking.scores),
+            confidences=answer.confidences[order][: options.k],
+            outlines={image_id: one.corners for image_id, one in found.items()},
+        )
 
     def _answer(
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
@@ -244,6 +254,14 @@ class Searcher:
         bags = sp.vstack([view.bag for query in queries for view in query.views], format="csr")
         vectors = self.searchable.index.weigh(bags)
         return vectors if bags.shape[0] == 1 else joint_query(vectors)
+
+
+def _moved(
+    evidence: Callable[[int], Evidence], order: np.ndarray, scores: np.ndarray, row: int
+) -> Evidence:
+    """Evidence of a row of a ranking that was put in order anew, scaled to its score."""
+    before, score = evidence(int(order[row])), float(scores[row])
+    return scaled(before, score) if before.score else before
 
 
 def _among(part: Evidence, source: int, queries: Sequence[Query]) -> Evidence:

@@ -8,6 +8,7 @@ import pickle
 import sys
 
 import numpy as np
+import oracle_places
 import pytest
 import tiles
 from PIL import Image
@@ -17,7 +18,10 @@ from blcf import Example
 from blcf.distributed import split
 from blcf.errors import BlcfError
 from blcf.exporting import coco_of
+from blcf.records import Ranking
+from blcf.rerank import Outline
 from blcf.searching.options import SearchOptions
+from blcf.searching.refining import CREDIT, credited
 
 pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'blcf[verify]'")
 
@@ -73,16 +77,45 @@ def test_boxes_are_those_of_the_outlines(scenes):
     plain = engine.search(query, box, query_scales=(1,))
     hits = engine.search(query, box, **KEYPOINTS)
     assert check(hits) == 3
-    assert hits.names == plain.names and np.array_equal(hits.scores, plain.scores)
-    last = hits.names.index("3.png")
-    assert hits[last].outline is None and np.array_equal(hits[last].box, plain[last].box)
-    assert "outline" not in hits.to_dicts()[last]
+    before = {hit.name: hit for hit in plain}
+    assert hits.names[3] == "3.png" and hits[3].score == before["3.png"].score
+    for hit in hits[:3]:
+        assert hit.score > before[hit.name].score + CREDIT * np.log(9) - 1e-6
+        assert hit.confidence == before[hit.name].confidence
+    assert (np.diff(hits.scores) <= 0).all()
+    assert hits[3].outline is None and np.array_equal(hits[3].box, before["3.png"].box)
+    assert "outline" not in hits.to_dicts()[3]
+    assert hits[3].confidence == before["3.png"].confidence
     assert not any("outline" in one for one in plain.to_dicts())
-    assert hits[0].evidence().score == pytest.approx(hits[0].score, abs=2e-5)
+    for hit in hits:
+        assert hit.evidence().score == pytest.approx(hit.score, abs=2e-5)
     again = pickle.loads(pickle.dumps(hits))
     assert np.array_equal(again[0].outline, hits[0].outline)
     (many,) = engine.search_many([Example(query, box)], progress=False, **KEYPOINTS)
     assert check(many) == 3 and np.array_equal(many.boxes, hits.boxes)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_agrees_counts(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(0, 9))
+    scores = np.sort(rng.integers(0, 5, n).astype(np.float32) / 4)[::-1].copy()
+    ids = rng.permutation(n).astype(np.int64)
+    ranking = Ranking([f"{i}" for i in ids], scores, ids, rng.random((n, 4)).astype(np.float32))
+    found = {
+        int(i): Outline(np.zeros((4, 2)), np.full(4, i, np.float32), int(rng.integers(8, 99)))
+        for i in ids
+        if rng.random() < 0.4
+    }
+    ordered, order = credited(ranking, found)
+    agree = {one: outline.n_inliers for one, outline in found.items()}
+    expected = oracle_places.credited(ids.tolist(), scores.tolist(), agree, CREDIT)
+    assert ordered.ids.tolist() == [one for one, _ in expected]
+    np.testing.assert_allclose(ordered.scores, [score for _, score in expected], rtol=1e-6)
+    assert ordered.names == [ranking.names[row] for row in order]
+    for row, hit in enumerate(ordered.ids.tolist()):
+        box = found[hit].box if hit in found else ranking.boxes[order[row]]
+        assert np.array_equal(ordered.boxes[row], box)
 
 
 @pytest.mark.parametrize("n_refine", [1, 2])
@@ -91,7 +124,10 @@ def test_the_first_hits_alone(scenes, n_refine):
     hits = engine.search(query, box, n_refine=n_refine, **KEYPOINTS)
     assert check(hits) == n_refine and hits[0].outline is not None
     assert check(engine.search(query, box, rerank=False, **KEYPOINTS)) == 0
-    assert check(engine.search(query, box, k=1, **KEYPOINTS)) == 1
+    for k in (1, 3):
+        few, every = (engine.search(query, box, k=one, **KEYPOINTS) for one in (k, 9))
+        assert len(few) == check(few) == k and few.names == every.names[:k]
+        assert np.array_equal(few.scores, every.scores[:k])
 
 
 @pytest.mark.parametrize("fusion", ["average", "max"])
