@@ -15,11 +15,16 @@ __all__ = ["Outline", "find_outline", "keypoints_in", "widened"]
 MAX_KEYPOINTS = 2_000  # of a box or window
 SIDES = 200, 800  # pixels of its longer side, to which a smaller or larger one is resized
 WIDENED = 0.5  # of its sides, each way: what votes miss is mostly within
+# Tuned on the 2,910 true hits of logos (blcf-lite), whose votes have a mean IoU of .608: .6155 with
+# a ratio of .8, .6137 with .9. Of 6 or 7 inliers boxes lie worse than those of the votes (.623 for
+# .654), of 15 and more better (.749 for .721); 6 in all, 10 or 12 lose .001.
 RATIO, TOLERANCE = 0.8, 3.0  # of matches; pixels, at the size in which keypoints are found
 MIN_INLIERS, MIN_SHARE = 8, 0.3  # that agree, and of the matches
 MAX_TILT = 2.0  # opposite edges of an outline, one over the other
 MAX_STRETCH = 2.5  # of the box, one side against the other
-MAX_AREA = 2.5  # of the upright box around the outline, over that of the votes
+MAX_AREA = (
+    2.5  # of the box around it, over that of the votes: larger ones have .45 for .65 on logos
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +108,9 @@ def find_outline(
     Notes
     -----
     Source: Lowe, IJCV 2004, section 7 (matches, and what must agree); Barath, Noskova, Ivashechkin
-    & Matas, CVPR 2020 (MAGSAC++). The same keypoints give the same outline.
+    & Matas, CVPR 2020 (MAGSAC++). The same keypoints give the same outline. A similarity in place
+    of the homography has .617 for .616 on logos and .921 for .936 on shelves; an affine transform
+    .616 and .934, and no exact corners.
     """
     pairs = match_keypoints(ours.descriptors, theirs.descriptors, RATIO)
     if len(pairs) < MIN_INLIERS:

@@ -7,6 +7,7 @@ import logging
 import pickle
 import sys
 
+import footage
 import numpy as np
 import oracle_places
 import pytest
@@ -251,3 +252,21 @@ def test_coco_has_outlines(scenes):
     assert len(rows) == 4 and sum("segmentation" in row for row in rows) == 3
     outline = hits[0].outline.ravel().tolist()
     np.testing.assert_allclose(rows[0]["segmentation"], [outline], atol=0.01)
+
+
+def test_frames_of_a_film_are_refined(scenes, tmp_path, caplog):
+    pytest.importorskip("av", reason="films need PyAV: pip install 'blcf[video]'")
+    _, query, box = scenes
+    shown = [np.asarray(Image.open(tmp_path / "scenes" / f"{n}.png")) for n in range(4)]
+    film = footage.write_film(tmp_path / "f.mp4", [one for one in shown for _ in range(25)])
+    engine = tiles.create(tmp_path / "film.blcf", side=420)
+    engine.add(film, every=1, progress=False)
+    hits = engine.search(query, box, **KEYPOINTS)
+    assert len(hits) == 4 and sum(hit.outline is not None for hit in hits) == 3
+    for hit in hits[:3]:
+        np.testing.assert_allclose(hit.outline, CORNERS[round(hit.time)], atol=4)
+    film.unlink()
+    with caplog.at_level(logging.WARNING):
+        hits = engine.search(query, box, **KEYPOINTS)
+    assert not any(hit.outline is not None for hit in hits)
+    assert "the boxes of 4 hits were not refined" in caplog.text
