@@ -137,7 +137,7 @@ class View:
 
     Attributes
     ----------
-    assignment_map : int32 (h, w), visual words of the whole picture
+    assignment_map : int32 (h, w), visual words; 0 where a cell far from the object was not assigned
     weights : float32 (h, w), >= 0, what each cell counts in the bag; 0 outside of the object
     bag : CSR float32 (1, n_words), raw term frequencies: the weights, summed by word
     """

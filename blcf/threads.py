@@ -16,13 +16,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["in_order", "one_blas_thread", "one_openmp_thread"]
+__all__ = ["in_order", "one_blas_thread", "one_openmp_thread", "openmp_threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -100,14 +100,19 @@ def one_blas_thread() -> Iterator[int]:
 
 
 @contextmanager
-def one_openmp_thread() -> Iterator[None]:
-    """Let the calling thread's work in OpenMP (torch, oneDNN) stay in it, meanwhile.
+def openmp_threads(n: int) -> Iterator[None]:
+    """Let the calling thread's work in OpenMP (torch, oneDNN) take so many threads, meanwhile.
 
     Other threads keep their numbers. torch sets that of a thread when it is first used there: ask
     it before. MKL takes no heed of it.
     """
-    with _openmp().limit(limits=1):
+    with _openmp().limit(limits=n):
         yield
+
+
+def one_openmp_thread() -> AbstractContextManager[None]:
+    """`openmp_threads` of one: work in OpenMP stays in the calling thread."""
+    return openmp_threads(1)
 
 
 @cache

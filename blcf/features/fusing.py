@@ -62,7 +62,9 @@ def has_fused_convolutions(dtype: torch.dtype) -> bool:
     """Whether this torch has the call that `FusedConvolution` takes, which has no public name."""
     if dtype not in (torch.float32, torch.bfloat16) or not torch.backends.mkldnn.is_available():
         return False
-    convolution = nn.Conv2d(2, 3, 3, padding=1, device="meta").to_empty(device="cpu")
+    # From the meta device, with `to_empty`, it would cost the import of sympy: .8 s.
+    with torch.random.fork_rng(devices=[]):
+        convolution = nn.Conv2d(2, 3, 3, padding=1)
     # Small integers, exact in either arithmetic; sums of both signs.
     weight = torch.arange(54.0).reshape(3, 2, 3, 3) % 5 - 2
     convolution.load_state_dict({"weight": weight, "bias": torch.tensor([-3.0, 0, 3])})

@@ -15,7 +15,113 @@ import numpy as np
 
 from blcf.kernels.compiling import kernel
 
-__all__ = ["fill_planes", "find_peaks", "refine_box", "vote"]
+__all__ = ["fill_planes", "lay_out_boxes", "locate_best", "refine_box", "vote"]
+
+LEAST_SIGMA = 0.4  # cells, of the blur of the votes
+LEAST_SIDE = 3.0  # cells, of the shorter side of a box (of the largest, where that is shorter)
+
+
+@kernel
+def locate_best(
+    words, weights, starts, maps, sizes, query, aspect, shares, blur, power, fit, scores, boxes
+):
+    """The box of the largest score in each of several images, fitted to its votes.
+
+    Of equal scores the larger box wins, then the one nearest to the top, then to the left. Where no
+    word is similar it is the whole image, with score 0.
+
+    Parameters
+    ----------
+    words, weights : int32 and float32 (n_cells,), of the images' cells, one image behind the other
+    starts : int64 (n,), the first cell of each image
+    maps, sizes : int64 and float64 (n, 2), height and width of its map in cells, width and height
+        of the image in pixels
+    query : places, rows, starts, bins and values, see `fill_planes` and `vote`
+    aspect, shares, blur : of the boxes, see `lay_out_boxes`
+    power : of the area of a box in cells, which its votes are divided by
+    fit : spread, least_sigma, ridge and n_rounds of `refine_box`
+    scores, boxes : out, float64 (n,) and float32 (n, 4), xyxy, pixels
+
+    Returns
+    -------
+    bool, whether every word has a row
+    """
+    places, rows, list_starts, bins, values = query
+    n_planes, n_sizes, n = places.shape[1] ** 2, len(shares), len(starts)
+    sides, sigmas = np.empty((n_sizes, 2)), np.empty((n_sizes, 2))
+    most_cells = most_planes = 0
+    for image in range(n):
+        h, w = maps[image]
+        padding = lay_out_boxes(aspect, h, w, sizes[image], shares, blur, sides, sigmas)
+        most_planes = max(most_planes, h * (w + padding))
+        most_cells = max(most_cells, h * w)
+    # Allocated once: memory that the system hands out afresh costs more than the votes.
+    plane_memory = np.empty(n_planes * most_planes, np.float32)
+    score_memory = np.empty(n_sizes * most_cells, np.float32)
+    box, complete = np.empty(4), True
+    for image in range(n):
+        h, w = maps[image]
+        padding = lay_out_boxes(aspect, h, w, sizes[image], shares, blur, sides, sigmas)
+        planes = plane_memory[: n_planes * h * (w + padding)].reshape(n_planes, h, w + padding)
+        here = starts[image], starts[image] + h * w
+        if not fill_planes(
+            words[here[0] : here[1]].reshape(h, w),
+            weights[here[0] : here[1]].reshape(h, w),
+            rows,
+            list_starts,
+            bins,
+            values,
+            planes,
+        ):
+            complete = False
+        found = score_memory[: n_sizes * h * w]
+        divisors = (sides[:, 0] * sides[:, 1]) ** power
+        vote(planes, places, sides, sigmas, divisors, found.reshape(n_sizes, h, w))
+        best = np.argmax(found)
+        scores[image] = found[best]
+        if found[best] <= 0:
+            scores[image] = 0.0
+            boxes[image, :2], boxes[image, 2:] = np.float32(0), sizes[image].astype(np.float32)
+            continue
+        level, cell = best // (h * w), best % (h * w)
+        box[0], box[1] = cell % w + 0.5, cell // w + 0.5
+        box[2], box[3] = sides[level]
+        refine_box(planes, places, w, fit[0], fit[1], fit[2], fit[3], box)
+        for axis, cells in ((0, w), (1, h)):
+            pixels = sizes[image, axis]
+            for end, half in ((0, -0.5), (2, 0.5)):
+                edge = (box[axis] + half * box[2 + axis]) * (pixels / cells)
+                boxes[image, axis + end] = min(max(edge, 0.0), pixels)
+    return complete
+
+
+@kernel
+def lay_out_boxes(aspect, h, w, size, shares, blur, sides, sigmas):
+    """The boxes of a query's aspect that are looked for in an image.
+
+    Parameters
+    ----------
+    aspect : width over height, in pixels
+    h, w : of the map, cells
+    size : float64 (2,), width and height of the image, pixels
+    shares : float64 (n_sizes,), of the largest box that fits, descending
+    blur : sigma of a vote, in sides of the box
+    sides, sigmas : out, float64 (n_sizes, 2), x and y, cells
+
+    Returns
+    -------
+    int, zeros that rows of planes need, see `vote`
+    """
+    largest = min(size[0], size[1] * aspect)
+    x, y = largest / (size[0] / w), largest / aspect / (size[1] / h)
+    # In a box of a cell or two all votes fall together, wherever in the query they are from.
+    least = min(1.0, LEAST_SIDE / min(x, y))
+    for i in range(len(shares)):
+        share = max(shares[i], least)
+        sides[i, 0], sides[i, 1] = max(share * x, 1.0), max(share * y, 1.0)
+        for axis in range(2):
+            sigmas[i, axis] = max(blur * sides[i, axis], LEAST_SIGMA)
+    return int(max(sides[0, 0] / 2, 3 * sigmas[0, 0])) + 2
 
 
 @kernel
@@ -115,42 +221,6 @@ def _blur_columns(values, sigma, divisor, out):
             near = values[other]
             for x in range(np.uint64(w)):
                 row[x] += share * near[x]
-
-
-@kernel
-def find_peaks(scores, least, peaks):
-    """Where no neighbour in size, row and column scores more; of equal ones the first.
-
-    Parameters
-    ----------
-    scores : float32 (n_sizes, h, w)
-    least : the score of a peak, at least
-    peaks : out, int64 (n, 3), size, y and x, ascending; as many as there may be, every second one
-        in each direction
-
-    Returns
-    -------
-    How many there are
-    """
-    n_sizes, h, w = scores.shape
-    n = 0
-    for size in range(n_sizes):
-        for y in range(h):
-            for x in range(w):
-                score = scores[size, y, x]
-                is_peak = score >= least
-                if not is_peak:
-                    continue
-                for s in range(max(size - 1, 0), min(size + 2, n_sizes)):
-                    for v in range(max(y - 1, 0), min(y + 2, h)):
-                        for u in range(max(x - 1, 0), min(x + 2, w)):
-                            other = scores[s, v, u]
-                            is_first = (s, v, u) >= (size, y, x)
-                            is_peak &= other < score or (other == score and is_first)
-                if is_peak:
-                    peaks[n, 0], peaks[n, 1], peaks[n, 2] = size, y, x
-                    n += 1
-    return n
 
 
 @kernel

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
 from blcf.boxes import iou
 from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
-from blcf.kernels.votes import fill_planes, find_peaks, refine_box, vote
+from blcf.kernels.votes import fill_planes, lay_out_boxes, locate_best, refine_box, vote
 from blcf.printing import shown
 from blcf.records import Query
+from blcf.rerank.peaks import find_highest, in_pixels
 from blcf.rerank.similarities import PreparedVotes, prepare_votes
 
 __all__ = ["Located", "Voting"]
 
-LEAST_SIGMA = 0.4  # cells, of the blur of the votes
-LEAST_SIDE = 3.0  # cells, of the shorter side of a box (of the largest, where that is shorter)
+_UNKNOWN = "Expected words that the query was prepared for. Pass prepare those of all images."
+
 # Of the refinement; see `Voting` for what it gains. Six rounds, or a ridge of .03, lose .03 of IoU
 # on shelves and gain nothing on logos; one round, or a ridge of .3, lose .005 on logos.
-SPREAD, LEAST_SPREAD, RIDGE, N_ROUNDS = 0.1, 0.7, 0.1, 3
+_FIT = (0.1, 0.7, 0.1, 3)  # spread, least_sigma, ridge, n_rounds
+
+Image = tuple[np.ndarray, tuple[int, int], Optional[np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,36 +195,32 @@ class Voting:
             told of.
         """
         _check("n_boxes", n_boxes, n_boxes >= 1, "1 or more")
+        if n_boxes == 1:
+            scores, boxes = self.locate_best(prepared, [(assignment_map, size, weights)])
+            return Located(scores, boxes)
         words, weights = self._checked(assignment_map, weights)
-        (h, w), (width, height) = words.shape, size
-        cell = np.array([width / w, height / h])  # pixels
-        largest = min(width, height * prepared.aspect)
-        largest_sides = (largest, largest / prepared.aspect) / cell
-        # In a box of a cell or two all votes fall together, wherever in the query they are from.
-        shares = np.maximum(self._sizes, min(1, LEAST_SIDE / largest_sides.min()))
-        sides = np.maximum(shares[:, None] * largest_sides, 1)
-        sigmas = np.maximum(self.blur * sides, LEAST_SIGMA)
-        padding = int(max(sides[0, 0] / 2, 3 * sigmas[0, 0])) + 2
+        h, w = words.shape
+        sides, sigmas = np.empty((2, self.n_sizes, 2))
+        pixels = np.array(size, dtype=np.float64)
+        padding = lay_out_boxes(
+            prepared.aspect, h, w, pixels, self._sizes, self.blur, sides, sigmas
+        )
         planes = np.empty((self.n_bins**2, h, w + padding), dtype=np.float32)
         _fill(prepared, words, weights, planes)
         scores = np.empty((self.n_sizes, h, w), dtype=np.float32)
         areas = sides.prod(axis=1)
         vote(planes, prepared.places, sides, sigmas, areas**self.area_power, scores)
-        best = int(np.argmax(scores))
-        if scores.flat[best] <= 0:
-            return Located(np.zeros(1), np.array([[0, 0, width, height]], dtype=np.float32))
-        if n_boxes == 1:
-            peaks = np.array([np.unravel_index(best, scores.shape)])
-        else:
-            peaks = _peaks(scores, self.min_share)
+        if scores.max() <= 0:
+            return Located(np.zeros(1), np.array([[0, 0, *size]], dtype=np.float32))
+        cell = pixels / (w, h)
         found_scores, boxes = [], np.empty((0, 4), dtype=np.float32)
-        for level, y, x in peaks:
+        for level, y, x in find_highest(scores, self.min_share):
             box = np.array([x + 0.5, y + 0.5, *sides[level]])
             # A peak on the slope of another one would be drawn to it.
-            if len(boxes) and iou(_in_pixels(box, cell, size), boxes).max() > self.max_overlap:
+            if len(boxes) and iou(in_pixels(box, cell, size), boxes).max() > self.max_overlap:
                 continue
-            refine_box(planes, prepared.places, w, SPREAD, LEAST_SPREAD, RIDGE, N_ROUNDS, box)
-            refined = _in_pixels(box, cell, size)
+            refine_box(planes, prepared.places, w, *_FIT, box)
+            refined = in_pixels(box, cell, size)
             if len(boxes) and iou(refined, boxes).max() > self.max_overlap:
                 continue
             found_scores.append(float(scores[level, y, x]))
@@ -227,6 +228,49 @@ class Voting:
             if len(boxes) == n_boxes:
                 break
         return Located(np.array(found_scores), boxes)
+
+    def locate_best(
+        self, prepared: PreparedVotes, images: Sequence[Image]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first place of `locate` in each of several images, in one call.
+
+        Parameters
+        ----------
+        prepared : from `prepare`
+        images : assignment map, size and weights of each, as `locate` takes them
+
+        Returns
+        -------
+        scores : float64 (n,)
+        boxes : float32 (n, 4), xyxy, pixels of the image
+
+        Raises
+        ------
+        InvalidInput, VocabularyMismatch
+        """
+        scores, boxes = np.zeros(len(images)), np.empty((len(images), 4), dtype=np.float32)
+        if not images:
+            return scores, boxes
+        checked = [self._checked(words, weights) for words, _, weights in images]
+        maps = np.array([words.shape for words, _ in checked], dtype=np.int64)
+        complete = locate_best(
+            np.concatenate([words.ravel() for words, _ in checked]),
+            np.concatenate([weights.ravel() for _, weights in checked]),
+            np.concatenate([[0], maps.prod(axis=1).cumsum()[:-1]]),
+            maps,
+            np.array([size for _, size, _ in images], dtype=np.float64),
+            (prepared.places, *_lists(prepared)),
+            float(prepared.aspect),
+            self._sizes,
+            float(self.blur),
+            float(self.area_power),
+            _FIT,
+            scores,
+            boxes,
+        )
+        if not complete:
+            raise InvalidInput(_UNKNOWN)
+        return scores, boxes
 
     def heat(
         self,
@@ -266,23 +310,9 @@ def _check(name: str, value: float, is_right: bool, expected: str) -> None:
 def _fill(
     prepared: PreparedVotes, words: np.ndarray, weights: np.ndarray, planes: np.ndarray
 ) -> None:
-    lists = (prepared.rows, prepared.starts, prepared.bins, prepared.values)
-    if not fill_planes(words, weights, *lists, planes):
-        raise InvalidInput(
-            "The image has words that the query was not prepared for. Pass prepare the words of "
-            "all images that will be looked at."
-        )
+    if not fill_planes(words, weights, *_lists(prepared), planes):
+        raise InvalidInput(_UNKNOWN)
 
 
-def _peaks(scores: np.ndarray, min_share: float) -> np.ndarray:
-    """Peaks as (size, y, x), by score descending; of equal ones large boxes, the top, the left."""
-    shape = scores.shape
-    peaks = np.empty((int(np.prod([(n + 1) // 2 for n in shape])), 3), dtype=np.int64)
-    peaks = peaks[: find_peaks(scores, min_share * scores.max(), peaks)]
-    return peaks[np.argsort(-scores[tuple(peaks.T)], kind="stable")]
-
-
-def _in_pixels(box: np.ndarray, cell: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A box of centre and sides in cells as one of edges in pixels, cut: float32 (1, 4)."""
-    edges = np.concatenate([box[:2] - box[2:] / 2, box[:2] + box[2:] / 2]) * np.tile(cell, 2)
-    return np.clip(edges, 0, (*size, *size)).astype(np.float32)[None]
+def _lists(prepared: PreparedVotes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return prepared.rows, prepared.starts, prepared.bins, prepared.values

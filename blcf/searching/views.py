@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,9 +16,11 @@ from blcf.bags import BagOfWords, DrawnRegion, eighths, spatial_weights
 from blcf.checks import SIDES
 from blcf.collection import Model
 from blcf.images import resize_image
+from blcf.processor import n_cores
 from blcf.records import Keypoints, Query, View
 from blcf.rerank import keypoints_in
 from blcf.searching.options import SearchOptions
+from blcf.threads import in_order
 
 __all__ = ["Look", "describe_looks", "look_at", "make_view", "query_sides"]
 
@@ -68,7 +71,7 @@ def look_at(
     return [
         Look(
             size,
-            [resize_image(one, to) for to in sides],
+            list(in_order(partial(resize_image, one), sides, n_cores())),
             found,
             [keypoints_in(one, region.box) if options.refine else None for region in found],
         )
@@ -80,11 +83,25 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
     """For each look the queries of its regions; the pictures go through the network together."""
     if not looks:  # no network is loaded
         return []
+    from blcf.features.side_by_side import extract_side_by_side
+
     bags_of_parts = model.bags_of_parts
-    maps = iter(model.extractor.extract_resized([one for look in looks for one in look.resized]))
+    factor = model.settings.upsample
+    owners = [look for look in looks for _ in look.resized]
+
+    def encode(position: int, feature_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shape = (factor * feature_map.shape[1], factor * feature_map.shape[2])
+        covered = [region.weights(shape) > 0 for region in owners[position].regions]
+        return model.encode(feature_map, np.logical_or.reduce(covered) if covered else None)
+
+    found = iter(
+        extract_side_by_side(
+            model.extractor, [one for look in looks for one in look.resized], encode
+        )
+    )
     queries = []
     for look in looks:
-        encoded = [model.encode(next(maps)) for _ in look.resized]
+        encoded = [next(found) for _ in look.resized]
         queries.append(
             [
                 Query(

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate, linear
+from torch.nn.functional import linear
 
 from blcf.kernels.assignment import keep_best_words
 from blcf.vocabulary.alone import alone
 from blcf.vocabulary.assignment import product
 from blcf.vocabulary.interpolation import places_of
+from blcf.vocabulary.source_cells import SourceCells, enlarge, prepare_cells
 from blcf.vocabulary.two_level import TwoLevel
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
 
 # On the CPU: source cells that share a product, and scores of a block (4 MB in float32).
 _CELLS, _SCORES = 1_024, 2**20
-_ROWS = 256  # source cells that are whitened by one thread together
 _MAPS_IN_TWO_LEVELS = 16  # whose features look for their words together
 
 # On other devices: products of a block (1 GB in float32), and without Triton, where the scores of a
@@ -95,7 +94,7 @@ def assign_interpolated(
     keep_best = _keep_best_by_kernel if at_home else _keep_best_on(maps.device.type)
     found, norms = [], []
     for group in maps.split(n_maps):
-        cells = _prepare(group, factor, mean, projection)
+        cells = prepare_cells(group, factor, mean, projection)
         top_words = keep_best(cells, words, factor, precision)
         if precision == "bfloat16":
             top_words = _choose(cells, words, top_words)
@@ -132,7 +131,7 @@ def assign_in_two_levels(
     """
     found, norms = [], []
     for group in maps.split(_MAPS_IN_TWO_LEVELS):
-        cells = [_prepare(one[None], factor, mean, projection) for one in group]
+        cells = [prepare_cells(one[None], factor, mean, projection) for one in group]
         scales = torch.cat([one.scales for one in cells])[..., None]
         features = torch.cat([one.features for one in cells]) / torch.where(scales == 0, 1, scales)
         words = two_level.nearest(features.flatten(0, 2), n_probed)[0].view(features.shape[:3])
@@ -143,73 +142,7 @@ def assign_in_two_levels(
     return torch.cat(found), torch.cat(norms)
 
 
-@dataclass(frozen=True)
-class _SourceCells:
-    """Maps made ready for the product with the words.
-
-    Attributes
-    ----------
-    rows : float32 (n h w + 1, n_components), u of the source cells, then m W
-    shape : (n, h, w)
-    norms, shifts, scales : float32 (n, H, W), |x|, s, |v|
-    features : float32 (n, H, W, n_components), v
-    """
-
-    rows: torch.Tensor
-    shape: tuple[int, int, int]
-    norms: torch.Tensor
-    shifts: torch.Tensor
-    scales: torch.Tensor
-    features: torch.Tensor
-
-
-def _prepare(
-    maps: torch.Tensor, factor: int, mean: torch.Tensor | None, projection: torch.Tensor | None
-) -> _SourceCells:
-    n, n_channels, h, w = maps.shape
-    # Each map times a power of two, which changes no digit: squares stay within float32.
-    unit = _power_of_two_below(maps.abs().amax(dim=(1, 2, 3)))[:, None, None]
-    cells = maps.permute(0, 2, 3, 1).contiguous() * unit[..., None]  # (n, h, w, C)
-    features = _enlarge(cells, factor)
-    norms = torch.linalg.vector_norm(features, dim=3)
-    if mean is None or projection is None:
-        shifts, scales = torch.zeros_like(norms), unit.expand(norms.shape).contiguous()
-        sources, origin = cells, cells.new_zeros(1, n_channels)
-    else:
-        lengths = torch.linalg.vector_norm(cells, dim=3, keepdim=True)
-        centred = (cells - lengths * mean).reshape(n * h * w, n_channels)
-        n_rows = _ROWS if maps.device.type == "cpu" else len(centred)
-        *parts, origin = alone(
-            lambda rows: product(rows, projection.T),
-            [*centred.split(n_rows), mean[None]],
-            maps.device.type,
-        )
-        sources = torch.cat(parts).view(n, h, w, -1)  # (n, h, w, n_components)
-        # Zeros are not normalised: their whitened feature is that of |x| = 1 less x.
-        shifts = torch.where(norms == 0, 1, norms) - _enlarge(lengths, factor)[..., 0]
-        features = _enlarge(sources, factor) - shifts[..., None] * origin
-        scales = torch.linalg.vector_norm(features, dim=3)
-    rows = torch.cat([sources.reshape(n * h * w, -1), origin])
-    return _SourceCells(rows, (n, h, w), norms / unit, shifts, scales, features)
-
-
-def _power_of_two_below(values: torch.Tensor) -> torch.Tensor:
-    """What brings values, float32 (n,), to 0.5 to 1: a power of two each, at most 2^120; 1 of 0
-    and of what is not finite. By its bits: nothing is waited for, nothing rounded."""
-    exponents = torch.where(values.isfinite(), torch.frexp(values).exponent, 0).to(torch.int32)
-    return ((127 - exponents.clamp(-120, 120)) << 23).view(torch.float32)
-
-
-def _enlarge(cells: torch.Tensor, factor: int) -> torch.Tensor:
-    """Bilinear interpolation of (n, h, w, d) to (n, factor h, factor w, d)."""
-    if factor == 1:
-        return cells
-    return interpolate(
-        cells.permute(0, 3, 1, 2), scale_factor=factor, mode="bilinear", align_corners=False
-    ).permute(0, 2, 3, 1)
-
-
-def _products(cells: _SourceCells, words: Words, precision: str, n_words: int):
+def _products(cells: SourceCells, words: Words, precision: str, n_words: int):
     """Yield (first word, products of the cells, of the origin) of blocks of words."""
     low = precision == "bfloat16"
     rows = cells.rows.bfloat16() if low else cells.rows
@@ -223,7 +156,7 @@ def _products(cells: _SourceCells, words: Words, precision: str, n_words: int):
 
 
 def _keep_best_by_kernel(
-    cells: _SourceCells, words: Words, factor: int, precision: str
+    cells: SourceCells, words: Words, factor: int, precision: str
 ) -> torch.Tensor:
     """The best word of each cell, int32 (n, H, W, 1), or the best two of a bfloat16 product."""
     n_kept = 2 if precision == "bfloat16" else 1
@@ -251,7 +184,7 @@ def _keep_best_by_kernel(
     return torch.from_numpy(top_words)
 
 
-def _keep_best_on(device: str) -> Callable[[_SourceCells, Words, int, str], torch.Tensor]:
+def _keep_best_on(device: str) -> Callable[[SourceCells, Words, int, str], torch.Tensor]:
     """The way of a kind of device."""
     return _keep_best_by_triton if device == "cuda" and _has_triton() else _keep_best_by_torch
 
@@ -262,7 +195,7 @@ def _has_triton() -> bool:
 
 
 def _keep_best_by_triton(
-    cells: _SourceCells, words: Words, factor: int, precision: str
+    cells: SourceCells, words: Words, factor: int, precision: str
 ) -> torch.Tensor:
     """`_keep_best_by_kernel` on a GPU."""
     from blcf.vocabulary.device_kernel import keep_best_on_device
@@ -284,7 +217,7 @@ def _keep_best_by_triton(
 
 
 def _keep_best_by_torch(
-    cells: _SourceCells, words: Words, factor: int, precision: str
+    cells: SourceCells, words: Words, factor: int, precision: str
 ) -> torch.Tensor:
     """`_keep_best_by_kernel` by operations of torch, for any device."""
     n_kept = 2 if precision == "bfloat16" else 1
@@ -294,7 +227,7 @@ def _keep_best_by_torch(
     shifts, scales = cells.shifts[..., None], cells.scales[..., None]
     n_words = max(1, _SCORES_ON_DEVICE // cells.norms.numel())
     for first, products, bias in _products(cells, words, precision, n_words):
-        scores = _enlarge(products.float(), factor)  # (n, H, W, n_words)
+        scores = enlarge(products.float(), factor)  # (n, H, W, n_words)
         scores = scores - shifts * bias.float()
         scores -= scales * words.half_norms[first : first + n_words]
         for _ in range(n_kept):
@@ -311,7 +244,7 @@ def _keep_best_by_torch(
     return top_words
 
 
-def _choose(cells: _SourceCells, words: Words, top_words: torch.Tensor) -> torch.Tensor:
+def _choose(cells: SourceCells, words: Words, top_words: torch.Tensor) -> torch.Tensor:
     """Of some words of each cell, (n, H, W, k), the nearest in float32, (n, H, W, 1)."""
     top_words = top_words.sort(dim=3).values.long()
     scores = (cells.features[..., None, :] * words.centroids[top_words]).sum(dim=4)

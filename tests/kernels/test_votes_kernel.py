@@ -6,7 +6,8 @@ import numpy as np
 import oracle_places
 import pytest
 
-from blcf.kernels.votes import fill_planes, find_peaks, refine_box, vote
+from blcf.kernels.peaks import find_peaks
+from blcf.kernels.votes import fill_planes, refine_box, vote
 
 
 def random_case(rng):

@@ -203,7 +203,7 @@ def test_words_that_are_asked_for_give_what_all_words_give():
         np.testing.assert_allclose(found.boxes, expected.boxes, rtol=1e-5)
         np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
         prepared = voting.prepare(example, np.arange(3))
-        with pytest.raises(InvalidInput, match="not prepared for"):
+        with pytest.raises(InvalidInput, match="that the query was prepared for"):
             located(voting, prepared, image)
 
 
@@ -257,6 +257,27 @@ def test_any_shape_gives_a_box_inside_the_image(aspect, shape):
     assert (found.scores > 0).all()
     assert (found.boxes[:, :2] >= 0).all() and (found.boxes[:, 2:] <= (w * 10, h * 10)).all()
     assert (found.boxes[:, :2] < found.boxes[:, 2:]).all()
+
+
+def test_several_images_at_once_are_each_alone():
+    rng = np.random.default_rng(5)
+    centroids = rng.normal(size=(N_WORDS, 8))
+    voting = Voting(N_WORDS, centroids)
+    prepared = voting.prepare(query(view(thing())))
+    images = []
+    for number in range(12):
+        h, w = (int(n) for n in rng.integers(1, 30, 2))
+        weights = None if number % 3 else rng.random((h, w)).astype(np.float32)
+        images.append((noise(rng, h, w), (int(rng.integers(9, 500)), 100 + number), weights))
+    images[3] = (np.full((4, 5), N_NOISE), (50, 40), np.zeros((4, 5)))  # nothing counts
+    images[4] = (planted(noise(rng, 30, 40), thing(), 9, 5)[0], (400, 300), None)
+    scores, boxes = voting.locate_best(prepared, images)
+    assert scores.dtype == np.float64 and boxes.dtype == np.float32 and not scores[3]
+    for number, (words, size, weights) in enumerate(images):
+        found = voting.locate(prepared, words, size, weights, n_boxes=2)  # by its own way
+        np.testing.assert_allclose(boxes[number], found.boxes[0], rtol=1e-5)
+        np.testing.assert_allclose(scores[number], found.scores[0], rtol=1e-6)
+    assert [len(each) for each in voting.locate_best(prepared, [])] == [0, 0]
 
 
 def test_of_equal_boxes_the_top_and_left_one_is_taken():

@@ -250,7 +250,7 @@ def test_an_object_in_the_dark_counts_by_its_own_norms(planted, monkeypatch):
     engine = planted.engine(weighting="norm")
     encode = engine.model.encode
 
-    def dark(feature_map):
+    def dark(feature_map, needed):
         words, norms = encode(feature_map)
         norms = np.full_like(norms, 0.5)
         norms[0, 0] = 100
