@@ -71,13 +71,13 @@ def check_integer(name: str, value: Any, least: int) -> None:
         raise InvalidInput(f"Expected {name} to be {least} or more, got {value!r}.")
 
 
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise `InvalidInput` unless the value is one of several names."""
+def check_choice(name: str, value: Any, choices: Sequence[str | None]) -> None:
+    """Raise `InvalidInput` unless the value is one of several names, or None where that is one."""
     if value not in choices:
-        near = difflib.get_close_matches(str(value), choices, n=1)
+        near = difflib.get_close_matches(str(value), list(filter(None, choices)), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise InvalidInput(
-            f"Expected {name} to be one of {', '.join(choices)}, got {value!r}.{hint}"
+            f"Expected {name} to be one of {', '.join(map(str, choices))}, got {value!r}.{hint}"
         )
 
 

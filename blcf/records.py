@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from blcf.errors import InvalidInput
 
-__all__ = ["Evidence", "Hit", "Index", "Query", "Ranking", "View", "Window"]
+__all__ = ["Evidence", "Hit", "Index", "Keypoints", "Query", "Ranking", "View", "Window"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +32,9 @@ class Hit:
     look_up : gives what is known of the image, see `facts`
     confidence : the chance that it shows the object, as far as the ranking tells, 0..1; None where
         it does not
+    outline : float32 (4, 2), x and y, pixels of the original image: where the corners of the
+        query's box are, clockwise from its top left; None where no keypoints agree. `box` is the
+        upright box around it, cut to the image
     """
 
     name: str
@@ -41,9 +44,16 @@ class Hit:
     explain: Callable[[], Evidence] | None = None
     look_up: Callable[[], dict[str, Any]] | None = None
     confidence: float | None = None
+    outline: np.ndarray | None = None
 
     def __repr__(self) -> str:
         return f"Hit({self.name!r}, score={self.score:.4f}, box={_edges(self.box)})"
+
+    @property
+    def places(self) -> list[np.ndarray]:
+        """What to draw: the outline, or else the box, (4, 2) or (4,), then further boxes."""
+        boxes = [] if self.box is None else [self.box] if self.boxes is None else [*self.boxes]
+        return boxes if self.outline is None else [self.outline, *boxes[1:]]
 
     def evidence(self) -> Evidence:
         """Which words, at which cells of the query and of the image, made the score.
@@ -138,6 +148,25 @@ class View:
     bag: sp.csr_matrix
 
 
+@dataclass(frozen=True, eq=False)
+class Keypoints:
+    """What a picture has of points that can be found again.
+
+    Attributes
+    ----------
+    points : float64 (n, 2), x and y, pixels of the picture
+    descriptors : float32 (n, 128), RootSIFT, of length 1
+    size : (width, height) of the picture, pixels
+    """
+
+    points: np.ndarray
+    descriptors: np.ndarray
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Query:
     """A picture and the object in it, after the network: words and where they count.
@@ -149,12 +178,15 @@ class Query:
     box : float32 (4,), xyxy, pixels, around the object (its box, polygon or mask); None for the
         whole picture
     frame : the name of the picture where it is one of the collection, as it was indexed
+    keypoints : of the box (of the whole picture); None where they were not asked for, or there are
+        no pixels to find them in
     """
 
     views: tuple[View, ...]
     size: tuple[int, int]
     box: np.ndarray | None
     frame: str | None = None
+    keypoints: Keypoints | None = None
 
     def __repr__(self) -> str:
         looks = "1 view" if len(self.views) == 1 else f"{len(self.views)} views"

@@ -107,3 +107,39 @@ def refined_box(planes, places, box, spread, least_sigma, ridge):
         side = max(min(max(side, 0.8 * box[2 + axis]), 1.25 * box[2 + axis]), 1.0)
         new[axis], new[2 + axis] = min(max(cell - place * side, 0.5), length - 0.5), side
     return new
+
+
+def carried_corners(matrix, box):
+    """The corners of a box under a homography, one by one; None where a depth changes its sign."""
+    x1, y1, x2, y2 = box
+    points, signs = [], set()
+    for x, y in ((x1, y1), (x2, y1), (x2, y2), (x1, y2)):
+        u, v, depth = (row[0] * x + row[1] * y + row[2] for row in matrix)
+        points.append((u / depth, v / depth))
+        signs.add(depth > 0)
+    return points if len(signs) == 1 else None
+
+
+def is_seen_from_the_front(corners, box, max_tilt, max_stretch):
+    """Whether four corners turn clockwise (y down) with sides that a box in a plane may have."""
+    sides = []
+    for i, (x, y) in enumerate(corners):
+        (u, v), (p, q) = corners[(i + 1) % 4], corners[(i + 2) % 4]
+        if (u - x) * (q - v) - (v - y) * (p - u) <= 0:
+            return False
+        sides.append(math.hypot(u - x, v - y))
+    for one, other in ((sides[0], sides[2]), (sides[1], sides[3])):
+        if max(one, other) > max_tilt * min(one, other):
+            return False
+    across = (sides[0] + sides[2]) / (box[2] - box[0])
+    down = (sides[1] + sides[3]) / (box[3] - box[1])
+    return max(across, down) <= max_stretch * min(across, down)
+
+
+def credited(ids, scores, agree, credit):
+    """(id, score) by score, that counts how many agree: {id: how many}; ties as they were."""
+    rows = [
+        (-score - credit * math.log(1 + agree.get(one, 0)), place, one)
+        for place, (one, score) in enumerate(zip(ids, scores))
+    ]
+    return [(one, -score) for score, _, one in sorted(rows)]

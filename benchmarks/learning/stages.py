@@ -28,10 +28,10 @@ from benchmarks.learning.photographs import Labelled, Pixels, Searched, as_pixel
 from benchmarks.learning.searching import Vectors, embed_all
 from blcf.descriptors import RMAC
 from blcf.features.whitening import Whitening
+from blcf.images import as_image
 from blcf.learning.cleaning import clean_classes
 from blcf.learning.embedding import embed
 from blcf.learning.heads import RMACHead
-from blcf.learning.keypoints import find_keypoints
 from blcf.learning.proposal_training import learn_proposals
 from blcf.learning.proposals import (
     RegionMACHead,
@@ -41,6 +41,7 @@ from blcf.learning.proposals import (
 )
 from blcf.learning.ranking import RankingTraining
 from blcf.learning.ranking_settings import RankingSettings
+from blcf.rerank.keypoints import find_keypoints
 from blcf.storage import array_digest, replace_file, write_json
 
 __all__ = ["Laboratory", "Plan", "check_sameness"]
@@ -107,7 +108,7 @@ def check_sameness(labelled: Labelled, plan: Plan) -> None:
     maps = [network.maps(as_pixels(one)[None])[0].detach().numpy() for one in few]
     head = RMACHead()(torch.from_numpy(np.stack(maps[:1]))).numpy()
     assert np.allclose(head, RMAC(whiten=False).fit(maps).transform(maps[:1]), atol=1e-5)
-    keypoints = [find_keypoints(one) for one in few]
+    keypoints = [find_keypoints(as_image(one)) for one in few]
     once, again = (clean_classes(keypoints.__getitem__, np.zeros(12, int)) for _ in range(2))
     assert np.array_equal(once.boxes, again.boxes, equal_nan=True)
     learned, labels = [copy.deepcopy(network) for _ in range(2)], np.arange(12) % 2
@@ -189,7 +190,7 @@ class Laboratory:
         if not path.exists():
             with self._timed("cleaning"):
                 made = clean_classes(
-                    lambda row: find_keypoints(pictures[row]),
+                    lambda row: find_keypoints(as_image(pictures[row])),
                     self.labelled.labels,
                     min_inliers=self.plan.min_inliers,
                     bar=lambda items: self.bar(list(items)),

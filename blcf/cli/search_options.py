@@ -227,6 +227,15 @@ def _add_reranking(group: Any) -> None:
     _add(group, "min_side", "grid, all, coarse: cells of a side of a window at least", type=integer)
     _add(group, "pyramid", "score by a spatial pyramid (votes and grid); the paper: on")
     _add(group, "keep_whole", "a hit scores at least what its whole picture does; the paper: off")
+    _add(
+        group,
+        "refine",
+        "boxes and outlines of flat things by keypoints of the pictures (needs OpenCV), of the "
+        "first hits",
+        shown="off",
+        choices=known.REFINEMENTS,
+    )
+    _add(group, "n_refine", "how many hits", type=integer)
     _add(group, "n_boxes", "boxes of a hit at most (votes)", type=integer)
     for name, why in SearchOptions.REMOVED.items():
         group.add_argument(

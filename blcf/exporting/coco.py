@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from blcf.outputs import open_output
 from blcf.searching import Hits
 
@@ -108,7 +110,8 @@ class _Coco:
         for category, (_, hits) in enumerate(self._found, start=1):
             for hit in hits:
                 alone = [] if hit.box is None else [hit.box]
-                for box in alone if hit.boxes is None else list(hit.boxes):
+                boxes = alone if hit.boxes is None else list(hit.boxes)
+                for place, box in zip(hit.places, boxes):
                     number += 1
                     left, top, right, bottom = (round(float(edge), 2) for edge in box)
                     width, height = round(right - left, 2), round(bottom - top, 2)
@@ -120,4 +123,12 @@ class _Coco:
                         "area": round(width * height, 2),
                         "iscrowd": 0,
                         "score": round(hit.score, 6),
+                        **_segmentation(place),
                     }
+
+
+def _segmentation(place: np.ndarray) -> dict[str, Any]:
+    """The polygon of an outline; nothing of a box."""
+    if place.ndim == 1:
+        return {}
+    return {"segmentation": [[round(float(edge), 2) for edge in place.ravel()]]}

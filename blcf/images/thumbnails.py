@@ -50,15 +50,16 @@ class Thumbnail:
         return cls(image if max(size) <= side else resize_image(image, side), size)
 
     def scaled(self, box: npt.ArrayLike | None) -> npt.NDArray[np.float64] | None:
-        """A box (or boxes) of the original, xyxy, in pixels of the small picture."""
+        """Boxes of the original, xyxy, or points, (..., 2), in pixels of the small picture."""
         if box is None or isinstance(self.picture, str):
             return None
         height, width = self.picture.shape[:2]
         scale = np.array([width / self.size[0], height / self.size[1]])
-        return np.asarray(box, dtype=np.float64) * np.tile(scale, 2)
+        places = np.asarray(box, dtype=np.float64)
+        return places * np.tile(scale, places.shape[-1] // 2)
 
     def with_boxes(self, boxes: Iterable[npt.ArrayLike], colour: str) -> Thumbnail:
-        """The same with boxes of the original drawn on it, in a colour and white around it."""
+        """The same with boxes or outlines, (4, 2), drawn on it, in a colour and white around it."""
         if isinstance(self.picture, str):
             return self
         image = Image.fromarray(self.picture)
@@ -66,6 +67,11 @@ class Thumbnail:
         for box in boxes:
             scaled = self.scaled(box)
             assert scaled is not None
+            if scaled.ndim == 2:
+                around = [tuple(point) for point in (*scaled, *scaled[:2])]  # all corners joined
+                draw.line(around, fill="white", width=4, joint="curve")
+                draw.line(around, fill=colour, width=2, joint="curve")
+                continue
             x1, y1, x2, y2 = scaled.round().tolist()
             edges = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))  # the far edge is outside
             draw.rectangle(edges, outline="white", width=4)

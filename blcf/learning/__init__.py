@@ -9,7 +9,7 @@ every training here.
 
 A network learns to rank by `losses`, `batch_losses` and `tuple_losses`, of what `mining` and
 `sampling` choose, through `heads`, in `ranking`; `learned_whitening` comes after it, and
-`descriptor_file` keeps network and head. `cleaning` finds false labels, by `keypoints`;
+`descriptor_file` keeps network and head. `cleaning` finds false labels, by `blcf.rerank.keypoints`;
 `proposals` are regions in place of R-MAC's grid, which `proposal_training` teaches.
 """
 

@@ -18,8 +18,9 @@ from scipy.sparse.csgraph import connected_components
 from blcf.bounds import is_number
 from blcf.checks import check_integer
 from blcf.errors import InvalidInput
-from blcf.learning.keypoints import Agreement, Keypoints, agree
 from blcf.learning.vectors import as_classes, as_pairs, as_vectors, groups_of
+from blcf.records import Keypoints
+from blcf.rerank.keypoints import Agreement, agree
 from blcf.threads import one_blas_thread
 
 __all__ = [
@@ -92,7 +93,7 @@ def clean_classes(
     min_pictures : 2 or more; a class whose largest component is smaller keeps none
     vectors, n_nearest : see `candidate_pairs`
     bar : wraps the iteration over classes
-    how : of `blcf.learning.keypoints.agree`: ratio, tolerance, max_rotation
+    how : of `blcf.rerank.keypoints.agree`: ratio, tolerance, max_rotation
 
     Raises
     ------

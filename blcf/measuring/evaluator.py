@@ -96,7 +96,7 @@ def evaluate(
         looks = read_pictures(query, mine, skipped)
         described: dict[tuple, dict[str, list[Query]]] = {}
         for one, results in zip(whole, rows):
-            alike = (*query_sides(model.settings.side, one), one.query_flip)
+            alike = (*query_sides(model.settings.side, one), one.query_flip, one.refine)
             if alike not in described:
                 described[alike] = describe_pictures(model, looks, one)
             for mode, examples in described[alike].items():

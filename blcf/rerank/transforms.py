@@ -1,6 +1,6 @@
-"""Affine transforms of the plane: estimated, fitted, limited.
+"""Affine transforms of the plane, and homographies: estimated, fitted, limited.
 
-A transform is float64 (2, 3): ``transform @ (x, y, 1)``.
+An affine one is float64 (2, 3), ``transform @ (x, y, 1)``; a homography (3, 3).
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import numpy as np
 
 from blcf.errors import BlcfError
 
-__all__ = ["fit", "is_within", "opencv", "ransac"]
+__all__ = ["fit", "homography", "is_within", "opencv", "ransac"]
 
 MAX_STRETCH = 2.5  # one direction against the other
-N_SAMPLES = 500  # of RANSAC at most; 8,000 find the same on logos
+N_SAMPLES = 500  # of RANSAC at most
+N_SAMPLES_OF_4 = 2_000
 
 
 def opencv() -> Any:
@@ -72,3 +73,17 @@ def is_within(matrix: np.ndarray, max_scale: float, max_rotation: float) -> bool
         return False
     turn = np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])
     return bool(abs(np.degrees(turn)) <= max_rotation)
+
+
+def homography(
+    ours: np.ndarray, theirs: np.ndarray, tolerance: float
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """The homography that most pairs of points follow, float64 (3, 3), or None; which do.
+
+    Parameters as of `ransac`. OpenCV's MAGSAC++, whose random numbers begin anew in each call.
+    """
+    cv2 = opencv()
+    matrix, inliers = cv2.findHomography(
+        ours, theirs, cv2.USAC_MAGSAC, tolerance, maxIters=N_SAMPLES_OF_4, confidence=0.999
+    )
+    return matrix, np.zeros(len(ours), bool) if inliers is None else np.ravel(inliers).astype(bool)

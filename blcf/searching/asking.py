@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from blcf.rerank.transforms import opencv
 from blcf.searching.hits import Hits
 from blcf.searching.options import SearchOptions
 from blcf.searching.queries import Example, describe_examples
@@ -31,6 +32,8 @@ def search_examples(
     ------
     InvalidInput, UnreadableImage, VocabularyMismatch
     """
+    if options.refine is not None:
+        opencv()  # says what is missing before the network is asked
     asked = describe_examples(searcher.searchable, examples, options)
     unwanted = describe_examples(searcher.searchable, negatives, options).queries
     return Hits.find(searcher, asked, options, unwanted)

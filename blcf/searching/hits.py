@@ -25,7 +25,7 @@ from blcf.searching.pictures import Pictures
 from blcf.searching.queries import Asked, Shown, shown_pixels
 from blcf.searching.searcher import Answer, Searcher
 from blcf.searching.sheet import SHEET, draw_sheet
-from blcf.searching.table import hits_table
+from blcf.searching.table import hits_dicts, hits_table
 
 if TYPE_CHECKING:
     import pandas
@@ -104,7 +104,8 @@ class Hits(Ranking):
             explain = partial(self.answer.explain, int(self.rows[position]))
             look_up = partial(self.answer.facts, int(self.ids[position]))
             known = hit.name, hit.score, hit.box, boxes, explain, look_up
-            return Hit(*known, self._confidence(position))
+            outline = self.answer.outlines.get(int(self.ids[position]))
+            return Hit(*known, self._confidence(position), outline)
         return self.take(range(len(self))[position])
 
     @property
@@ -203,7 +204,13 @@ class Hits(Ranking):
         thumbnails = Thumbnails() if thumbnails is None else thumbnails
         query, small = thumbnails[self.query], [thumbnails[one] for one in self.shown[:n_hits]]
         hits = [
-            Hit(display_name(hit.name), hit.score, one.scaled(hit.box), one.scaled(hit.boxes))
+            Hit(
+                display_name(hit.name),
+                hit.score,
+                one.scaled(hit.box),
+                one.scaled(hit.boxes),
+                outline=one.scaled(hit.outline),
+            )
             for hit, one in zip(self[:n_hits], small)
         ]
         pictures = [one.picture for one in small]
@@ -264,23 +271,11 @@ class Hits(Ranking):
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Plain values, one per hit: rank, name, score, confidence, box, path; several `boxes`."""
-        return [
-            {
-                "rank": rank,
-                "name": hit.name,
-                "score": round(hit.score, 6),
-                "confidence": None if hit.confidence is None else round(hit.confidence, 3),
-                "box": None if hit.box is None else _rounded(hit.box),
-                **(
-                    {"boxes": [_rounded(box) for box in hit.boxes]}
-                    if hit.boxes is not None and len(hit.boxes) > 1
-                    else {}
-                ),
-                "path": None if path is None else str(path),
-            }
-            for rank, (hit, path) in enumerate(zip(self, self.paths), start=1)
-        ]
+        """Plain values, one per hit: rank, name, score, confidence, box, path; `boxes`, `outline`.
+
+        Several boxes, and an outline, where a hit has them.
+        """
+        return hits_dicts(self)
 
     def to_pandas(self) -> pandas.DataFrame:
         """A table with a row per hit: rank, name, score, x1, y1, x2, y2, path and confidence.
@@ -293,7 +288,3 @@ class Hits(Ranking):
 
 def _edges(box: np.ndarray | None) -> str:
     return "-" if box is None else ",".join(f"{edge:.0f}" for edge in box)
-
-
-def _rounded(box: np.ndarray) -> list[float]:
-    return [round(float(edge), 1) for edge in box]

@@ -19,7 +19,7 @@ from blcf.searching.own import is_alone, own_view
 from blcf.searching.searchable import Searchable
 from blcf.threads import in_order, one_blas_thread
 
-__all__ = ["Looker", "Looks"]
+__all__ = ["Looker", "Looks", "first_box"]
 
 _Image = tuple[np.ndarray, tuple[int, int], np.ndarray | None]
 ROUNDING = 1e-6  # of scores, which are float32
@@ -144,7 +144,7 @@ class Looker:
         if score < found.score - ROUNDING:
             return found
         box = np.array((0, 0, *size), np.float32) if query.box is None else query.box
-        cells, boxes = box_to_cells(box, size, words.shape), _first(box, found.boxes)
+        cells, boxes = box_to_cells(box, size, words.shape), first_box(box, found.boxes)
         before = sum(len(one.views) for one in self._queries[: own.example])
         shown = before + own.view if alone else None
         return Found(score, cells, False, boxes, weights=view.weights, view=shown)
@@ -192,6 +192,6 @@ class Looker:
         return self._images[image_id]
 
 
-def _first(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def first_box(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """A box, and those of others that lie elsewhere: float32 (n, 4)."""
     return np.concatenate([box[None], boxes[iou(boxes, box)[:, 0] < ELSEWHERE]])[: len(boxes)]

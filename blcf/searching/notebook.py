@@ -36,17 +36,18 @@ def hits_html(
     shown : the hits to draw, at most `MOST`, each with its picture in any form, or None
     n_hits : how many there are
     """
-    drawn: list[tuple[Any, np.ndarray, str, str]] = [  # picture, boxes, caption, colour
+    drawn: list[tuple[Any, list[np.ndarray], str, str]] = [  # picture, boxes, caption, colour
         (
             picture,
-            _rows(hit.box, hit.boxes),
+            hit.places,
             f"{rank}. {hit.score:.3f} {_text(hit.name)}",
             _HIT,
         )
         for rank, (hit, picture) in enumerate(shown, start=1)
     ]
     if query is not None:
-        drawn.insert(0, (query, _rows(query_box), "query", _QUERY))
+        boxes = [] if query_box is None else [query_box]
+        drawn.insert(0, (query, boxes, "query", _QUERY))
     # Decoding is what takes time.
     read = read_ahead(drawn, lambda one: Thumbnail.of(one[0], SIDE), n_workers=4)
     with closing(read):
@@ -68,12 +69,6 @@ def _figure(thumbnail: Thumbnail, boxes: Iterable[Any], caption: str, colour: st
         uri = thumbnail.with_boxes(boxes, colour).uri
         shown = f'<img src="{uri}" alt="" style="max-width:100%;display:block">'
     return _FIGURE.format(side=SIDE, shown=shown, colour=colour, caption=caption)
-
-
-def _rows(box: Any, boxes: Any = None) -> np.ndarray:
-    """The boxes to draw: (n, 4)."""
-    drawn = box if boxes is None else boxes
-    return np.zeros((0, 4)) if drawn is None else np.reshape(drawn, (-1, 4))
 
 
 def facts_html(title: str, facts: Iterable[tuple[str, Any]]) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "FUSIONS",
     "GUARDS",
     "NEGATIVE_RULES",
+    "REFINEMENTS",
     "WINDOWS",
     "SearchOptions",
 ]
@@ -27,9 +28,11 @@ EXPANSION_RULES = ("average", "alpha", "svm")
 GUARDS = ("scores", "none")
 FUSIONS = ("average", "max")
 NEGATIVE_RULES = ("rocchio", "svm")
+REFINEMENTS = ("keypoints",)
 
 CHOICES = {
     "windows": WINDOWS,
+    "refine": (None, *REFINEMENTS),
     "expand": EXPANSIONS,
     "expand_by": EXPANSION_RULES,
     "guard": GUARDS,
@@ -63,6 +66,13 @@ class SearchOptions:
     keep_whole : whether a reranked hit scores at least what its whole picture does, so that the
         ranking stays in order behind the reranked part. The paper: False; hits that were not
         looked at then score at most what the last reranked one does.
+    refine : "keypoints": the boxes of the first `n_refine` hits are those of the homography that
+        keypoints of the query's box and of the hit's window agree on, where they do, and
+        `Hit.outline` is the box as it is carried over; see `blcf.rerank.find_outline`. For
+        flat things (packages, signs, paintings). A score counts how many keypoints agree, too:
+        ``.1 log(1 + n)`` more. The picture files are read. None leaves boxes and
+        scores as they are
+    n_refine : how many hits are refined, from 1 to 10,000
     n_boxes : how many boxes a hit has at most, where the object is there several times, from 1 to
         100; one without votes
 
@@ -108,7 +118,8 @@ class SearchOptions:
 
     REMOVED: ClassVar[dict[str, str]] = {
         "verify": "The option verify was removed: words of a map are too coarse to verify, and it "
-        "made boxes and rankings worse. Leave it out."
+        "made boxes and rankings worse. refine='keypoints' (--refine keypoints) refines boxes by "
+        "keypoints of the pictures."
     }
 
     k: int = 100
@@ -119,6 +130,8 @@ class SearchOptions:
     min_side: int = 1
     pyramid: bool = False
     keep_whole: bool = True
+    refine: str | None = None
+    n_refine: int = 100
     n_boxes: int = 1
     expand: str = "none"
     expand_by: str = "average"

@@ -19,6 +19,7 @@ from blcf.images import ImageLike, as_image, check_image, read_ahead
 from blcf.images.thumbnails import NO_PICTURE
 from blcf.records import Query
 from blcf.searching.options import SearchOptions
+from blcf.searching.refining import keypoints_of
 from blcf.searching.regions import Region
 from blcf.searching.searchable import Searchable
 from blcf.searching.views import Look, describe_looks, look_at, make_view
@@ -147,7 +148,7 @@ def describe_each(
 def _read(searchable: Searchable, example: Example, options: SearchOptions) -> _Read:
     """The picture of an example, read and resized; of a frame its query."""
     if example.image is None:
-        query, picture = _describe_frame(searchable, example)
+        query, picture = _describe_frame(searchable, example, options)
         return _Read([picture], [], query)
     pixels = as_image(example.image)
     region = example.region.on((pixels.shape[1], pixels.shape[0]))
@@ -169,7 +170,9 @@ def _describe(model: Model, read: Sequence[_Read]) -> list[Asked]:
     return asked
 
 
-def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Shown]:
+def _describe_frame(
+    searchable: Searchable, example: Example, options: SearchOptions
+) -> tuple[Query, Shown]:
     """A query from the words that the collection keeps; a view of one size."""
     snapshot = searchable.snapshot
     assert example.frame is not None
@@ -179,8 +182,10 @@ def _describe_frame(searchable: Searchable, example: Example) -> tuple[Query, Sh
     size, words, channel = snapshot.seen(bags.weighting, image_id)
     region = example.region.on(size)
     view = make_view(bags, words, channel, region)
-    query = Query((view,), size, region.box, frame=name)
-    return query, snapshot.picture(image_id)
+    picture = snapshot.picture(image_id)
+    keypoints = keypoints_of(picture, size, region.box) if options.refine else None
+    query = Query((view,), size, region.box, frame=name, keypoints=keypoints)
+    return query, picture
 
 
 def shown_pixels(source: Shown) -> np.ndarray | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,15 +15,17 @@ from blcf.errors import InvalidInput
 from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
 from blcf.expansion.sure import KEPT
 from blcf.records import Evidence, Query, Ranking
+from blcf.rerank import scaled
 from blcf.searching.confidence import HEAD
 from blcf.searching.expansion import expand, sure_of
 from blcf.searching.explanation import explain
-from blcf.searching.looking import Looker, Looks
+from blcf.searching.looking import Looker, Looks, first_box
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
 from blcf.searching.own import own_pictures, with_pictures
 from blcf.searching.pictures import Pictures
 from blcf.searching.places import keep_places
+from blcf.searching.refining import credited, refine
 from blcf.searching.reranker import Reranker
 from blcf.searching.searchable import Searchable
 
@@ -41,6 +43,8 @@ class Answer:
         were fused, that of the first
     boxes : {image: float32 (n, 4)}, xyxy, pixels: all places of the object in the images that
         were localised
+    outlines : {image: float32 (4, 2)}, x and y, pixels: the query's box in the images whose
+        keypoints agree with its
     evidence : gives the evidence of a row of the ranking
     look_up : gives what is known of an image of the ranking, by its id there
     pictures : the pictures of the ranking, by their ids there
@@ -57,6 +61,7 @@ class Answer:
     pictures: Pictures
     confidences: np.ndarray
     missing: tuple[str, ...] = ()
+    outlines: dict[int, np.ndarray] = field(default_factory=dict)
 
     def facts(self, image_id: int) -> dict[str, Fact]:
         """What is known of an image of the ranking."""
@@ -69,7 +74,7 @@ class Answer:
     def __reduce__(self) -> tuple[Any, ...]:
         # Evidence looks into the collection, which does not go with what is pickled.
         parts = self.ranking, self.vector, self.boxes, _left_behind, _not_known, self.pictures
-        return Answer, (*parts, self.confidences, self.missing)
+        return Answer, (*parts, self.confidences, self.missing, self.outlines)
 
     def __deepcopy__(self, memo: Any) -> Answer:
         return self  # nobody changes it
@@ -126,6 +131,11 @@ class Searcher:
         queries = [query] if isinstance(query, Query) else list(query)
         if not queries:
             raise InvalidInput("Expected one example of the object or more, got none.")
+        if options.refine is not None:
+            # What is refined does not depend on how many hits are asked for.
+            wanted = replace(options, refine=None, k=max(options.k, options.n_refine))
+            answer = self.answer(queries, wanted, negatives)
+            return self._refined(answer, queries, options)
         if options.fusion == "average" or len(queries) == 1:
             return self._answer(queries, options, negatives)
         answers = [self._answer([one], options, negatives) for one in queries]
@@ -153,6 +163,26 @@ class Searcher:
         return Answer(
             *(ranking, answers[0].vector, boxes, evidence, look_up, pictures),
             np.array(sure, dtype=np.float32),
+        )
+
+    def _refined(self, answer: Answer, queries: Sequence[Query], options: SearchOptions) -> Answer:
+        """The same with the boxes of the first hits refined, and what agrees in their scores."""
+        if answer.ranking.boxes is None:
+            given = answer.ranking[: options.k]
+            return replace(answer, ranking=given, confidences=answer.confidences[: options.k])
+        snapshot = self.searchable.snapshot
+        found = refine(snapshot, queries, answer.ranking[: options.n_refine])
+        ranking, order = credited(answer.ranking, found)
+        boxes = dict(answer.boxes)
+        for image_id, one in found.items():
+            boxes[image_id] = first_box(one.box, boxes[image_id])
+        return replace(
+            answer,
+            ranking=ranking[: options.k],
+            boxes=boxes,
+            evidence=partial(_moved, answer.evidence, order, ranking.scores),
+            confidences=answer.confidences[order][: options.k],
+            outlines={image_id: one.corners for image_id, one in found.items()},
         )
 
     def _answer(
@@ -237,6 +267,14 @@ class Searcher:
         bags = sp.vstack([view.bag for query in queries for view in query.views], format="csr")
         vectors = self.searchable.index.weigh(bags)
         return vectors if bags.shape[0] == 1 else joint_query(vectors)
+
+
+def _moved(
+    evidence: Callable[[int], Evidence], order: np.ndarray, scores: np.ndarray, row: int
+) -> Evidence:
+    """Evidence of a row of a ranking that was put in order anew, scaled to its score."""
+    before, score = evidence(int(order[row])), float(scores[row])
+    return scaled(before, score) if before.score else before
 
 
 def _among(part: Evidence, source: int, queries: Sequence[Query]) -> Evidence:

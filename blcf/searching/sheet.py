@@ -78,7 +78,7 @@ def draw_sheet(
     pictures = []
     for row in by_time(hits.names, places):
         hit, small = hits[row], Thumbnail.of(hits.shown[row], _SIDE)
-        boxes = small.scaled(hit.box if hit.boxes is None else hit.boxes)
+        boxes = [place for one in hit.places if (place := small.scaled(one)) is not None]
         name = display_name(places[row].film or hit.name)
         pictures.append(SheetPicture(name, times[row], hit.score, small.picture, boxes))
     return plot_sheet(pictures, path=path)

@@ -1,4 +1,4 @@
-"""Hits, and the pictures of a collection, as tables of pandas."""
+"""Hits, and the pictures of a collection, as plain values and as tables of pandas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,30 @@ from blcf.collection.snapshot import Snapshot
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["hits_table", "pictures_table", "rows_table"]
+__all__ = ["hits_dicts", "hits_table", "pictures_table", "rows_table"]
+
+
+def hits_dicts(hits: Any) -> list[dict[str, Any]]:
+    """Plain values, one per hit, see `Hits.to_dicts`."""
+    rows = []
+    for rank, (hit, path) in enumerate(zip(hits, hits.paths), start=1):
+        row = {
+            "rank": rank,
+            "name": hit.name,
+            "score": round(hit.score, 6),
+            "confidence": None if hit.confidence is None else round(hit.confidence, 3),
+            "box": None if hit.box is None else _rounded(hit.box),
+        }
+        if hit.outline is not None:
+            row["outline"] = [_rounded(point) for point in hit.outline]
+        if hit.boxes is not None and len(hit.boxes) > 1:
+            row["boxes"] = [_rounded(box) for box in hit.boxes]
+        rows.append({**row, "path": None if path is None else str(path)})
+    return rows
+
+
+def _rounded(numbers: np.ndarray) -> list[float]:
+    return [round(float(number), 1) for number in numbers]
 
 
 def hits_table(hits: Any) -> pandas.DataFrame:

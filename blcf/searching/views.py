@@ -17,7 +17,8 @@ from blcf.checks import SIDES
 from blcf.collection import Model
 from blcf.images import resize_image
 from blcf.processor import n_cores
-from blcf.records import Query, View
+from blcf.records import Keypoints, Query, View
+from blcf.rerank import keypoints_in
 from blcf.searching.options import SearchOptions
 from blcf.threads import in_order
 
@@ -33,11 +34,13 @@ class Look:
     size : (width, height) of the picture, pixels
     resized : uint8 (height, width, 3), one of each size
     regions : of the picture
+    keypoints : of the box of each region; None where they were not asked for
     """
 
     size: tuple[int, int]
     resized: list[np.ndarray]
     regions: list[DrawnRegion]
+    keypoints: list[Keypoints | None]
 
 
 def query_sides(side: int, options: SearchOptions) -> list[int]:
@@ -66,7 +69,12 @@ def look_at(
         pictures.append((flipped, [region.mirrored() for region in regions]))
     sides = query_sides(side, options)
     return [
-        Look(size, list(in_order(partial(resize_image, one), sides, n_cores())), found)
+        Look(
+            size,
+            list(in_order(partial(resize_image, one), sides, n_cores())),
+            found,
+            [keypoints_in(one, region.box) if options.refine else None for region in found],
+        )
         for one, found in pictures
     ]
 
@@ -103,8 +111,9 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
                     tuple(make_view(bags_of_parts, *one, region) for one in encoded),
                     look.size,
                     region.box,
+                    keypoints=keypoints,
                 )
-                for region in look.regions
+                for region, keypoints in zip(look.regions, look.keypoints)
             ]
         )
     return queries

@@ -102,7 +102,9 @@ class _ShardedLooker:
 
     def __init__(self, pictures: ShardedCollection, queries: Sequence[Query], options: Any):
         self._pictures = pictures
-        self._search = uuid.uuid4().hex, list(queries), options
+        # Boxes are refined here, from all shards: keypoints stay.
+        sent = [replace(query, keypoints=None) for query in queries]
+        self._search = uuid.uuid4().hex, sent, options
 
     def look(
         self,

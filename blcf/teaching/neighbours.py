@@ -13,7 +13,8 @@ from blcf.checks import check_integer
 from blcf.engine import SearchEngine
 from blcf.errors import UnreadableImage
 from blcf.images import Source
-from blcf.learning.keypoints import Keypoints, agree, find_keypoints
+from blcf.records import Keypoints
+from blcf.rerank.keypoints import agree, find_keypoints
 
 __all__ = ["Neighbours", "group_pairs", "neighbour_labels"]
 

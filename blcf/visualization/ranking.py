@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from blcf.errors import InvalidInput
 from blcf.records import Hit
@@ -28,12 +28,14 @@ FRAME = "#8c8c8c"  # around a picture: a white one is seen on white paper
 
 
 def draw_box(axes: Axes, box: np.ndarray, colour: str) -> Axes:
-    """Draw a box, xyxy in pixels of the picture shown."""
-    x1, y1, x2, y2 = (float(edge) for edge in box)
+    """Draw a box, xyxy in pixels of the picture shown, or an outline, (4, 2)."""
     for width, edge in ((4.5, "white"), (2.5, colour)):  # visible on any ground
-        axes.add_patch(
-            Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, linewidth=width, edgecolor=edge)
-        )
+        how: dict[str, Any] = {"fill": False, "linewidth": width, "edgecolor": edge}
+        if np.ndim(box) == 2:
+            axes.add_patch(Polygon(box, closed=True, clip_on=True, **how))
+        else:
+            x1, y1, x2, y2 = (float(each) for each in box)
+            axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **how))
     return axes
 
 
@@ -65,7 +67,7 @@ def plot_ranking(
     draw_picture(cells[0], query, query_box, "query", QUERY_COLOUR)
     for rank, (axes, hit, picture) in enumerate(zip(cells[1:], hits, pictures), start=1):
         title = f"{rank}.  {hit.score:.3f}  {shorten(hit.name)}"
-        draw_picture(axes, picture, hit.box if hit.boxes is None else hit.boxes, title, HIT_COLOUR)
+        draw_picture(axes, picture, hit.places, title, HIT_COLOUR)
     if path is not None:
         save_figure(figure, path)
     return figure
@@ -90,11 +92,11 @@ def grid_of_cells(n_cells: int, title: float = _TITLE) -> tuple[ShownFigure, lis
 def draw_picture(
     axes: Axes,
     picture: np.ndarray | str,
-    boxes: np.ndarray | None,
+    boxes: np.ndarray | Sequence[np.ndarray] | None,
     title: str,
     colour: str,
 ) -> Axes:
-    """Draw a picture with its box (or boxes) and title, or the reason why there is none."""
+    """Draw a picture with its box (or boxes, or outlines) and title, or why there is none."""
     axes.set_title(title, fontsize=9, color=colour, parse_math=False)
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
@@ -105,7 +107,9 @@ def draw_picture(
         axes.text(0.5, 0.5, reason, ha="center", va="center", fontsize=8, parse_math=False)
         return axes
     axes.imshow(picture)
-    for box in [] if boxes is None else np.reshape(boxes, (-1, 4)):
+    if isinstance(boxes, np.ndarray):
+        boxes = [*np.reshape(boxes, (-1, 4))]
+    for box in boxes or []:
         draw_box(axes, box, colour)
     return axes
 

@@ -26,14 +26,15 @@ class SheetPicture:
     when : the time in the film, as it is shown; "" of none
     score : of the hit
     picture : uint8 (height, width, 3), or the reason why there is none
-    boxes : (n, 4) or (4,), xyxy, pixels of that picture; or None
+    boxes : (n, 4) or (4,), xyxy, pixels of that picture, or a list of such and of outlines, (4, 2);
+        or None
     """
 
     name: str
     when: str
     score: float
     picture: np.ndarray | str
-    boxes: np.ndarray | None = None
+    boxes: np.ndarray | Sequence[np.ndarray] | None = None
 
 
 def plot_sheet(

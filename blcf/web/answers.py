@@ -27,7 +27,8 @@ def hit_dicts(catalogue: Catalogue, hits: Hits) -> list[dict[str, Any]]:
     rows = []
     for picture, number, said in zip(pictures, hits.ids.tolist(), hits.to_dicts()):
         boxes = said.get("boxes") or ([said["box"]] if said["box"] else [])
-        rows.append({**picture, **said, "boxes": boxes, "reranked": number in found})
+        also = {"boxes": boxes, "outline": said.get("outline"), "reranked": number in found}
+        rows.append({**picture, **said, **also})
     return rows
 
 

@@ -20,6 +20,7 @@ MOST_OF_OPTIONS = {
     "n_expand": 100,
     "rounds": 5,
     "n_boxes": 20,
+    "n_refine": 100,
     "query_side": 2_048,
 }
 

@@ -41,6 +41,11 @@ _HIT = {
     "confidence": {**_or_null("number"), "description": "the chance that it shows the object"},
     "box": _BOX_OR_NULL,
     "boxes": _rows(_BOX),
+    "outline": {
+        **_rows({**_BOX, "minItems": 2, "maxItems": 2}),
+        "type": ["array", "null"],
+        "description": "corners of the query's box, by keypoints: x and y, pixels",
+    },
     "reranked": {"type": "boolean"},
     "path": _or_null("string"),
 }

@@ -41,6 +41,7 @@ SECTIONS = {
     "local_search": ("local_search.tables", "Local search"),
     "localisation": ("localisation", "Localisation"),
     "qdrant": ("qdrant", "Qdrant"),
+    "refinement": ("refinement.__main__", "Refinement"),
     "scale": ("scale", "Scale"),
     "search": ("search.tables", "Search"),
     "search_filters": ("search.filters", "Some pictures only"),

@@ -166,6 +166,14 @@ def test_mistakes(place, call, monkeypatch, arguments, message):
     assert Collection.open(place / "c.blcf").n_images == 12
 
 
+def test_no_opencv(place, call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    image = place / "frames" / "été 1" / "03.png"
+    status, out, err = call("search", place / "c.blcf", image, "--refine", "keypoints")
+    assert status == 2 and out == ""
+    assert "need OpenCV: pip install" in err and len(err.splitlines()) == 1
+
+
 def damage_version(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "format_version": 99}))

@@ -17,7 +17,7 @@ from blcf.learning.cleaning import (
     largest_component,
     spread_boxes,
 )
-from blcf.learning.keypoints import Agreement, find_keypoints
+from blcf.rerank.keypoints import Agreement, find_keypoints
 
 
 def _graph(seed: int, n: int = 9, n_edges: int = 14) -> tuple[Edges, np.ndarray]:

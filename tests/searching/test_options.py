@@ -19,6 +19,8 @@ BAD = {
     "depth": NO_COUNT,
     "min_side": NO_COUNT,
     "n_boxes": NO_COUNT,
+    "n_refine": NO_COUNT,
+    "refine": ("keypoint", "none", "", True, 1),
     "n_expand": NO_COUNT,
     "rounds": NO_COUNT,
     "rerank": NO_BOOL,
@@ -44,6 +46,7 @@ BAD = {
 GOOD = {
     "k": (1, np.int64(3), 10**9),
     "windows": ("votes", "grid", "all", "coarse"),
+    "refine": (None, "keypoints"),
     "expand": ("none", "global", "local", "auto"),
     "alpha": (0, 3, np.float32(0.5)),
     "gamma": (0, 2.5),
@@ -91,7 +94,7 @@ def test_a_condition_that_is_none():
 
 
 def test_an_option_that_was_removed():
-    with pytest.raises(InvalidInput, match="The option verify was removed: .* Leave it out"):
+    with pytest.raises(InvalidInput, match="The option verify was removed: .* refine='keypoints'"):
         SearchOptions.from_keywords({"verify": "boxes"})
     with pytest.raises(InvalidInput, match="Expected guard to be .*scores.*none.*, got 'verified'"):
         SearchOptions(guard="verified")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import archive
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ def both(request, source, tmp_path_factory):
         yield engine, whole
 
 
+CAN_REFINE = importlib.util.find_spec("cv2") is not None
 PICTURE = tiles.paint(archive.maps_of([0])[0])
 BOX = (16, 16, 100, 100)
 
@@ -45,6 +48,7 @@ def options_of(rng):
         "pyramid": windows in ("votes", "grid") and bool(pick([True, False])),
         "keep_whole": bool(pick([True, False])),
         "n_boxes": some(1, 3),
+        "refine": some(None, None, "keypoints") if CAN_REFINE else None,
         "expand": some("none", "global", "local", "auto"),
         "expand_by": some("average", "alpha", "svm"),
         "n_expand": some(2, 10),

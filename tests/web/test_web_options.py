@@ -33,7 +33,8 @@ def test_library_command_line_and_json_have_the_same_options(served):
         one, action = told[field.name], of_search[field.name]
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         assert one["default"] == default
-        choices = None if action.choices is None else list(action.choices)
+        none = [None] if field.default is None else []  # which the command line leaves out
+        choices = None if action.choices is None else [*none, *action.choices]
         assert one["choices"] == choices
         assert one["says"], field.name
         bounds = BOUNDS.get(field.name)

@@ -1,7 +1,8 @@
-"""Keypoints of pictures, and the affine transform that two pictures' keypoints agree on.
+"""Keypoints of pictures, and the transform that two pictures' keypoints agree on.
 
 OpenCV finds the keypoints (extra `verify`) and is imported where they are asked for; matching is
-a product of matrices.
+a product of matrices. Labels are made clean by affine transforms (`agree`), boxes of hits are
+refined by homographies (`blcf.rerank.outlines`).
 """
 
 from __future__ import annotations
@@ -13,34 +14,14 @@ import numpy as np
 from blcf.bounds import is_number
 from blcf.checks import check_integer
 from blcf.errors import InvalidInput
-from blcf.features.whitening import normalise_rows
-from blcf.images import ImageLike, as_image
+from blcf.records import Keypoints
 from blcf.rerank.transforms import fit, is_within, opencv, ransac
 from blcf.threads import one_blas_thread
 
-__all__ = ["Agreement", "Keypoints", "agree", "find_keypoints", "match_keypoints"]
+__all__ = ["Agreement", "agree", "find_keypoints", "match_keypoints"]
 
 _MAX_SCALE = 4.0  # pixels of one picture a pixel of the other, either way
 _N_ATTEMPTS = 2  # of RANSAC; the second without the inliers of a transform that is refused
-
-
-@dataclass(frozen=True, eq=False)
-class Keypoints:
-    """What a picture has of points that can be found again.
-
-    Attributes
-    ----------
-    points : float64 (n, 2), x and y, pixels of the picture
-    descriptors : float32 (n, 128), RootSIFT, of length 1
-    size : (width, height) of the picture, pixels
-    """
-
-    points: np.ndarray
-    descriptors: np.ndarray
-    size: tuple[int, int]
-
-    def __len__(self) -> int:
-        return len(self.points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +43,12 @@ class Agreement:
         return len(self.ours)
 
 
-def find_keypoints(image: ImageLike, max_keypoints: int = 500) -> Keypoints:
+def find_keypoints(pixels: np.ndarray, max_keypoints: int = 500) -> Keypoints:
     """SIFT keypoints of a picture with RootSIFT descriptors.
 
     Parameters
     ----------
-    image : a picture of any form, see `blcf.images.as_image`
+    pixels : uint8 (height, width, 3), RGB
     max_keypoints : the strongest are kept; of one place with several directions the first
 
     Raises
@@ -83,11 +64,15 @@ def find_keypoints(image: ImageLike, max_keypoints: int = 500) -> Keypoints:
     """
     check_integer("max_keypoints", max_keypoints, 1)
     cv2 = opencv()
-    rgb = as_image(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise InvalidInput(
+            "Expected a picture, uint8 (height, width, 3), got "
+            f"{pixels.dtype} {pixels.shape}. `blcf.images.as_image` reads one of any form."
+        )
     # Places with several directions count several times there: twice as many leave enough.
     sift = cv2.SIFT_create(2 * max_keypoints)
-    found, rows = sift.detectAndCompute(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), None)
-    size = rgb.shape[1], rgb.shape[0]
+    found, rows = sift.detectAndCompute(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), None)
+    size = pixels.shape[1], pixels.shape[0]
     if rows is None:
         return Keypoints(np.zeros((0, 2)), np.zeros((0, 128), np.float32), size)
     points = np.array([each.pt for each in found], dtype=np.float64)
@@ -95,8 +80,9 @@ def find_keypoints(image: ImageLike, max_keypoints: int = 500) -> Keypoints:
     # Of equally strong ones by place: the order is ours, and so is which of one place comes first.
     order = np.lexsort((points[:, 1], points[:, 0], -responses))
     order = order[np.sort(np.unique(points[order], axis=0, return_index=True)[1])][:max_keypoints]
+    # The roots of what sums to 1 have length 1.
     rows = np.sqrt(rows[order] / np.maximum(rows[order].sum(axis=1, keepdims=True), 1e-12))
-    return Keypoints(points[order], normalise_rows(rows), size)
+    return Keypoints(points[order], rows, size)
 
 
 def match_keypoints(ours: np.ndarray, theirs: np.ndarray, ratio: float = 0.85) -> np.ndarray:
