@@ -114,6 +114,7 @@ def test_examples_reach_the_library(place, image, found):
         ["--windows", "grid", "--shares", "1,2,4", "--pyramid", "--no-keep-whole"],
         ["--windows", "coarse", "--min-side", "2", "--depth", "5"],
         ["--refine", "keypoints", "--n-refine", "3"],
+        ["--expand", "auto", "--rounds", "2"],
         ["--expand", "local", "--expand-by", "alpha", "--alpha", "2", "--n-expand", "3"],
         ["--expand", "global", "--expand-by", "svm", "--rounds", "2", "--guard", "none"],
         ["--expand", "global", "--no-rerank-again"],

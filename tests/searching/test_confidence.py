@@ -85,7 +85,7 @@ def test_the_least_confidence(planted, monkeypatch) -> None:
     def of(scores, n_alike=None):
         return np.append(shown, np.zeros(len(scores)))[: len(scores)].astype(np.float32)
 
-    monkeypatch.setattr("blcf.searching.searcher.confidences", of)
+    monkeypatch.setattr("blcf.searching.expansion.confidences", of)
     whole = engine.search(examples=[example], **{**ONE_SIZE, "k": 4})
     assert len(whole) == 4 and whole[3].confidence == pytest.approx(0.2)
     for least, n in ((0, 4), (0.15, 4), (0.5, 3), (0.81, 1), (1, 1)):
@@ -100,6 +100,6 @@ def test_the_least_confidence(planted, monkeypatch) -> None:
 
 
 def test_a_ranking_too_short_to_tell_loses_nothing(planted, monkeypatch) -> None:
-    monkeypatch.setattr("blcf.searching.searcher.confidences", lambda s, n: np.full(len(s), np.nan))
+    monkeypatch.setattr("blcf.searching.expansion.confidences", lambda s, n: np.full(len(s), np.nan))
     hits = planted.engine().search(planted.path(0), min_confidence=1, **{**ONE_SIZE, "k": 3})
     assert len(hits) == 3 and hits[0].confidence is None

@@ -79,6 +79,5 @@ def test_sure_hits_expand_and_keep_their_places(planted, sure, rounds, rerank_ag
         assert hit.evidence().score == pytest.approx(hit.score, abs=2e-5)
 
 
-def test_it_needs_no_other_option():
+def test_it_needs_the_windows_of_hits():
     assert SearchOptions(expand="auto").expands_locally
-    assert not SearchOptions(expand="auto", guard="verified").verifies
