@@ -41,6 +41,13 @@ class SourceCells:
 def prepare_cells(
     maps: torch.Tensor, factor: int, mean: torch.Tensor | None, projection: torch.Tensor | None
 ) -> SourceCells:
+    """Maps of one shape made ready for the product with the words.
+
+    Parameters
+    ----------
+    maps : float32 (n, C, h, w), raw
+    factor, mean, projection : as of `blcf.vocabulary.interpolated.assign_interpolated`
+    """
     n, n_channels, h, w = maps.shape
     unit, cells, features, norms = _enlarged(maps, factor)
     if mean is None or projection is None:

@@ -100,6 +100,7 @@ def test_the_least_confidence(planted, monkeypatch) -> None:
 
 
 def test_a_ranking_too_short_to_tell_loses_nothing(planted, monkeypatch) -> None:
-    monkeypatch.setattr("blcf.searching.expansion.confidences", lambda s, n: np.full(len(s), np.nan))
+    untold = lambda scores, n: np.full(len(scores), np.nan)  # noqa: E731
+    monkeypatch.setattr("blcf.searching.expansion.confidences", untold)
     hits = planted.engine().search(planted.path(0), min_confidence=1, **{**ONE_SIZE, "k": 3})
     assert len(hits) == 3 and hits[0].confidence is None
