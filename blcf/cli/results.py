@@ -198,6 +198,8 @@ def _section(asked: Asked, hits: Hits, moments: Moments | None) -> Section:
 def _card(hits: Hits, row: int, says: str) -> Card:
     hit, picture = hits[row], hits.shown[row]
     boxes = [] if hit.box is None else [hit.box] if hit.boxes is None else list(hit.boxes)
+    if hit.outline is not None:
+        boxes[0] = hit.outline
     is_query = isinstance(hits.query, Path) and hits.query.absolute() == picture
     return Card(
         hit.name,

@@ -66,7 +66,7 @@ class Card:
     ----------
     name, score : of the picture
     picture : its path, or itself, or None where it is not at hand
-    boxes : (class, xyxy in pixels of the picture): "found", or "truth"
+    boxes : (class, xyxy or corners (n, 2), in pixels of the picture): "found", or "truth"
     evidence : makes that of the score, its examples the pictures of the query; None: not told
     kind, mark : a class, and what stands behind the rank (HTML)
     says : what stands behind the score (HTML)
@@ -173,6 +173,8 @@ def _hit(rank: int, card: Card, section: Section, pictures: Pictures) -> str:
     why = ""
     if card.evidence is not None:
         found = next((box for kind, box in card.boxes if kind == "found"), None)
+        if found is not None and found.ndim == 2:  # an outline
+            found = np.concatenate([found.min(axis=0), found.max(axis=0)])
         why = why_html(
             card.evidence(),
             [pictures.embedded(source) for source, _ in section.examples],

@@ -11,7 +11,7 @@ import numpy as np
 from blcf.images import ImageLike, display_name
 from blcf.images.thumbnails import Thumbnails
 
-__all__ = ["Embedded", "Pictures", "rectangles"]
+__all__ = ["Embedded", "Pictures", "outlines", "rectangles"]
 
 Source = ImageLike | None
 Embedded = tuple[str, tuple[int, int]]  # id of the element, (width, height) in pixels
@@ -36,7 +36,7 @@ class Pictures:
         ----------
         source : file, or uint8 (height, width, 3), or None
         text : what it shows, for those who do not see it
-        boxes : (class, xyxy in pixels of the original)
+        boxes : (class, xyxy or corners (n, 2), in pixels of the original)
         """
         drawn, known = "", self._known.get(_key(source))
         if known is None:
@@ -58,7 +58,10 @@ class Pictures:
         name, (width, height) = content
         drawn = drawn or f'<use href="#{name}"/>'
         frame = f'<rect class="frame" x="0" y="0" width="{width}" height="{height}"/>'
-        over = "".join(rectangles(kind, box) for kind, box in boxes)
+        over = "".join(
+            outlines(kind, one) if np.ndim(one) == 2 else rectangles(kind, one)
+            for kind, one in boxes
+        )
         return (
             f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(text)}">'
             f"{drawn}{frame}{over}</svg>"
@@ -79,6 +82,14 @@ def rectangles(
         f'<rect class="{kind}{layer}" x="{left + x1:.1f}" y="{top + y1:.1f}" '
         f'width="{x2 - x1:.1f}" height="{y2 - y1:.1f}"/>'
         for layer in (" under", "")
+    )
+
+
+def outlines(kind: str, corners: np.ndarray) -> str:
+    """A polygon, corners (n, 2), in the manner of `rectangles`."""
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in np.asarray(corners, dtype=float))
+    return "".join(
+        f'<polygon class="{kind}{layer}" points="{points}"/>' for layer in (" under", "")
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from blcf.pages.pictures import rectangles
+from blcf.pages.pictures import outlines, rectangles
 
 STATES = [
     {"collection": "a b&c=#", "folder": "x/ü/<b>", "film": "f @ 1.mp4", "opened": "id%20"},
@@ -64,3 +64,23 @@ def test_boxes_are_drawn_as_in_the_pages_that_are_files(page: Any) -> None:
         x, y, width, height = (float(one) for one in figures)
         same = f'class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
         assert same in written
+
+
+def test_an_outline_stands_for_the_first_box(page: Any) -> None:
+    corners = [[1, 2], [31, 4], [30, 42.5], [0, 40]]
+    drawn = page.evaluate(
+        """async (outline) => {
+          const { boxesOf, framed } = await import("/page/pictures.js");
+          const box = [0, 2, 31, 42.5];
+          const boxes = boxesOf({ box, boxes: [box, [5, 5, 9, 9]], outline });
+          const frame = framed("/none", { width: 40, height: 50 }, boxes);
+          return [...frame.querySelectorAll("polygon, rect")].map((one) =>
+            [one.tagName, one.getAttribute("class"), one.getAttribute("points")]);
+        }""",
+        corners,
+    )
+    kinds = [("polygon", "found under"), ("polygon", "found")]
+    assert [tuple(one[:2]) for one in drawn[:2]] == kinds
+    assert [one[0] for one in drawn[2:]] == ["rect", "rect"]
+    assert drawn[0][2] == "1,2 31,4 30,42.5 0,40"
+    assert outlines("found", np.array(corners)).count('points="1.0,2.0 31.0,4.0 30.0,42.5') == 2

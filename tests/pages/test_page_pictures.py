@@ -77,3 +77,11 @@ def test_a_reason_in_its_place(tmp_path):
     shown = pictures.show(tmp_path / "<i>.png", "it")
     assert "no picture: " in shown and "<svg" not in shown and "<i>" not in shown
     assert pictures.embedded(tmp_path / "<i>.png") is None
+
+
+def test_an_outline_is_a_polygon(photograph):
+    pictures = Pictures(Thumbnails())
+    corners = np.array([[1, 2], [31, 4], [30, 42], [0, 40]])
+    shown = pictures.show(photograph, "a", [("found", corners), ("truth", np.arange(4))])
+    assert shown.count("<polygon ") == 2 and 'points="1.0,2.0 31.0,4.0 30.0,42.0 0.0,40.0"' in shown
+    assert shown.count('<rect class="truth') == 2

@@ -2,12 +2,12 @@
    with boxes over it, and the reason in its place where there is none. */
 
 import { reason, thumbnailAddress } from "./api.js";
-import { clock, drawn, element, rectangles } from "./elements.js";
+import { clock, drawn, element, outlines, rectangles } from "./elements.js";
 
 /** What a card that is dragged carries: the id of its picture. */
 export const DRAGGED = "application/x-blcf-picture";
 
-/** A picture from an address, with boxes: [kind, box] in pixels of the original. */
+/** A picture from an address, with boxes: [kind, box or corners] in pixels of the original. */
 export function framed(address, { width, height }, boxes = [], text = "", lazy = true) {
   const loading = lazy ? "lazy" : "eager";
   const image = element("img", {
@@ -19,7 +19,8 @@ export function framed(address, { width, height }, boxes = [], text = "", lazy =
     decoding: "async",
   });
   const over = drawn("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
-  over.append(...boxes.flatMap(([kind, box]) => rectangles(kind, box)));
+  const draw = (kind, one) => (Array.isArray(one[0]) ? outlines : rectangles)(kind, one);
+  over.append(...boxes.flatMap(([kind, one]) => draw(kind, one)));
   const frame = element("span", { class: "frame" }, image, over);
   let isSecond = false;
   image.addEventListener("error", async () => {
@@ -68,9 +69,10 @@ export function placeInFilm({ time, shot }) {
   return parts.join(", ");
 }
 
-/** All boxes of a hit. */
+/** All boxes of a hit; in place of the first its outline, where it has one. */
 export function boxesOf(hit) {
-  const boxes = hit.boxes?.length ? hit.boxes : hit.box ? [hit.box] : [];
+  const boxes = hit.boxes?.length ? [...hit.boxes] : hit.box ? [hit.box] : [];
+  if (hit.outline) boxes[0] = hit.outline;
   return boxes.map((box) => ["found", box]);
 }
 
