@@ -178,6 +178,7 @@ class Query:
     box : float32 (4,), xyxy, pixels, around the object (its box, polygon or mask); None for the
         whole picture
     frame : the name of the picture where it is one of the collection, as it was indexed
+    shares : how much each view counts, 0 or more; None: alike
     keypoints : of the box (of the whole picture); None where they were not asked for, or there are
         no pixels to find them in
     """
@@ -187,11 +188,16 @@ class Query:
     box: np.ndarray | None
     frame: str | None = None
     keypoints: Keypoints | None = None
+    shares: tuple[float, ...] | None = None
 
     def __repr__(self) -> str:
         looks = "1 view" if len(self.views) == 1 else f"{len(self.views)} views"
         width, height = self.size
         return f"Query({looks} of a picture of {width}x{height} pixels, box={_edges(self.box)})"
+
+    def shares_of_views(self) -> tuple[float, ...]:
+        """How much each view counts."""
+        return self.shares or (1.0,) * len(self.views)
 
     @property
     def bag(self) -> sp.csr_matrix:

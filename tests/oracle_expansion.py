@@ -34,3 +34,18 @@ def keep_places(first, second, n_kept):
         factor = kept[-1][1] / others[0][1]
         others = [(image_id, score * factor) for image_id, score in others]
     return kept + others
+
+
+def shares_of_gaps(scores):
+    """Shares of views: how far hits 2 to 31 lie above the median of the first 200."""
+    if any(len(one) < 100 for one in scores):
+        return [1.0] * len(scores)
+    gaps = []
+    for one in scores:
+        best = [float(score) for score in one[1:31]]
+        chance = sorted(float(score) for score in one[:200])
+        n = len(chance)
+        median = (chance[(n - 1) // 2] + chance[n // 2]) / 2
+        gaps.append(max(sum(best) / len(best) - median, 0.0))
+    total = sum(gaps)
+    return [len(gaps) * gap / total if total else 1.0 for gap in gaps]

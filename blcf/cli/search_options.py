@@ -190,6 +190,12 @@ def _add_query(group: Any) -> None:
         type=numbers(float, "numbers N,N,..."),
         metavar="N,N,...",
     )
+    _add(
+        group,
+        "scales_by",
+        "whether these sizes count alike, or by how far the best hits of each stand out (gap)",
+        choices=known.SCALE_RULES,
+    )
     _add(group, "query_flip", "look at the query picture in a mirror as well")
     _add(
         group,

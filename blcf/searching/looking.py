@@ -10,12 +10,12 @@ import scipy.sparse as sp
 
 from blcf.bags.weighting import spatial_weights
 from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
-from blcf.expansion import joint_query
 from blcf.records import Query
 from blcf.rerank import LocalSearch, Voting
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Found
 from blcf.searching.own import is_alone, own_view
+from blcf.searching.scales import joint_vector
 from blcf.searching.searchable import Searchable
 from blcf.threads import in_order, one_blas_thread
 
@@ -66,7 +66,7 @@ class Looker:
             min_side=options.min_side,
             pyramid=options.pyramid,
         )
-        self._examples = [self._vector_of(one) for one in queries]
+        self._examples = [joint_vector(index, [one]) for one in queries]
         self._images: dict[int, _Image] = {}
         self._voted: dict[int, np.ndarray] = {}  # boxes by image: the same for every vector
 
@@ -114,11 +114,6 @@ class Looker:
             is_whole = options.keep_whole and whole_score > score
             found = Found(whole_score if is_whole else score, cells, is_whole, boxes)
             yield self._or_own(image_id, vector, found)
-
-    def _vector_of(self, query: Query) -> sp.csr_matrix:
-        """One vector of all views of an example, of length 1."""
-        bags = sp.vstack([view.bag for view in query.views], format="csr")
-        return joint_query(self._index.weigh(bags))
 
     def _or_own(self, image_id: int, vector: sp.csr_matrix, found: Found) -> Found:
         """What was found in an image, or the query's own region where the image is its picture.

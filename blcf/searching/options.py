@@ -18,6 +18,7 @@ __all__ = [
     "GUARDS",
     "NEGATIVE_RULES",
     "REFINEMENTS",
+    "SCALE_RULES",
     "WINDOWS",
     "SearchOptions",
 ]
@@ -29,6 +30,7 @@ GUARDS = ("scores", "none")
 FUSIONS = ("average", "max")
 NEGATIVE_RULES = ("rocchio", "svm")
 REFINEMENTS = ("keypoints",)
+SCALE_RULES = ("alike", "gap")
 
 CHOICES = {
     "windows": WINDOWS,
@@ -38,6 +40,7 @@ CHOICES = {
     "guard": GUARDS,
     "fusion": FUSIONS,
     "negatives_by": NEGATIVE_RULES,
+    "scales_by": SCALE_RULES,
 }
 """What an option that is a word may be, by its name."""
 
@@ -97,6 +100,8 @@ class SearchOptions:
         the next two
     query_scales : the query picture is looked at in these sizes, relative to `query_side`, each
         from 0.1 to 4, at most 16
+    scales_by : how much each of these sizes counts: all "alike"; or by the "gap" between the best
+        hits that it finds and chance, see `blcf.searching.scales`, which takes a search of each
     query_flip : whether it is looked at in a mirror as well
     fusion : of several examples: "average", one query of all; "max", a ranking each, and the best
         score of an image
@@ -142,6 +147,7 @@ class SearchOptions:
     guard: str = "scores"
     query_side: int | None = None
     query_scales: Sequence[float] = (1.0, 0.35, 0.5, 0.7, 1.4)
+    scales_by: str = "alike"
     query_flip: bool = False
     fusion: str = "average"
     negatives_by: str = "rocchio"

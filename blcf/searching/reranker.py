@@ -63,11 +63,16 @@ class Reranker:
 
     def _vectors_of_quarters(self) -> sp.csr_matrix:
         """Vectors of the quarters of the query: CSR float64 (4, n_words)."""
-        quarters = [quarters_of(view) for query in self._queries for view in query.views]
+        quarters, shares = [], []
+        for query in self._queries:
+            for view, share in zip(query.views, query.shares_of_views()):
+                if found := quarters_of(view):
+                    quarters.append(found)
+                    shares.append(share)
         rows = []
-        for same in zip(*filter(None, quarters)):
+        for same in zip(*quarters):
             vectors = self._index.weigh(sp.vstack([view.bag for view in same], format="csr"))
-            rows.append(joint_query(vectors))
+            rows.append(joint_query(vectors, shares if any(shares) else None))
         return sp.vstack(rows or [sp.csr_matrix((4, self._index.n_words))], format="csr")
 
 

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from blcf.collection.facts import Fact
 from blcf.errors import InvalidInput
-from blcf.expansion import discriminative_query, fuse_rankings, joint_query, rocchio_query
+from blcf.expansion import discriminative_query, fuse_rankings, rocchio_query
 from blcf.expansion.sure import KEPT
 from blcf.records import Evidence, Query, Ranking
 from blcf.rerank import scaled
@@ -27,6 +27,7 @@ from blcf.searching.pictures import Pictures
 from blcf.searching.places import keep_places
 from blcf.searching.refining import credited, refine
 from blcf.searching.reranker import Reranker
+from blcf.searching.scales import joint_vector, with_shares
 from blcf.searching.searchable import Searchable
 
 __all__ = ["Answer", "Searcher"]
@@ -189,6 +190,8 @@ class Searcher:
         self, queries: Sequence[Query], options: SearchOptions, negatives: Sequence[Query]
     ) -> Answer:
         searchable = self.searchable
+        if options.scales_by == "gap":
+            queries = with_shares(searchable.index, queries)
         among = None
         if options.where is not None:
             among = searchable.chosen(options.where)
@@ -253,20 +256,15 @@ class Searcher:
         self, queries: Sequence[Query], negatives: Sequence[Query], options: SearchOptions
     ) -> sp.csr_matrix:
         """What to search for: CSR float64 (1, n_words)."""
-        positive = self._joint(queries)
+        index = self.searchable.index
+        positive = joint_vector(index, queries)
         if not negatives:
             return positive
-        wanted = sp.vstack([self._joint([one]) for one in queries])
-        unwanted = sp.vstack([self._joint([one]) for one in negatives])
+        wanted = sp.vstack([joint_vector(index, [one]) for one in queries])
+        unwanted = sp.vstack([joint_vector(index, [one]) for one in negatives])
         if options.negatives_by == "svm":
             return discriminative_query(wanted, unwanted)
         return rocchio_query(positive, unwanted, gamma=options.gamma, clip=False)
-
-    def _joint(self, queries: Sequence[Query]) -> sp.csr_matrix:
-        """One vector of all views of all examples; each view counts alike."""
-        bags = sp.vstack([view.bag for query in queries for view in query.views], format="csr")
-        vectors = self.searchable.index.weigh(bags)
-        return vectors if bags.shape[0] == 1 else joint_query(vectors)
 
 
 def _moved(

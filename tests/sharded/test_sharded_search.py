@@ -27,6 +27,12 @@ def both(request, source, tmp_path_factory):
         yield engine, whole
 
 
+@pytest.fixture(autouse=True)
+def few_are_enough(monkeypatch):
+    """Sizes of a query count by their hits in small collections, too."""
+    monkeypatch.setattr("blcf.searching.scales.LEAST", 3)
+
+
 CAN_REFINE = importlib.util.find_spec("cv2") is not None
 PICTURE = tiles.paint(archive.maps_of([0])[0])
 BOX = (16, 16, 100, 100)
@@ -57,6 +63,7 @@ def options_of(rng):
         "guard": some("scores", "none"),
         "query_scales": some((1,), (1, 0.5)),
         "query_flip": bool(pick([True, False])),
+        "scales_by": some("alike", "gap"),
         "fusion": some("average", "max"),
         "negatives_by": some("rocchio", "svm"),
         "approximate": some(None, None, 0.2),
