@@ -46,13 +46,20 @@ RUNS = {
     "others": "grocery, 50 labels of fruit and vegetables",
     "logos": "logos, no labels (neighbours)",
 }
-COLUMNS: dict[str, dict[str, Any]] = {"base": {"rerank": False}, "R": {}}
+COLUMNS: dict[str, dict[str, Any]] = {
+    "base": {"rerank": False},
+    "gap": {"rerank": False, "scales_by": "gap"},
+    "R": {},
+}
 SHOWN = (
     ("grocery", "GS", "base"),
+    ("grocery", "GS", "gap"),
     ("grocery", "GS", "R"),
     ("logos", "LS", "base"),
+    ("logos", "LS", "gap"),
     ("logos", "LS", "R"),
     ("logos", "GS", "base"),
+    ("logos", "GS", "gap"),
 )
 
 
@@ -150,10 +157,10 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "mAP: trapezoidal AP, junk dropped, whole ranking, the engine's defaults (side 384). "
-            "LS: the cells of the query's box; GS: the whole query picture; R: reranking. Minutes: "
-            "of the epochs alone, beside other work. What is varied: epochs, the weight of what is "
-            "kept, the share of what was learned in the weights that are written, and whose "
-            "photographs it is kept by.",
+            "LS: the cells of the query's box; GS: the whole query picture; gap: sizes of the query "
+            "by their gaps (`scales_by`); R: reranking. Minutes: of the epochs alone, beside other "
+            "work. What is varied: epochs, the weight of what is kept, the share of what was "
+            "learned in the weights that are written, and whose photographs it is kept by.",
             table(header, rows),
             signature(results),
         ]
