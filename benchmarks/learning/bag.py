@@ -157,8 +157,8 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "mAP: trapezoidal AP, junk dropped, whole ranking, the engine's defaults (side 384). "
-            "LS: the cells of the query's box; GS: the whole query picture; gap: sizes of the query "
-            "by their gaps (`scales_by`); R: reranking. Minutes: of the epochs alone, beside other "
+            "LS: the cells of the query's box; GS: the whole query picture; gap: sizes of the "
+            "query by their gaps (`scales_by`); R: reranking. Minutes: of the epochs alone, beside other "
             "work. What is varied: epochs, the weight of what is kept, the share of what was "
             "learned in the weights that are written, and whose photographs it is kept by.",
             table(header, rows),

@@ -43,6 +43,7 @@ SECTIONS = {
     "qdrant": ("qdrant", "Qdrant"),
     "refinement": ("refinement.__main__", "Refinement"),
     "scale": ("scale", "Scale"),
+    "query_scales": ("query_scales", "Sizes of the query"),
     "search": ("search.tables", "Search"),
     "search_filters": ("search.filters", "Some pictures only"),
     "serving": ("serving.__main__", "Serving"),
