@@ -12,6 +12,7 @@ where the main thread has not ended 2.5 s later, it ends the process. That is no
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ import sys
 import threading
 from typing import Any, NoReturn
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
 
 _INTERRUPTED = 130
 _PATIENCE = 2.5  # seconds that a command has to end by itself
@@ -50,6 +51,30 @@ def main() -> int:
     if status == _INTERRUPTED:
         _end(status)
     return status
+
+
+def program() -> int:
+    """`main` in a process that ends with it.
+
+    What was registered for its end is done (libraries close their files, temporary ones go), but
+    nothing is taken apart, which takes torch and numba a second.
+    """
+    status: list[int] = []
+    atexit.register(_end_with, status)  # the first: called last
+    status.append(main())
+    return status[0]
+
+
+def _end_with(status: list[int]) -> None:
+    """End the process, if it is known with what, and all was said."""
+    if not status:
+        return
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (OSError, ValueError, AttributeError):  # the interpreter says what is wrong
+        return
+    os._exit(status[0])
 
 
 def _leave(*_: Any) -> None:
@@ -92,4 +117,4 @@ def _end(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

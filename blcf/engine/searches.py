@@ -65,10 +65,7 @@ class Searches:
     def model(self) -> Model:
         """The network, the whitening and the vocabulary."""
         if self._model is None:
-            raise InvalidInput(
-                f"The engine of {self.path} is closed. Open the collection again with "
-                "SearchEngine.open."
-            )
+            raise InvalidInput(f"The engine of {self.path} is closed. Use SearchEngine.open again.")
         return self._model
 
     @property
