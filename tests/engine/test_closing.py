@@ -89,7 +89,7 @@ def test_later_use_is_an_error_that_says_so(engine, planted):
         engine.info,
     ]
     for use in uses:
-        with pytest.raises(InvalidInput, match="is closed. Open the collection again with Search"):
+        with pytest.raises(InvalidInput, match="is closed. Use SearchEngine.open again"):
             use()
     assert repr(engine).endswith("c.blcf'): closed") and "closed" in engine._repr_html_()
     with tiles.reopen(engine.path) as again:
