@@ -138,7 +138,7 @@ class View:
     Attributes
     ----------
     assignment_map : int32 (h, w), visual words of the whole picture; in views of other sizes than
-        the first, 0 where a cell away from the object was not assigned
+        the collection's, 0 where a cell away from the object was not assigned
     weights : float32 (h, w), >= 0, what each cell counts in the bag; 0 outside of the object
     bag : CSR float32 (1, n_words), raw term frequencies: the weights, summed by word
     """
@@ -179,6 +179,8 @@ class Query:
         whole picture
     frame : the name of the picture where it is one of the collection, as it was indexed
     shares : how much each view counts, 0 or more; None: alike
+    whole : which view is of the size of the collection's pictures, or stands for it: every cell of
+        its map has its word
     keypoints : of the box (of the whole picture); None where they were not asked for, or there are
         no pixels to find them in
     """
@@ -189,6 +191,7 @@ class Query:
     frame: str | None = None
     keypoints: Keypoints | None = None
     shares: tuple[float, ...] | None = None
+    whole: int = 0
 
     def __repr__(self) -> str:
         looks = "1 view" if len(self.views) == 1 else f"{len(self.views)} views"

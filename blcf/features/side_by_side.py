@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,7 +52,18 @@ def extract_side_by_side(
             for position, each in zip(batch, maps):
                 found[position] = then(position, each)
 
-    # All are handed over at once: which thread is free takes the next.
-    for _ in in_order(through, batches, 1 if n_threads == 1 else max(2, len(batches))):
+    waiting = deque(batches)
+
+    def take(_: int) -> None:
+        """The next batch, as long as there is one: which thread is free takes it."""
+        while True:
+            try:
+                batch = waiting.popleft()
+            except IndexError:
+                return
+            through(batch)
+
+    n_takers = min(n_threads, len(batches))
+    for _ in in_order(take, range(n_takers), n_takers):
         pass
     return found

@@ -43,7 +43,11 @@ def explain(
     vector = outcome.kept.get(image_id, outcome.vector)
     found = outcome.found.get(image_id)
     words = snapshot.words(image_id)
-    views = [view for query in queries for view in query.views]
+    views = [
+        replace(view, weights=view.weights * np.float32(share))
+        for query in queries
+        for view, share in zip(query.views, query.shares_of_views())
+    ]
 
     def region(wanted: sp.csr_matrix, weights: np.ndarray, cells, shown=views, share=1.0):
         dense = wanted.toarray()[0] * index.idf_

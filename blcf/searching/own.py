@@ -87,7 +87,11 @@ def own_pictures(
     for query in queries:
         if query.box is None:  # all of a picture is near to it
             continue
-        words = query.views[0].assignment_map
+        if query.frame is not None and among is None:
+            (image_id,) = searchable.snapshot.find([query.frame]).tolist()
+            found[int(image_id)] = query.frame
+            continue
+        words = query.views[query.whole].assignment_map
         tf = np.bincount(words.ravel(), minlength=index.n_words).astype(np.float32)
         vector = index.weigh(sp.csr_matrix(tf[None]))
         nearest = index.search(vector, 1, weighed=True, approximate=_SHARE, among=among)
@@ -111,7 +115,7 @@ def with_pictures(
     would not be looked into. The order of the others stays.
     """
     first = set(ranking.ids[:depth].tolist())
-    missing = [image_id for image_id in pictures if image_id not in first]
+    missing = [image_id for image_id in pictures if image_id not in first][:depth]
     if not missing:
         return ranking
     bags = searchable.index.weigh(searchable.bags_of(missing, {}))

@@ -44,7 +44,7 @@ def keep_places(before: Outcome, after: Outcome, n_kept: int) -> Outcome:
         after.vector,
         ranking,
         {**after.found, **looked_at},
-        after.quarters,
+        before.quarters,  # of the same query; what was not looked into has none to show
         dict.fromkeys(kept, before.vector),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from blcf.collection.snapshot import Snapshot
-from blcf.errors import InvalidInput
+from blcf.errors import BlcfError
 from blcf.images import ImageLike, as_image
 from blcf.records import Keypoints, Query, Ranking
 from blcf.rerank import Outline, find_outline, keypoints_in, widened
@@ -119,6 +119,6 @@ def keypoints_of(
         return None
     try:
         pixels = as_image(picture)
-    except InvalidInput:
+    except (BlcfError, OSError):
         return None
     return keypoints_in(pixels, box) if (pixels.shape[1], pixels.shape[0]) == size else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -16,11 +15,9 @@ from blcf.bags import BagOfWords, DrawnRegion, eighths, spatial_weights
 from blcf.checks import SIDES
 from blcf.collection import Model
 from blcf.images import resize_image
-from blcf.processor import n_cores
 from blcf.records import Keypoints, Query, View
 from blcf.rerank import keypoints_in
 from blcf.searching.options import SearchOptions
-from blcf.threads import in_order
 
 __all__ = ["Look", "describe_looks", "look_at", "make_view", "query_sides"]
 
@@ -41,6 +38,12 @@ class Look:
     resized: list[np.ndarray]
     regions: list[DrawnRegion]
     keypoints: list[Keypoints | None]
+
+    def own(self, side: int) -> int:
+        """Which size gets a word for every cell: that of the collection's pictures, by which one of
+        them is known; or the first."""
+        sides = [max(one.shape[:2]) for one in self.resized]
+        return sides.index(side) if side in sides else 0
 
 
 def query_sides(side: int, options: SearchOptions) -> list[int]:
@@ -71,7 +74,7 @@ def look_at(
     return [
         Look(
             size,
-            list(in_order(partial(resize_image, one), sides, n_cores())),
+            [resize_image(one, to) for to in sides],
             found,
             [keypoints_in(one, region.box) if options.refine else None for region in found],
         )
@@ -92,7 +95,7 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
     def encode(position: int, feature_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shape = (factor * feature_map.shape[1], factor * feature_map.shape[2])
         look, number = owners[position]
-        if not number:  # whole, by which a picture of the collection is known
+        if number == look.own(model.settings.side):
             return model.encode(feature_map)
         covered = [region.weights(shape) > 0 for region in look.regions]
         return model.encode(feature_map, np.logical_or.reduce(covered) if covered else None)
@@ -112,6 +115,7 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
                     look.size,
                     region.box,
                     keypoints=keypoints,
+                    whole=look.own(model.settings.side),
                 )
                 for region, keypoints in zip(look.regions, look.keypoints)
             ]

@@ -102,6 +102,8 @@ class Assigner:
     @property
     def two_level(self) -> TwoLevel:
         """The words by their cells, learned when they are first used, by one thread."""
+        if self._two_level is not None:  # who learns others may wait for the thread that asks
+            return self._two_level
         with _LEARNING:
             if self._two_level is None:
                 self._two_level = TwoLevel(

@@ -129,3 +129,18 @@ def test_a_small_part_far_from_its_own_picture(planted, as_frame, windows):
             among = {"where": f"name != '{name}'"}
             assert name not in engine.search(**asked, **among, k=12).names
     assert missed > 10
+
+
+@pytest.mark.parametrize("scales", [(0.5, 1.0), (2, 1, 0.5)])
+def test_whichever_size_comes_first(planted, scales):
+    """The size of the collection's pictures is the one by which its own are known."""
+    engine = planted.engine(weighting="norm", idf=False)
+    hits = engine.search(planted.path(7), box=BOXES[0], query_scales=scales)
+    assert hits[0].name == "07.png" and hits[0].score == pytest.approx(1, abs=1e-6)
+
+
+def test_no_more_pictures_than_are_looked_into(planted):
+    engine = planted.engine(weighting="norm", idf=False)
+    examples = [Example(frame=f"{number:02d}.png", box=BOXES[2]) for number in (7, 8, 9)]
+    hits = engine.search(examples=examples, depth=1)
+    assert (np.diff(hits.scores[1:]) <= 1e-6).all()
