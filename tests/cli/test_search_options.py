@@ -10,7 +10,12 @@ import pytest
 from blcf import SearchOptions, Settings
 from blcf.cli.parser import build_parser
 
-UNSET = {"query_side": "the collection's", "approximate": "exact", "where": "all pictures"}
+UNSET = {
+    "query_side": "the collection's",
+    "approximate": "exact",
+    "where": "all pictures",
+    "refine": "off",
+}
 
 
 def commands():
