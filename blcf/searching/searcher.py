@@ -224,6 +224,8 @@ class Searcher:
                 outcome = reranker.rerank(outcome)
         outcome = keep_places(before, outcome, kept)
         sure = sure_of(outcome, options)
+        if kept:  # as sure as they were; their scores are those of another query than the others'
+            sure = np.minimum.accumulate(np.append(sure_of(before, options)[:kept], sure[kept:]))
         n_sure = int(np.count_nonzero(~(sure < options.min_confidence)))  # what is not told stays
         n_given = min(options.k, n_sure)
         outcome = replace(outcome, ranking=outcome.ranking[:n_given])

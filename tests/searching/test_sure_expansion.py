@@ -79,5 +79,24 @@ def test_sure_hits_expand_and_keep_their_places(planted, sure, rounds, rerank_ag
         assert hit.evidence().score == pytest.approx(hit.score, abs=2e-5)
 
 
+def test_hits_that_keep_their_places_are_as_sure_as_they_were(planted, monkeypatch):
+    def told(outcome, options):
+        """Of the first ranking: two very sure; of the second, whose scores are others: none."""
+        first = not outcome.kept
+        sure = np.full(len(outcome.ranking), 0.3, np.float32)
+        sure[:6], sure[:2] = (0.6, (0.95, 0.9)) if first else (0.7, 0.7)
+        return sure
+
+    monkeypatch.setattr(flow, "sure_of", told)
+    monkeypatch.setattr("blcf.searching.expansion.sure_of", told)
+    monkeypatch.setattr("blcf.expansion.sure.ALIKE", 1.1)
+    engine = planted.engine()
+    options = {"box": planted.box, "windows": "grid", "shares": (1,), "expand": "auto", **ONE_SIZE}
+    hits = engine.search(planted.picture, **options)
+    sure = [hit.confidence for hit in hits]
+    assert sure[:3] == pytest.approx([0.95, 0.9, 0.7]) and sure == sorted(sure, reverse=True)
+    assert len(engine.search(planted.picture, min_confidence=0.8, **options)) == 2
+
+
 def test_it_needs_the_windows_of_hits():
     assert SearchOptions(expand="auto").expands_locally
