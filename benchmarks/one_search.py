@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.accuracy import collection
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.datasets import read_ground_truth
@@ -183,9 +184,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the collection")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    path = options.work / "one-search.blcf"
-    engine = SearchEngine.open(path) if path.exists() else SearchEngine.create(path)
-    engine.add(options.data / "logos" / "images")
+    engine = collection(options.data, options.work, "logos", "blcf-lite")
     truth = read_ground_truth(options.data / "logos" / "gt.json").queries
     chosen = truth[:: len(truth) // N_QUERIES][:N_QUERIES]
     cases = [(one.image, one.box if n % 2 else None) for n, one in enumerate(chosen)]

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import SETS, weights_of
+from benchmarks.accuracy import SETS, collection
 from benchmarks.report import (
     keep_results,
     made_by,
@@ -22,7 +22,7 @@ from benchmarks.report import (
     table,
     write_section,
 )
-from blcf import SearchEngine, SearchOptions
+from blcf import SearchOptions
 from blcf.measuring.evaluator import evaluate
 
 NETWORKS = ("blcf-lite", "squeezenet1_1", "mobilenet_v2")
@@ -36,22 +36,14 @@ WAYS: dict[str, dict[str, Any]] = {
 def measure(data: Path, work: Path, network: str) -> list[dict[str, Any]]:
     """mAP of every way, before and after reranking, on logos and grocery."""
     rows = []
-    weights = weights_of(data, network)
     for name in ("logos", "grocery"):
-        folder, truth = SETS[name]
-        path = work / f"scales-{name}-{network}.blcf"
-        if path.exists():
-            engine = SearchEngine.open(path, weights=weights)
-        else:
-            engine = SearchEngine.create(path, network, weights=weights)
-        with engine:
-            engine.add(data / folder)
+        with collection(data, work, name, network) as engine:
             options = [
                 SearchOptions(**way, rerank=rerank)
                 for way in WAYS.values()
                 for rerank in (False, True)
             ]
-            results = evaluate(engine.searcher, data / truth, options)
+            results = evaluate(engine.searcher, data / SETS[name][1], options)
         columns = [f"{way}{after}" for way in WAYS for after in ("", ", R")]
         for number, mode in enumerate(results[0]):
             row: dict[str, Any] = {"network": network, "set": name, "query": mode.mode}

@@ -178,11 +178,11 @@ class Query:
     box : float32 (4,), xyxy, pixels, around the object (its box, polygon or mask); None for the
         whole picture
     frame : the name of the picture where it is one of the collection, as it was indexed
+    keypoints : of the box (of the whole picture); None where they were not asked for, or there are
+        no pixels to find them in
     shares : how much each view counts, 0 or more; None: alike
     whole : which view is of the size of the collection's pictures, or stands for it: every cell of
         its map has its word
-    keypoints : of the box (of the whole picture); None where they were not asked for, or there are
-        no pixels to find them in
     """
 
     views: tuple[View, ...]

@@ -197,15 +197,12 @@ def _section(asked: Asked, hits: Hits, moments: Moments | None) -> Section:
 
 def _card(hits: Hits, row: int, says: str) -> Card:
     hit, picture = hits[row], hits.shown[row]
-    boxes = [] if hit.box is None else [hit.box] if hit.boxes is None else list(hit.boxes)
-    if hit.outline is not None:
-        boxes[0] = hit.outline
     is_query = isinstance(hits.query, Path) and hits.query.absolute() == picture
     return Card(
         hit.name,
         hit.score,
         picture,
-        [("found", box) for box in boxes],
+        [("found", place) for place in hit.places],
         partial(hits.picture_evidence, row),
         mark="<b>the query itself</b>" if is_query else "",
         says=says,

@@ -66,7 +66,6 @@ class Looker:
             min_side=options.min_side,
             pyramid=options.pyramid,
         )
-        self._examples = [joint_vector(index, [one]) for one in queries]
         self._images: dict[int, _Image] = {}
         self._voted: dict[int, np.ndarray] = {}  # boxes by image: the same for every vector
 
@@ -132,7 +131,7 @@ class Looker:
         view = query.views[own.view]
         tf = np.bincount(words.ravel(), view.weights.ravel(), self._index.n_words)
         region = self._index.weigh(sp.csr_matrix(tf[None], dtype=np.float32))
-        alone = is_alone(vector, self._examples[own.example])
+        alone = is_alone(vector, joint_vector(self._index, [query]))
         wanted = self._index.weigh(view.bag) if alone else vector
         length = float(np.linalg.norm(wanted.data))
         score = float((wanted @ region.T).sum()) / length if length else 0.0

@@ -208,13 +208,14 @@ class Searcher:
         if reranks:
             outcome = reranker.rerank(outcome)
         before, kept = outcome, 0
+        surely = sure_of(before, options) if options.expand == "auto" else np.zeros(0)
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
             expanded = expand(searchable, options, vector, outcome, among)
             if expanded is vector and options.expand == "auto" and options.rerank:
                 break  # what it would find is there
             if expanded is not vector and options.expand == "auto":
-                kept = int(np.count_nonzero(sure_of(before, options) >= KEPT))
+                kept = int(np.count_nonzero(surely >= KEPT))
             # A further round needs windows again, whether they are shown or not.
             is_last = number + 1 == n_rounds
             again = options.rerank_again if is_last else True
@@ -225,7 +226,7 @@ class Searcher:
         outcome = keep_places(before, outcome, kept)
         sure = sure_of(outcome, options)
         if kept:  # as sure as they were; their scores are those of another query than the others'
-            sure = np.minimum.accumulate(np.append(sure_of(before, options)[:kept], sure[kept:]))
+            sure = np.minimum.accumulate(np.append(surely[:kept], sure[kept:]))
         n_sure = int(np.count_nonzero(~(sure < options.min_confidence)))  # what is not told stays
         n_given = min(options.k, n_sure)
         outcome = replace(outcome, ranking=outcome.ranking[:n_given])
