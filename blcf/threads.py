@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["in_order", "one_blas_thread", "one_openmp_thread", "openmp_threads"]
+__all__ = ["in_one_thread", "in_order", "one_blas_thread", "one_openmp_thread", "openmp_threads"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -123,6 +123,17 @@ def _pool() -> ThreadPoolExecutor:
 _this = threading.local()
 
 
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Let `in_order` compute in the calling thread itself, meanwhile: others have work too."""
+    before = getattr(_this, "computes_alone", False)
+    _this.computes_alone = True
+    try:
+        yield
+    finally:
+        _this.computes_alone = before
+
+
 def in_order(call: Callable[[T], R], items: Iterable[T], n_threads: int) -> Iterator[R]:
     """The results of a call with each item, in the order of the items, each within one BLAS thread.
 
@@ -137,11 +148,10 @@ def in_order(call: Callable[[T], R], items: Iterable[T], n_threads: int) -> Iter
             return call(item)
 
     def compute_in_pool(item: T) -> R:
-        _this.is_of_pool = True
-        return compute(item)
+        with in_one_thread():  # one of the pool that waited for others of it might wait for ever
+            return compute(item)
 
-    # A thread of the pool that waited for others of it might wait for ever.
-    if n_threads == 1 or len(items) == 1 or hasattr(_this, "is_of_pool"):
+    if n_threads == 1 or len(items) == 1 or getattr(_this, "computes_alone", False):
         yield from map(compute, items)
         return
     pending: deque[Future[R]] = deque()

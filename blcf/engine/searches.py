@@ -27,10 +27,10 @@ from blcf.measuring.evaluator import evaluate
 from blcf.progress import tqdm
 from blcf.qdrant import store_of
 from blcf.records import Query, Ranking
-from blcf.searching.asking import search_examples
+from blcf.searching.asking import search_each, search_examples
 from blcf.searching.hits import Hits
 from blcf.searching.options import SearchOptions
-from blcf.searching.queries import Asked, Example, Shown, describe_each, describe_examples
+from blcf.searching.queries import Asked, Example, Shown, describe_examples
 from blcf.searching.searchable import Searchable
 from blcf.searching.searcher import Searcher
 from blcf.sharded import open_searcher
@@ -253,12 +253,11 @@ class Searches:
                 "with one by search."
             )
         total = len(queries) if isinstance(queries, Sequence) else None
-        searcher = self.searcher
-        asked = describe_each(searcher.searchable, queries, options)
-        with closing(asked), tqdm(
-            asked, desc="searching", unit="query", total=total, disable=not progress
+        found = search_each(self.searcher, queries, options)
+        with closing(found), tqdm(
+            found, desc="searching", unit="query", total=total, disable=not progress
         ) as bar:
-            return [Hits.find(searcher, one, options) for one in bar]
+            return list(bar)
 
     def search_query(self, query: Query, options: SearchOptions, image: Shown = None) -> Hits:
         """`search` for a query that went through the network already."""

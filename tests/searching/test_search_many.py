@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from blcf import Example
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.searching import queries
+from blcf.searching import asking, queries
+from blcf.searching.searcher import Searcher
+from blcf.threads import in_order
 
 
 def same(hits, others):
@@ -124,3 +128,42 @@ def test_a_picture_of_any_form(planted):
     hits.plot()  # a picture that was given as an array of four channels
     with pytest.raises(UnreadableImage, match="a picture of 3 bytes: it is not a picture"):
         engine.search(b"abc")
+
+
+def test_searches_run_beside_each_other_each_in_one_thread(planted, monkeypatch):
+    """Two searches wait for each other: one after the other they never would end."""
+    both, threads = threading.Barrier(2), set()
+    answer = Searcher.answer
+
+    def met(self, *arguments):
+        both.wait(60)
+        threads.add(threading.get_ident())
+        assert (
+            list(in_order(lambda _: threading.get_ident(), range(3), 3))
+            == [threading.get_ident()] * 3
+        )
+        return answer(self, *arguments)
+
+    engine = planted.engine()
+    frames = [Example(frame=f"{number:02d}.png") for number in range(4)]
+    expected = [engine.search(examples=[one]).names for one in frames]
+    monkeypatch.setattr(asking, "n_cores", lambda: 2)
+    monkeypatch.setattr(Searcher, "answer", met)
+    found = engine.search_many(frames, progress=False)
+    assert [hits.names for hits in found] == expected
+    assert len(threads) == 2
+
+
+def test_a_search_that_fails_ends_the_others(planted, monkeypatch):
+    answer = Searcher.answer
+
+    def failing(self, queries, *arguments):
+        if queries[0].frame == "01.png":
+            raise UnreadableImage("01.png: it was taken away")
+        return answer(self, queries, *arguments)
+
+    monkeypatch.setattr(Searcher, "answer", failing)
+    frames = [Example(frame=f"{number:02d}.png") for number in range(4)]
+    with pytest.raises(UnreadableImage, match="it was taken away"):
+        planted.engine().search_many(frames, progress=False)
+    assert not [one for one in threading.enumerate() if one.name.startswith("blcf-read-ahead")]
