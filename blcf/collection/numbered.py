@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -14,6 +15,7 @@ from blcf.bags.weighting import CHANNELS
 from blcf.collection.columns import COLUMN_BY_NAME
 from blcf.collection.facts import Fact
 from blcf.collection.facts_view import FactsView
+from blcf.collection.kept_statistics import read_layouts
 from blcf.collection.manifest import MANIFEST
 from blcf.collection.places import path_of
 from blcf.collection.segment import Segment
@@ -27,6 +29,8 @@ from blcf.storage import Member
 __all__ = ["NumberedImages"]
 
 Self = TypeVar("Self", bound="NumberedImages")
+
+FEW = 4  # segments that are opened sooner than the kept layouts are read
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +94,13 @@ class NumberedImages:
                 (entry["file"], entry["digest"]): (entry["deleted"], segment)
                 for entry, segment in zip(self.manifest["segments"], self.segments)
             }
-        segments = []
+        segments: list[Segment] = []
+        n_new = sum((one["file"], one["digest"]) not in before for one in manifest["segments"])
+        layouts = read_layouts(self.path) if n_new >= FEW else {}
         for entry in manifest["segments"]:
             deleted, segment = before.get((entry["file"], entry["digest"]), (None, None))
             if segment is None:
-                segment = Segment.read(self.file("segments"), entry, vocabulary)
+                segment = self._read(entry, vocabulary, *layouts.get(entry["file"], ("", None)))
             elif deleted != entry["deleted"]:
                 segment = segment.marked(entry)
             if n_words not in (None, segment.postings.n_words):
@@ -106,6 +112,14 @@ class NumberedImages:
         numbering = Numbering([(segment.n_images, segment.live) for segment in segments])
         view = FactsView(self.path, segments, manifest["videos"])
         self._now = _Opened(manifest, segments, numbering, view)
+
+    def _read(self, entry: dict[str, Any], vocabulary: str, digest: str, layout: Any) -> Segment:
+        """The segment of an entry, by what was kept of its layout where that is of its file."""
+        folder = self.file("segments")
+        if digest == entry["digest"]:
+            with suppress(FormatError):  # what is wrong is said by the file itself
+                return Segment.read(folder, entry, vocabulary, layout)
+        return Segment.read(folder, entry, vocabulary)
 
     def close(self) -> None:
         """Let go of the segments; whatever is asked of the snapshot then is an `InvalidInput`.

@@ -27,7 +27,7 @@ from blcf.errors import FormatError, VocabularyMismatch
 from blcf.index.blocks import Blocks, read_blocks, write_sums
 from blcf.index.names import Names
 from blcf.index.postings import Postings
-from blcf.storage import Place, open_h5, write_h5
+from blcf.storage import Place, StoredGroup, open_h5, write_h5
 
 __all__ = ["Segment"]
 
@@ -49,6 +49,7 @@ class Segment:
     postings : `Postings`
     live : bool (n_images,), which images are not removed, or None where all are live
     blocks : of the columns in the file; nothing of one without check sums
+    layout : what lies where in the file; None of one that is none yet
     """
 
     path: Place
@@ -58,6 +59,7 @@ class Segment:
     postings: Postings
     live: np.ndarray | None = None
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
+    layout: StoredGroup | None = None
 
     @property
     def root_ids(self) -> np.ndarray:
@@ -158,8 +160,14 @@ class Segment:
         }
 
     @classmethod
-    def read(cls, folder: Place, entry: dict[str, Any], vocabulary: str) -> Segment:
+    def read(
+        cls, folder: Place, entry: dict[str, Any], vocabulary: str, layout: Any = None
+    ) -> Segment:
         """Open the segment of an entry of the manifest, made with the vocabulary of a digest.
+
+        Parameters
+        ----------
+        layout : what was kept of the layout of the file, see `blcf.collection.kept_statistics`
 
         Raises
         ------
@@ -168,8 +176,8 @@ class Segment:
             is verified when it is first used; `blcf.collection.check_collection` reads every byte.
         """
         path = folder / entry["file"]
-        length = entry["bytes"]
-        with open_h5(path, KIND, FORMAT_VERSION, n_bytes=length, before=BEFORE) as file:
+        how: dict[str, Any] = {"n_bytes": entry["bytes"], "before": BEFORE, "layout": layout}
+        with open_h5(path, KIND, FORMAT_VERSION, **how) as file:
             made = file.value("vocabulary", str)
             if made != vocabulary:
                 raise VocabularyMismatch(
@@ -185,6 +193,7 @@ class Segment:
                 maps=Maps.read(file.group("maps"), _below("maps", blocks)),
                 postings=Postings.read(file.group("postings"), _below("postings", blocks)),
                 blocks={one.name: blocks[one.name] for one in COLUMNS if one.name in blocks},
+                layout=file,
             )
         segment._check_form(entry["n_images"])
         return segment.marked(entry)

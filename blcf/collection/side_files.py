@@ -20,7 +20,7 @@ from blcf.collection.manifest_form import MODEL
 from blcf.collection.skipped import SKIPPED
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import FormatError, StorageError, UniformFrame
-from blcf.storage import Member, reading
+from blcf.storage import Member, plain_layout, reading
 
 __all__ = ["TRAINING", "SideFiles"]
 
@@ -41,7 +41,12 @@ class SideFiles(Snapshot):
 
     def write_statistics(self, df: np.ndarray, norms: np.ndarray) -> None:
         """Keep df, int64 (n_words,), and norms, float64 (n_images,), of the live images."""
-        write_statistics(self.path, self._state, df, norms)
+        layouts = {
+            entry["file"]: (entry["digest"], plain_layout(segment.layout))
+            for entry, segment in zip(self.manifest["segments"], self.segments)
+            if segment.layout is not None
+        }
+        write_statistics(self.path, self._state, df, norms, layouts)
 
     def read_statistics(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The df and norms that were kept, or None where they are of another state or damaged."""

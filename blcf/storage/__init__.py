@@ -18,6 +18,7 @@ from blcf.storage.files import (
     write_json,
 )
 from blcf.storage.h5 import StoredGroup, open_h5, write_dataset, write_h5
+from blcf.storage.layout import plain_layout
 from blcf.storage.mapping import map_file
 from blcf.storage.members import Member, Place, open_plain
 
@@ -30,6 +31,7 @@ __all__ = [
     "map_file",
     "open_h5",
     "open_plain",
+    "plain_layout",
     "read_json",
     "read_text",
     "reading",

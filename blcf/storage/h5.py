@@ -20,7 +20,7 @@ from h5py import h5f, h5fd, h5p
 
 from blcf.errors import BlcfError, FormatError
 from blcf.storage.files import missing_is_damage, reading, write_file
-from blcf.storage.layout import StoredGroup, read_layout
+from blcf.storage.layout import StoredGroup, layout_of_plain, read_layout
 from blcf.storage.mapping import map_opened
 from blcf.storage.members import Place, open_plain
 
@@ -97,6 +97,7 @@ def open_h5(
     n_bytes: int | None = None,
     sealed: bool = False,
     before: int | None = None,
+    layout: Any = None,
 ) -> Iterator[StoredGroup]:
     """Open an HDF5 file of ours for reading: its values, and arrays over the mapped file.
 
@@ -108,6 +109,7 @@ def open_h5(
         could lead behind its end
     sealed : whether a digest of all bytes must stand behind them; it is verified, at some 1 GB/s
     before : an earlier version that is read as well, and is not sealed
+    layout : what `plain_layout` made of this very file, which HDF5 is not asked then
 
     Raises
     ------
@@ -119,7 +121,11 @@ def open_h5(
     """
     with reading(path), missing_is_damage(path), open_plain(path) as file:
         mapped = map_opened(file)
-        root = _layout_of(path, file, mapped)
+        root = (
+            _layout_of(path, file, mapped)
+            if layout is None
+            else layout_of_plain(layout, path, mapped)
+        )
     found = root.values.get("kind"), root.values.get("format_version")
     if found not in ((kind.encode(), version), (kind.encode(), before or version)):
         name = found[0].decode("utf-8", "replace") if isinstance(found[0], bytes) else found[0]

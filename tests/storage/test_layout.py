@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from blcf.errors import FormatError, StorageError
-from blcf.storage import files, h5, open_h5, write_dataset, write_h5
+from blcf.storage import files, h5, open_h5, plain_layout, write_dataset, write_h5
 
 
 def write(path, add=None, **how):
@@ -246,3 +247,57 @@ def test_a_path_with_other_letters(tmp_path):
     (folder / "a.h5").write_bytes((folder / "a.h5").read_bytes()[:-40])
     with pytest.raises(FormatError, match=re.escape(str(folder))):
         read(folder / "a.h5")
+
+
+def test_a_kept_layout_says_the_same_without_hdf5(tmp_path, monkeypatch):
+    write(tmp_path / "a.h5")
+    file = read(tmp_path / "a.h5")
+    plain = json.loads(json.dumps(plain_layout(file)))
+    monkeypatch.setattr(h5, "_layout_of", None)  # not asked
+    kept = read(tmp_path / "a.h5", layout=plain)
+    assert list(kept) == list(file) and kept.n_bytes == file.n_bytes
+    assert plain_layout(kept) == plain
+    for name, value in file.values.items():
+        assert type(kept.values[name]) is type(value)
+        np.testing.assert_array_equal(kept.values[name], value)
+    for one, other in ((kept, file), (kept.group("group"), file.group("group"))):
+        for name in one.array_names:
+            assert one.array(name).dtype == other.array(name).dtype
+            np.testing.assert_array_equal(one.array(name), other.array(name))
+
+
+def forged_layouts():
+    """What a kept layout must not say, and what is said of it."""
+    values = {"kind": ["S", "numbers"], "format_version": ["<i8", 1]}
+    array = ["<i4", [5], 0]
+
+    def one(values=values, arrays=None, groups=None):
+        return {"values": values, "arrays": arrays or {}, "groups": groups or {}}
+
+    deep = one()
+    for _ in range(9):
+        deep = one(groups={"g": deep})
+    return {
+        "behind": one(arrays={"a": ["<i4", [5], 1 << 40]}),
+        "too long": one(arrays={"a": ["<i4", [1 << 40], 0]}),
+        "before": one(arrays={"a": ["<i4", [5], -8]}),
+        "negative": one(arrays={"a": ["<i4", [-5], 0]}),
+        "no number": one(arrays={"a": ["<i4", [5.0], 0]}),
+        "objects": one(arrays={"a": ["O", [5], 0]}),
+        "text": one(arrays={"a": ["S4", [5], 0]}),
+        "no type": one(arrays={"a": ["pickle", [5], 0]}),
+        "no array": one(arrays={"a": 5}),
+        "deep": deep,
+        "a list": [],
+        "nothing": {},
+        "other kind": one({**values, "kind": ["S", "names"]}, {"a": array}),
+        "no value": one({**values, "n": ["<i8", "x"]}, {"a": array}),
+        "no kind": one({}, {"a": array}),
+    }
+
+
+@pytest.mark.parametrize("name", forged_layouts())
+def test_a_forged_layout_leads_nowhere(tmp_path, name):
+    write(tmp_path / "a.h5")
+    with pytest.raises(FormatError, match=r"a\.h5"):
+        read(tmp_path / "a.h5", layout=forged_layouts()[name])
