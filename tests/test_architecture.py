@@ -22,7 +22,7 @@ MODULES = {
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
     "errors bounds boxes records matches outputs storage processor printing estimator forking "
-    "checks progress threads",
+    "checks progress threads devices",
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages qdrant",
@@ -48,6 +48,7 @@ COMPILING = "blcf.kernels.compiling"
 
 HOMES = {
     "torch": (
+        "blcf.devices",  # imported late
         "blcf.features",
         "blcf.vocabulary",
         "blcf.learning",

@@ -18,8 +18,7 @@ class Sizes:
     maps : feature maps whose words are found, of `cells` (h, w), `channels` and `words`
     images, queries, k : of batch search, bags of random words
     pictures, side : that go through a network in memory
-    files, file_side, searched : JPEG files that are indexed, and pictures of a collection in which
-        one search is timed
+    files, file_side : JPEG files that are indexed; among them one search is timed
     words_of : words of the collections of blcf-lite and VGG16
     repeats : of what is timed; the median counts
     """
@@ -37,7 +36,6 @@ class Sizes:
     side: int
     files: int
     file_side: int
-    searched: int
     words_of: tuple[int, int]
     repeats: int
 
@@ -56,7 +54,6 @@ LARGE = Sizes(
     side=384,
     files=1_000,
     file_side=500,
-    searched=200,
     words_of=(4_000, 20_000),
     repeats=5,
 )
@@ -74,7 +71,6 @@ SMALL = Sizes(
     side=64,
     files=12,
     file_side=80,
-    searched=12,
     words_of=(20, 20),
     repeats=1,
 )

@@ -184,7 +184,7 @@ def look_at_rows(
     ----------
     rows : float32 (n, n_components)
     """
-    from blcf.vocabulary.assigner import usable_device
+    from blcf.devices import usable_device
     from blcf.vocabulary.looks import look
     from blcf.vocabulary.rows import Rows
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from blcf.errors import InvalidInput, UnreadableImage
+from blcf.errors import InvalidInput, OutOfMemory, UnreadableImage
 from blcf.images import Loaded
 from blcf.threads import one_openmp_thread
 
@@ -40,15 +40,25 @@ def as_batch(alike: Sequence[tuple[int, Loaded[np.ndarray]]]) -> Batch:
 
 
 def through_network(extract: Callable[[Any], Any], batch: Batch) -> list[Batch]:
-    """A batch behind the network; where that refuses, each picture alone, or why it cannot be."""
+    """A batch behind the network; where that refuses, each picture alone, or why it cannot be.
+
+    Raises
+    ------
+    OutOfMemory
+        There is not enough for one picture.
+    """
     if not isinstance(batch.contents, list) or isinstance(batch.contents[0], UnreadableImage):
         return [batch]
     try:
         return [Batch(batch.positions, batch.loaded, _as_one(extract(batch.contents)))]
     except InvalidInput as error:
-        if len(batch.positions) > 1:
-            return [found for one in _alone(batch) for found in through_network(extract, one)]
-        return [Batch(batch.positions, batch.loaded, [_refusal(error)])]
+        if len(batch.positions) == 1:
+            return [Batch(batch.positions, batch.loaded, [_refusal(error)])]
+    except OutOfMemory:
+        if len(batch.positions) == 1:
+            raise
+    # Not while an error is handled: it holds what the network has made of the batch.
+    return [found for one in _alone(batch) for found in through_network(extract, one)]
 
 
 def through_network_alone(extract: Callable[[Any], Any], batch: Batch) -> list[Batch]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from blcf.devices import numbered, usable_device
 from blcf.errors import InvalidInput, OutOfMemory
 from blcf.features.depthwise import plan_no_depthwise
 from blcf.features.fusing import fuse_network, largest_activation
@@ -23,7 +24,7 @@ from blcf.forking import use_threads
 from blcf.printing import shown
 from blcf.processor import multiplies_bfloat16
 
-__all__ = ["NetworkPart", "choose_device", "choose_dtype"]
+__all__ = ["NetworkPart", "choose_dtype"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -69,7 +70,7 @@ class NetworkPart:
             self._take_module(self.network)
         else:
             self._load(self.network)
-        self._device = torch.device(choose_device(self.device))
+        self._device = numbered(usable_device(self.device))
         self.dtype_ = self.dtype if self.dtype != "auto" else choose_dtype(self._device)
         self._dtype = _DTYPES[self.dtype_]
         self.weights_digest_ = digest_tensors(self._part)
@@ -181,7 +182,7 @@ class NetworkPart:
         except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
             # Whatever the network's own code raises at a size it cannot take.
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in reason:
+            if isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in reason:
                 raise OutOfMemory(
                     f"Not enough memory for {len(images)} pictures of {width}x{height} pixels at "
                     f"once ({reason}). Use a smaller side, a smaller batch_size or device='cpu'."
@@ -226,19 +227,6 @@ def _keep_freed_memory() -> None:
     blocks up to that size are taken from memory it has already. Elsewhere this does nothing.
     """
     torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
-
-
-def choose_device(device: str) -> str:
-    """A device that can be used; "auto" is CUDA where there is one."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise InvalidInput(
-            f"Device {device!r} cannot be used ({str(error).splitlines()[0]}). Try device='cpu'."
-        ) from error
-    return device
 
 
 def choose_dtype(device: torch.device) -> str:

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from blcf.devices import free_memory
 from blcf.index.postings import Postings
 
 __all__ = ["DeviceLists", "Rows"]
@@ -103,7 +104,7 @@ class DeviceLists:
     def _has_room(self, n_bytes: int) -> bool:
         if self.place.type != "cuda":
             return False  # the memory of the processor has the lists already
-        return n_bytes <= _SHARE * torch.cuda.mem_get_info(self.place)[0]
+        return n_bytes <= _SHARE * free_memory(self.place)
 
 
 def _by_image(lists: Postings, place: torch.device) -> Rows:

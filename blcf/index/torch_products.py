@@ -16,23 +16,26 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from blcf.devices import memory_said
 from blcf.errors import InvalidInput
 from blcf.index.device_lists import DeviceLists, Rows
 from blcf.index.scoring import Part, Top
 
 __all__ = ["rank_on_device"]
 
-# Dense queries of a batch take 25,000 words x 12 bytes each, their scores 32,768 x 12.
+# Dense queries of a batch take 25,000 words x 12 bytes each, their scores 32,768 x 12. Of a large
+# vocabulary fewer go together: all batches lie on the device at once.
 BATCH = 256
+_QUERIES = 1 << 25  # numbers of a batch of queries: 400 MB
 _MORE = 256  # candidates beyond the hits that are asked for
 _TOGETHER = 32  # queries whose candidates are scored again at the same time
 _STEP = 2.0**-23  # scores that are equal once they are rounded to float32 tie
 
 
 def _lists_on(device: str) -> DeviceLists:
-    """Nothing yet, on a device."""
+    """Nothing yet, on a device that has float64."""
     try:
-        return DeviceLists(torch.empty(0, device=device).device)
+        return DeviceLists(torch.empty(0, dtype=torch.float64, device=device).device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise InvalidInput(
             f"Expected a torch device that is there, got {device!r} "
@@ -61,15 +64,27 @@ def rank_on_device(
     ------
     InvalidInput
         There is no such device here.
+    OutOfMemory
+        It has not enough.
     """
     if str(device) not in kept:
         kept[str(device)] = _lists_on(device)
-    lists = kept[str(device)]
     if not k:
         return [_top(np.empty(0, dtype=np.int64))] * vectors.shape[0]
+    with memory_said(
+        f"{vectors.shape[0]:,} queries on {device}",
+        "Search with fewer at once, or leave device out to search on the processor.",
+    ):
+        return _rank(parts, vectors, k, sqrt, kept[str(device)])
+
+
+def _rank(
+    parts: Sequence[Part], vectors: sp.csr_matrix, k: int, sqrt: bool, lists: DeviceLists
+) -> list[Top]:
+    n_batch = max(1, min(BATCH, _QUERIES // vectors.shape[1]))
     batches = [
-        torch.from_numpy(vectors[first : first + BATCH].toarray().T.copy()).to(lists.place)
-        for first in range(0, vectors.shape[0], BATCH)
+        torch.from_numpy(vectors[first : first + n_batch].toarray().T.copy()).to(lists.place)
+        for first in range(0, vectors.shape[0], n_batch)
     ]  # (n_words, n_queries) each, float64
     best = [_Best(batch, k, sqrt) for batch in batches]
     for part in parts:  # brought over once for all queries, and one at a time

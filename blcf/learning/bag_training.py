@@ -277,7 +277,7 @@ class BagTraining:
 
     def resume(self, path: Path) -> None:
         """Go on from a state; `FormatError` where it is none of this training."""
-        state = read_state(path, self.settings, self._learns_from, device=self.device)
+        state = read_state(path, self.settings, self._learns_from)
         if state.parts.get("begins_with") != self.network.begins_with:
             raise no_state(path, "it began with other weights")
         try:

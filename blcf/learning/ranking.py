@@ -223,9 +223,7 @@ class RankingTraining:
 
     def resume(self, path: Path) -> None:
         """Go on from a state; `FormatError` where it is none of this training."""
-        state = read_state(
-            path, self.settings, self._learns_from, device=self.device, may_change=_MAY_CHANGE
-        )
+        state = read_state(path, self.settings, self._learns_from, may_change=_MAY_CHANGE)
         try:
             self.network.load_state_dict(state.parts["network"])
             self.optimiser.load_state_dict(state.parts["optimiser"])

@@ -61,15 +61,13 @@ def read_state(
     settings: Any,
     learns_from: str,
     *,
-    device: torch.device,
     may_change: Sequence[str] = (),
 ) -> RunState:
-    """Read the state of a training that has these settings.
+    """Read the state of a training that has these settings; its tensors are of the CPU.
 
     Parameters
     ----------
     settings, learns_from : what they must be; "" is not compared
-    device : where tensors go
     may_change : settings that may be others
 
     Raises
@@ -78,7 +76,9 @@ def read_state(
         It is damaged, or of another training; the message says what differs.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        # At home: what loads them copies them to where it is. AdamW's counts of steps stay there,
+        # as on a GPU it would wait for each of them in every step.
+        content = torch.load(path, map_location="cpu", weights_only=True)
         before = dict(content.pop("settings"))
         epoch, record = int(content.pop("epoch")), list(content.pop("record"))
         learned_from = str(content.pop("learns_from"))

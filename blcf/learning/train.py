@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from blcf.devices import usable_device
 from blcf.errors import InvalidInput
-from blcf.features.part import choose_device
 from blcf.images import Source, display_name
 from blcf.learning.bag_settings import BagSettings
 from blcf.learning.bag_training import BagTraining
@@ -107,7 +107,7 @@ def train_network(
     if path.is_dir() or not path.parent.is_dir():
         raise InvalidInput(f"Expected the name of a file in a folder that exists, got {path}.")
     trained = LocalNetwork(network, layer=layer, weights=weights)
-    training = BagTraining(trained, settings, device=choose_device(device))
+    training = BagTraining(trained, settings, device=usable_device(device))
     kept = Photographs(others, others.names, settings.side) if others is not None else None
     photographs = Photographs(source, labelled.names, settings.side, kept)
     counts = f"{len(labelled.names):,} pictures of {len(labelled.labels):,} labels"

@@ -163,7 +163,7 @@ class Training:
     def resume(self, path: Path) -> None:
         """Go on from a state; `FormatError` where it is none of this training."""
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
             for name in _PARTS:
                 getattr(self, name).load_state_dict(state[name])
             self.round, self.step = int(state["round"]), int(state["step"])

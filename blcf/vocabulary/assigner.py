@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from blcf.devices import memory_said
 from blcf.errors import InvalidInput
 from blcf.forking import use_threads
 from blcf.vocabulary.assignment import as_float32, nearest_words
@@ -27,7 +28,6 @@ __all__ = [
     "Transform",
     "check_features",
     "resolve_assignment",
-    "usable_device",
 ]
 
 # What the product of features and words is computed in.
@@ -65,20 +65,6 @@ def resolve_assignment(assignment: Any, n_words: int, device: str) -> str:
     if assignment != "auto":
         return assignment
     return "two_level" if n_words >= TWO_LEVELS_FROM and device == "cpu" else "exact"
-
-
-def usable_device(device: str) -> str:
-    """The device that "auto" means, or the one that is named, tried; `InvalidInput`."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidInput(
-            f"Device {device!r} cannot be used ({reason}). Try device='cpu'."
-        ) from error
-    return device
 
 
 class Assigner:
@@ -161,18 +147,21 @@ class Assigner:
                 np.stack([np.linalg.norm(each, axis=0) for each in large]),
             )
         device = "cpu" if self.assignment == "two_level" else str(self.words.centroids.device)
-        maps = as_float32(feature_maps, device)
-        mean = None if mean is None else as_float32(mean, device)
-        projection = None if projection is None else as_float32(projection, device)
-        if self.assignment == "two_level":
-            words, norms = assign_in_two_levels(
-                maps, self.two_level, self.n_probed, upsample, mean, projection
-            )
-        else:
-            words, norms = assign_interpolated(
-                maps, self.words, upsample, mean, projection, precision=precision
-            )
-        return words.cpu().numpy(), norms.cpu().numpy()
+        with memory_said(
+            f"the words of {len(feature_maps)} maps at once", "Pass fewer, or take device='cpu'."
+        ):
+            maps = as_float32(feature_maps, device)
+            mean = None if mean is None else as_float32(mean, device)
+            projection = None if projection is None else as_float32(projection, device)
+            if self.assignment == "two_level":
+                words, norms = assign_in_two_levels(
+                    maps, self.two_level, self.n_probed, upsample, mean, projection
+                )
+            else:
+                words, norms = assign_interpolated(
+                    maps, self.words, upsample, mean, projection, precision=precision
+                )
+            return words.cpu().numpy(), norms.cpu().numpy()
 
     def _assign_plainly(self, large: np.ndarray, whitening: Transform | None) -> np.ndarray:
         """The words of an interpolated map (C, H, W) through any transform: int32 (H, W)."""

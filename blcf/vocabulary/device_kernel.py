@@ -17,13 +17,16 @@ import torch
 import triton
 import triton.language as tl
 
-__all__ = ["keep_best_on_device"]
+__all__ = ["keep_best_on_device", "try_kernel"]
 
 _LANES = 1_024  # words of a block, of one program
 _WARPS = 4
 
+# Pictures have many shapes: a kernel for each that is a multiple of 16, or 1, would be compiled.
+_SHAPES = ("h", "w", "height", "width", "first_word")
 
-@triton.jit
+
+@triton.jit(do_not_specialize=_SHAPES)
 def _keep_best(
     products,
     bias,
@@ -135,17 +138,35 @@ def keep_best_on_device(
     """
     _, h, w, n_words = products.shape
     height, width, kept = top_scores.shape[1:]
-    device = products.device
-    places = [_on(device, *one) for one in (y_places, x_places)]
-    _keep_best[(shifts.numel(),)](
-        *(products, bias, half_norms, shifts, scales),
-        *places[0],
-        *places[1],
-        *(top_scores, top_words, h, w, height, width, n_words, first_word),
-        kept=kept,
-        lanes=_LANES,
-        num_warps=_WARPS,
+    places = [_on(products.device, *one) for one in (y_places, x_places)]
+    with torch.cuda.device_of(products):  # Triton starts kernels on the thread's current GPU
+        _keep_best[(shifts.numel(),)](
+            *(products, bias, half_norms, shifts, scales),
+            *places[0],
+            *places[1],
+            *(top_scores, top_words, h, w, height, width, n_words, first_word),
+            kept=kept,
+            lanes=_LANES,
+            num_warps=_WARPS,
+        )
+
+
+def try_kernel(device: torch.device) -> None:
+    """Run the kernel once; raises what Triton raises where it cannot.
+
+    It compiles its launcher with the C compiler and the headers of Python that it finds when it is
+    first used, which images of containers often lack; old GPUs it does not know.
+    """
+    products, ones = torch.ones((1, 1, 1, 2), device=device), torch.ones((1, 1, 1), device=device)
+    top_scores = torch.full((1, 1, 1, 1), -torch.inf, device=device)
+    top_words = torch.zeros((1, 1, 1, 1), dtype=torch.int32, device=device)
+    place = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.float32)
+    half_norms = torch.tensor([3.0, 1.0], device=device)
+    keep_best_on_device(
+        products, half_norms * 0, half_norms, ones, ones, place, place, 0, top_scores, top_words
     )
+    if (top_words.item(), top_scores.item()) != (1, 0.0):
+        raise RuntimeError(f"it gave word {top_words.item()} of score {top_scores.item()}")
 
 
 def _on(device: torch.device, *places: np.ndarray) -> list[torch.Tensor]:

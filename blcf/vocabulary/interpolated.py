@@ -6,7 +6,7 @@ is needed at the source cells only: a quarter of them where maps are enlarged tw
 
 from __future__ import annotations
 
-import importlib.util
+import logging
 from collections.abc import Callable
 from functools import cache, cached_property
 
@@ -31,9 +31,13 @@ __all__ = [
 _CELLS, _SCORES = 1_024, 2**20
 _MAPS_IN_TWO_LEVELS = 16  # whose features look for their words together
 
-# On other devices: products of a block (1 GB in float32), and without Triton, where the scores of a
-# block are interpolated in memory, those (512 MB).
-_CELLS_ON_DEVICE, _PRODUCTS_ON_DEVICE, _SCORES_ON_DEVICE = 16_384, 2**28, 2**27
+# On other devices: source cells, and interpolated ones, whose features lie in memory; products of a
+# block (1 GB in float32), and without Triton, where the scores of a block are interpolated in
+# memory, those (512 MB).
+_CELLS_ON_DEVICE, _LARGE_CELLS_ON_DEVICE = 16_384, 65_536
+_PRODUCTS_ON_DEVICE, _SCORES_ON_DEVICE = 2**28, 2**27
+
+logger = logging.getLogger(__name__)
 
 
 class Words:
@@ -90,8 +94,8 @@ def assign_interpolated(
     """
     n, _, h, w = maps.shape
     at_home = maps.device.type == "cpu"
-    n_maps = max(1, (_CELLS if at_home else _CELLS_ON_DEVICE) // (h * w))
-    keep_best = _keep_best_by_kernel if at_home else _keep_best_on(maps.device.type)
+    n_maps = max(1, _cells_together(at_home, factor) // (h * w))
+    keep_best = _keep_best_by_kernel if at_home else _keep_best_on(maps.device)
     found, norms = [], []
     for group in maps.split(n_maps):
         cells = prepare_cells(group, factor, mean, projection)
@@ -103,6 +107,11 @@ def assign_interpolated(
         found.append(torch.where(cells.scales == 0, shortest, top_words[..., 0]))
         norms.append(cells.norms)
     return torch.cat(found), torch.cat(norms)
+
+
+def _cells_together(at_home: bool, factor: int) -> int:
+    """Source cells whose maps are looked at together."""
+    return _CELLS if at_home else min(_CELLS_ON_DEVICE, _LARGE_CELLS_ON_DEVICE // factor**2)
 
 
 @torch.inference_mode()
@@ -184,14 +193,26 @@ def _keep_best_by_kernel(
     return torch.from_numpy(top_words)
 
 
-def _keep_best_on(device: str) -> Callable[[SourceCells, Words, int, str], torch.Tensor]:
-    """The way of a kind of device."""
-    return _keep_best_by_triton if device == "cuda" and _has_triton() else _keep_best_by_torch
+def _keep_best_on(device: torch.device) -> Callable[[SourceCells, Words, int, str], torch.Tensor]:
+    """The way of a device."""
+    by_triton = device.type == "cuda" and _runs_triton(device)
+    return _keep_best_by_triton if by_triton else _keep_best_by_torch
 
 
 @cache
-def _has_triton() -> bool:
-    return importlib.util.find_spec("triton") is not None
+def _runs_triton(device: torch.device) -> bool:
+    """Whether Triton is there and works, tried once; a warning says why it does not."""
+    try:
+        from blcf.vocabulary.device_kernel import try_kernel
+
+        try_kernel(device)
+    except ImportError:  # torch for Windows comes without
+        return False
+    except Exception as error:  # of a compiler, a driver, a GPU: whatever they raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        logger.warning("words are found without Triton, which takes longer: %s", reason)
+        return False
+    return True
 
 
 def _keep_best_by_triton(

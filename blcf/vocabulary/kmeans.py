@@ -21,11 +21,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from blcf.devices import memory_said
 from blcf.errors import InvalidInput
 from blcf.processor import multiplies_bfloat16
 from blcf.vocabulary.assigner import resolve_assignment
@@ -108,6 +110,8 @@ def kmeans(
     ------
     InvalidInput
         Fewer (distinct) features than words; features that are not finite.
+    OutOfMemory
+        The device has not enough.
 
     Notes
     -----
@@ -138,14 +142,21 @@ def kmeans(
         state = State(rows.first_distinct(n_words))
     else:
         logger.info("resuming k-means after %d iterations", len(state.looks))
+    said = partial(
+        memory_said,
+        f"k-means of {len(rows):,} features on {device}",
+        "Take device='cpu' (--device cpu), or fewer words.",
+    )
     steps = None
     if not at_home and not state.is_done:
-        steps = DeviceSteps(rows, state.centroids, device, precision)
+        with said():
+            steps = DeviceSteps(rows, state.centroids, device, precision)
     while not state.is_done:
         if steps is None:
             _iterate(rows, state, max_iter, tol, device, precision, look or look_here)
         else:
-            _iterate_on_device(steps, state, max_iter, tol, checkpoint is not None)
+            with said():
+                _iterate_on_device(steps, state, max_iter, tol, checkpoint is not None)
         if checkpoint is not None:
             write_checkpoint(checkpoint, state, digest)
         if on_iteration is not None:

@@ -17,13 +17,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from blcf.devices import free_memory, numbered
 from blcf.vocabulary.rows import Rows
 
 __all__ = ["DeviceSteps", "multiplies_bfloat16_on", "two_best"]
 
 _SCORES = 1 << 29  # of a block, 1 GB in bfloat16
 _ROWS = 1 << 18  # of a piece that is copied while the one before is computed
-_SHARE = 0.6  # of the free memory that a sample may take, its copy in bfloat16 included
+_SHARE = 0.6  # of the free memory that a sample may take
 
 
 class DeviceSteps:
@@ -52,37 +53,52 @@ class DeviceSteps:
         precision: str,
         resident: bool | None = None,
     ):
-        self._rows, self._device, self._low = rows, torch.device(device), precision == "bfloat16"
+        self._rows, self._device, self._low = rows, numbered(device), precision == "bfloat16"
         self.centroids = torch.from_numpy(centroids).to(self._device)
         self.words = torch.zeros(len(rows), dtype=torch.int64, device=self._device)
         self.distances = torch.zeros(len(rows), device=self._device)
         self._lengths = torch.from_numpy(rows.squared_lengths).to(self._device)
         if resident is None:
             resident = self._fits()
-        self._whole = self._copied(slice(0, len(rows))) if resident else None
+        self._whole = self._whole_sample() if resident else None
 
     def _fits(self) -> bool:
         """Whether the sample and a block of scores have room."""
         if self._device.type != "cuda":
             return True
-        free, _ = torch.cuda.mem_get_info(self._device)
-        n_bytes = len(self._rows) * self.centroids.shape[1] * (6 if self._low else 4)
-        return n_bytes + (4 if self._low else 8) * _SCORES <= _SHARE * free
+        n_bytes = 4 * len(self._rows) * self.centroids.shape[1]
+        return n_bytes + (4 if self._low else 8) * _SCORES <= _SHARE * free_memory(self._device)
 
     def _copied(self, part: slice) -> torch.Tensor:
         """Some rows on the device; of pinned memory the copy goes on beside what is computed."""
         found = torch.from_numpy(self._rows.sample[self._rows.places[part]])
         if self._device.type == "cuda":
             return found.pin_memory().to(self._device, non_blocking=True)
+        return found.to(self._device)
+
+    def _whole_sample(self) -> torch.Tensor:
+        """All rows on the device, piece by piece: at home a sample may exceed the memory."""
+        shape = len(self._rows), self.centroids.shape[1]
+        found = torch.empty(shape, device=self._device)
+        for part in self._parts():
+            found[part] = self._copied(part)
         return found
 
-    def _pieces(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield (positions, float32 features on the device) of all the sample."""
+    def _parts(self) -> list[slice]:
         n = len(self._rows)
+        return [slice(first, min(first + _ROWS, n)) for first in range(0, n, _ROWS)]
+
+    def _pieces(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield (positions, float32 features on the device) of all the sample.
+
+        In pieces, wherever it lies: what is made of one (its rows in the order of their words) must
+        have room beside the sample.
+        """
+        parts = self._parts()
         if self._whole is not None:
-            yield slice(0, n), self._whole
+            for part in parts:
+                yield part, self._whole[part]
             return
-        parts = [slice(first, min(first + _ROWS, n)) for first in range(0, n, _ROWS)]
         beside = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
         ahead = None
         for number, part in enumerate(parts):
@@ -104,7 +120,8 @@ class DeviceSteps:
         """Find the word of each feature; gives the mean squared distance."""
         half_norms = self.centroids.square().sum(dim=1) / 2
         low = self.centroids.bfloat16() if self._low else None
-        n_block = max(1, _SCORES // len(self.centroids))
+        # Of few words it is the two candidates of each feature that take the room.
+        n_block = max(1, _SCORES // max(len(self.centroids), 8 * self.centroids.shape[1]))
         for part, features in self._pieces():
             for first in range(0, len(features), n_block):
                 few = slice(first, first + n_block)

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import torch
 
+from blcf.devices import usable_device
 from blcf.errors import InvalidInput
 from blcf.estimator import Estimator, as_rows
 from blcf.storage import StoredGroup, array_digest, open_h5, write_h5
@@ -20,7 +21,6 @@ from blcf.vocabulary.assigner import (
     Transform,
     check_features,
     resolve_assignment,
-    usable_device,
 )
 from blcf.vocabulary.assignment import as_float32
 from blcf.vocabulary.kmeans import MAX_ITER, kmeans

@@ -69,9 +69,11 @@ def test_a_network_that_refuses_a_size(kind):
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")]
+    "error",
+    [torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")],
 )
-def test_too_little_memory_is_said_as_such(error):
+def test_too_little_memory_is_said_as_such(error, monkeypatch):
+    monkeypatch.delattr(torch, "OutOfMemoryError", raising=False)  # torch 2.4 has none
     extractor = refusing(error)
     with pytest.raises(OutOfMemory, match="smaller side, a smaller batch_size"):
         extractor.extract(np.zeros((100, 128, 3), dtype=np.uint8))

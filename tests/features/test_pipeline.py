@@ -14,7 +14,7 @@ import tiles
 import torch
 from PIL import Image
 
-from blcf.errors import InvalidInput, UnreadableImage
+from blcf.errors import InvalidInput, OutOfMemory, UnreadableImage
 from blcf.features import ConvFeatures, pipeline
 from blcf.features.pipeline import extract_pictures
 from blcf.images import PictureFacts, find_images, read_image
@@ -155,6 +155,27 @@ def test_a_picture_that_the_network_refuses(folder) -> None:
     np.testing.assert_allclose(
         found["09.png"], extractor_of().extract(read_image(folder / "09.png")), atol=1e-5
     )
+
+
+def test_a_batch_that_the_memory_does_not_hold(folder) -> None:
+    """It ended a run; what cannot hold one picture still does."""
+    extractor = extractor_of()
+    part, most, seen = extractor._part, [1], []
+
+    def forward(inputs):
+        seen.append(len(inputs))
+        if len(inputs) > most[0]:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return part(inputs)
+
+    extractor._part = forward
+    found = {picture.name: picture.content for picture in stream(extractor, folder)}
+    assert list(found) == find_images(folder).names and max(seen) == 3
+    bad = [name for name, content in found.items() if isinstance(content, UnreadableImage)]
+    assert bad == ["02.png", "07.png"]
+    most[0] = 0
+    with pytest.raises(OutOfMemory, match="1 pictures of .* a smaller side"):
+        list(stream(extractor, folder))
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from blcf.errors import FormatError, InvalidInput
+from blcf.errors import FormatError, InvalidInput, OutOfMemory
 from blcf.index import InvertedFile, torch_products
 from blcf.index.torch_products import _keys, _top
 
@@ -200,3 +200,37 @@ def test_some_images_only():
         for ranking, expected in zip(there, index.search_many(queries, k, among=mask)):
             check(ranking, expected)
             assert mask[ranking.ids].all() and len(ranking) == min(k, mask.sum())
+
+
+@needs_products
+def test_of_a_large_vocabulary_fewer_queries_go_together(monkeypatch):
+    """256 dense queries of a million words take 3 GB."""
+    monkeypatch.setattr(torch_products, "_QUERIES", 3 * 40 + 1)
+    sizes, best = [], torch_products._Best
+    monkeypatch.setattr(
+        torch_products, "_Best", lambda one, *args: (sizes.append(one.shape), best(one, *args))[1]
+    )
+    index, queries = an_index(idf=True), random_bags(10, 7)
+    for query, ranking in zip(queries, index.search_many(queries, k=6, device="cpu")):
+        check(ranking, index.search(query, k=6))
+    assert sizes == [(40, 3), (40, 3), (40, 1)]
+
+
+def test_a_device_without_float64(monkeypatch):
+    def empty(*size, dtype=None, device):  # Apple's
+        if dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return torch.zeros(*size)
+
+    monkeypatch.setattr(torch_products.torch, "empty", empty)
+    with pytest.raises(InvalidInput, match="got 'mps' .*float64.* Leave device out"):
+        an_index(idf=True).search_many(random_bags(10, 2), k=6, device="mps")
+
+
+def test_a_device_without_room(monkeypatch):
+    def full(*args):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch_products, "_rank", full)
+    with pytest.raises(OutOfMemory, match="for 2 queries on cpu .* fewer at once, or leave device"):
+        an_index(idf=True).search_many(random_bags(10, 2), k=6, device="cpu")

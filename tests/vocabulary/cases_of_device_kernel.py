@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from blcf.kernels.assignment import keep_best_words
-from blcf.vocabulary.device_kernel import keep_best_on_device
+from blcf.vocabulary import device_kernel
+from blcf.vocabulary.device_kernel import keep_best_on_device, try_kernel
 from blcf.vocabulary.interpolation import places_of
+
+DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") else "cuda"
 
 
 def both(kept, factor, n_words, n_blocks, values, dtype=torch.float32):
     """What the kernels of the CPU and of the GPU keep of the same blocks of words."""
-    device = "cpu" if os.environ.get("TRITON_INTERPRET") else "cuda"
+    device = DEVICE
     rng = np.random.default_rng(kept + factor + n_words)
     n, h, w = 2, 2, 1
     shape = (n, factor * h, factor * w)
@@ -66,3 +69,10 @@ def test_products_of_half_the_bits():
     wanted, found = both(2, 2, 300, 2, np.arange(-8.0, 9.0), dtype=torch.bfloat16)
     np.testing.assert_array_equal(found[0], wanted[0])
     np.testing.assert_array_equal(found[1], wanted[1])
+
+
+def test_it_is_tried(monkeypatch):
+    try_kernel(torch.device(DEVICE))
+    monkeypatch.setattr(device_kernel, "keep_best_on_device", lambda *args: None)
+    with pytest.raises(RuntimeError, match="it gave word 0 of score -inf"):
+        try_kernel(torch.device(DEVICE))

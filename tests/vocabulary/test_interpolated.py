@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -283,3 +284,39 @@ def test_some_features_of_an_interpolated_map(factor, shape) -> None:
     assert found.dtype == np.float32 and found.flags.c_contiguous
     np.testing.assert_allclose(found, every[cells], rtol=0, atol=1e-6)
     assert interpolated_features(feature_map, factor, cells[:0]).shape == (0, 7)
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (RuntimeError("Failed to find C compiler.\nPlease"), "without Triton.*find C compiler."),
+        (ImportError("no triton"), None),
+        (None, None),
+    ],
+)
+def test_where_triton_cannot_compile_torch_does_it(monkeypatch, caplog, error, said):
+    """It ended in a traceback on images of containers without a compiler."""
+
+    def try_kernel(device):
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(
+        sys.modules["blcf.vocabulary.device_kernel"], "try_kernel", try_kernel, raising=False
+    )
+    interpolated._runs_triton.cache_clear()
+    try:
+        chosen = [interpolated._keep_best_on(torch.device("cuda", 0)) for _ in range(2)]
+    finally:
+        interpolated._runs_triton.cache_clear()
+    by_torch = interpolated._keep_best_by_torch
+    assert set(chosen) == {by_torch if error else interpolated._keep_best_by_triton}
+    assert len(caplog.records) == (said is not None)
+    assert said is None or re.search(said, caplog.text)
+
+
+def test_maps_that_are_enlarged_much_go_in_smaller_groups():
+    """Features of 65,536 cells, at most: of maps enlarged eight times there were a million."""
+    together = interpolated._cells_together
+    assert [together(False, factor) * factor**2 for factor in (1, 2, 8)] == [16_384, 65_536, 65_536]
+    assert together(True, 2) == together(True, 8)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from blcf.errors import OutOfMemory
 from blcf.vocabulary import kmeans as kmeans_module
 from blcf.vocabulary import on_device
 from blcf.vocabulary.kmeans import kmeans
@@ -96,3 +97,40 @@ def test_k_means_takes_them_where_the_device_is_another(sample, monkeypatch, tmp
     resumed = kmeans(sample, 40, **how, checkpoint=checkpoint)
     assert np.array_equal(resumed.centroids, whole.centroids)
     assert resumed.inertia_history == whole.inertia_history
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_nothing_of_the_size_of_the_sample_is_made(sample, monkeypatch, resident):
+    """At home pieces are copied, and beside a sample that fills the device there is room for a
+    piece; of few words the two candidates of a feature are what is large."""
+    monkeypatch.setattr(on_device, "_ROWS", 700)
+    monkeypatch.setattr(on_device, "_SCORES", 5_000)
+    copied, looked_at, sorted_ = [], [], []
+    copy, best, reduce = DeviceSteps._copied, on_device.two_best, torch.segment_reduce
+
+    def seen(into, call, of):
+        return lambda *args, **how: (into.append(of(args)), call(*args, **how))[1]
+
+    rows_of = seen(copied, copy, lambda args: args[1].stop - args[1].start)
+    monkeypatch.setattr(DeviceSteps, "_copied", rows_of)
+    monkeypatch.setattr(on_device, "two_best", seen(looked_at, best, lambda args: len(args[0])))
+    monkeypatch.setattr(torch, "segment_reduce", seen(sorted_, reduce, lambda args: len(args[0])))
+    run(sample, "cpu", "float32", resident, n_words=2, n_iter=2)
+    assert max(copied) == max(sorted_) == 700
+    assert max(looked_at) * 8 * sample.shape[1] <= 5_000
+
+
+def test_pieces_go_to_the_device(sample):
+    """Of others than CUDA they stayed on the CPU."""
+    steps = DeviceSteps(Rows(sample, None, 0), sample[:3], "meta", "float32", resident=False)
+    assert {piece.device.type for _, piece in steps._pieces()} == {"meta"}
+    assert steps._whole_sample().device.type == "meta"
+
+
+def test_a_device_without_room(sample, monkeypatch):
+    def full(*args):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(kmeans_module, "DeviceSteps", full)
+    with pytest.raises(OutOfMemory, match="k-means of 3,000 features on elsewhere .*device='cpu'"):
+        kmeans(sample, 40, device="elsewhere", precision="float32")
