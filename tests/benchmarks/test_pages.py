@@ -48,6 +48,7 @@ SECTIONS = {
     "search": ("search.tables", "Search"),
     "search_filters": ("search.filters", "Some pictures only"),
     "serving": ("serving.__main__", "Serving"),
+    "several": ("several", "Several networks"),
 }
 # Sections of a page that has several.
 PAGE_OF = {"learning_bag": "learning", "learning_dir": "learning", "search_filters": "search"}
