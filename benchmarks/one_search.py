@@ -176,8 +176,8 @@ def markdown(results: dict) -> str:
             f"{results['dtype']}, {results['cores']} cores. Milliseconds, median (90 % quantile).",
             table(["stage", "ours", "one after the other", "ratio"], rows),
             f"All {results['queries']} searches one after the other take "
-            f"{both['one after the other']:.2f} s, by two threads {both['two at a time']:.2f} s, in "
-            f"one call of `search_many` {both['search_many']:.2f} s.",
+            f"{both['one after the other']:.2f} s, by two threads {both['two at a time']:.2f} s, "
+            f"in one call of `search_many` {both['search_many']:.2f} s.",
             signature(results),
         ]
     )

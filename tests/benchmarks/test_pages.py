@@ -32,6 +32,7 @@ SECTIONS = {
     "extraction": ("extraction", "Extraction"),
     "footage": ("footage.__main__", "Footage"),
     "generic_vocabulary": ("generic_vocabulary", "Generic vocabulary"),
+    "growth": ("growth", "Growth"),
     "indexing": ("indexing", "Indexing"),
     "kmeans": ("kmeans", "k-means"),
     "large_vocabulary": ("large_vocabulary.tables", "Large vocabularies"),
