@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -36,16 +38,22 @@ def keep_places(first, second, n_kept):
     return kept + others
 
 
-def shares_of_gaps(scores):
-    """Shares of views: how far hits 2 to 31 lie above the median of the first 200."""
+def shares_of_gaps(scores, sizes):
+    """Shares of views: how far hits 2 to 31 lie above the median of the first 200, by size."""
     if any(len(one) < 100 for one in scores):
         return [1.0] * len(scores)
-    gaps = []
-    for one in scores:
+    known = [(0.35, 0.68), (0.5, 0.92), (0.7, 1.12), (1.0, 1.13), (1.4, 1.15)]
+    counts = []
+    for one, size in zip(scores, sizes):
         best = [float(score) for score in one[1:31]]
         chance = sorted(float(score) for score in one[:200])
         n = len(chance)
         median = (chance[(n - 1) // 2] + chance[n // 2]) / 2
-        gaps.append(max(sum(best) / len(best) - median, 0.0))
-    total = sum(gaps)
-    return [len(gaps) * gap / total if total else 1.0 for gap in gaps]
+        typical = known[0][1] if size <= known[0][0] else known[-1][1]
+        for (low, at_low), (high, at_high) in zip(known, known[1:]):
+            if low < size <= high:
+                part = math.log(size / low) / math.log(high / low)
+                typical = at_low + part * (at_high - at_low)
+        counts.append((max(sum(best) / len(best) - median, 0.0) / typical) ** 1.5)
+    total = sum(counts)
+    return [len(counts) * one / total if total else 1.0 for one in counts]

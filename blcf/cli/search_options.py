@@ -193,7 +193,7 @@ def _add_query(group: Any) -> None:
     _add(
         group,
         "scales_by",
-        "whether these sizes count alike, or by how far the best hits of each stand out (gap)",
+        "whether these sizes count by how far the best hits of each stand out (gap), or alike",
         choices=known.SCALE_RULES,
     )
     _add(group, "query_flip", "look at the query picture in a mirror as well")

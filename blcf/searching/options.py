@@ -100,8 +100,9 @@ class SearchOptions:
         the next two
     query_scales : the query picture is looked at in these sizes, relative to `query_side`, each
         from 0.1 to 4, at most 16
-    scales_by : how much each of these sizes counts: all "alike"; or by the "gap" between the best
-        hits that it finds and chance, see `blcf.searching.scales`, which takes a search of each
+    scales_by : how much each of these sizes counts: by the "gap" between the best hits that it
+        finds and chance, see `blcf.searching.scales`, which takes a ranking of each, without
+        reranking; or all "alike", as they do in a collection of fewer than 100 pictures
     query_flip : whether it is looked at in a mirror as well
     fusion : of several examples: "average", one query of all; "max", a ranking each, and the best
         score of an image
@@ -147,7 +148,7 @@ class SearchOptions:
     guard: str = "scores"
     query_side: int | None = None
     query_scales: Sequence[float] = (1.0, 0.35, 0.5, 0.7, 1.4)
-    scales_by: str = "alike"
+    scales_by: str = "gap"
     query_flip: bool = False
     fusion: str = "average"
     negatives_by: str = "rocchio"

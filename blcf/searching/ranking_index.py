@@ -56,6 +56,19 @@ class RankingIndex(Protocol):
         """The k images most similar to a bag, of those that `Searchable.chosen` gave."""
         ...
 
+    def search_many(
+        self,
+        bags: sp.csr_matrix,
+        k: int = 100,
+        *,
+        weighed: bool = False,
+        approximate: float | None = None,
+        among: Any = None,
+        n_threads: int | None = None,
+    ) -> list[Ranking]:
+        """`search` for every row."""
+        ...
+
     def close(self) -> None:
         """Give memory maps back."""
         ...

@@ -73,13 +73,38 @@ class ShardedIndex:
         among: Chosen | None = None,
     ) -> Ranking:
         """See `InvertedFile.search`; `among` is a condition and all columns that it may name."""
-        bag, k = check_bags(bag, self.n_words, weighed=weighed), check_k(k)
+        bag = check_bags(bag, self.n_words, weighed=weighed)
         if bag.shape[0] != 1:
             raise InvalidInput(
-                f"Expected one bag of shape (1, {self.n_words}), got shape {bag.shape}."
+                f"Expected one bag of shape (1, {self.n_words}), got shape {bag.shape}. "
+                "Use search_many for several."
             )
-        vector = bag if weighed else self.weigh(bag)
-        answers = self._each("rank", vector, k, approximate, among)
+        how: dict[str, Any] = {"weighed": weighed, "approximate": approximate, "among": among}
+        return self.search_many(bag, k, **how, n_threads=1)[0]
+
+    def search_many(
+        self,
+        bags: sp.csr_matrix,
+        k: int = 100,
+        *,
+        weighed: bool = False,
+        approximate: float | None = None,
+        among: Chosen | None = None,
+        n_threads: int | None = None,
+    ) -> list[Ranking]:
+        """`search` for every row; each shard is asked once, and has threads of its own."""
+        bags, k = check_bags(bags, self.n_words, weighed=weighed), check_k(k)
+        vectors = bags if weighed else self.weigh(bags)
+        answers = self._each("rank", vectors, k, approximate, among, n_threads)
+        return [
+            self._merged({shard: found[row] for shard, found in answers.items()}, k)
+            for row in range(vectors.shape[0])
+        ]
+
+    def _merged(
+        self, answers: dict[int, tuple[np.ndarray, np.ndarray, list[str]]], k: int
+    ) -> Ranking:
+        """The best k of what the shards found for one vector."""
         scores = np.concatenate([np.empty(0, np.float32), *(one[0] for one in answers.values())])
         ids = self._ids({shard: one[1] for shard, one in answers.items()})
         names = [name for one in answers.values() for name in one[2]]

@@ -49,16 +49,21 @@ class Shard(HeldShard):
     def rank(
         self,
         epoch: str,
-        vector: sp.csr_matrix,
+        vectors: sp.csr_matrix,
         k: int,
         approximate: float | None,
         where: tuple[str, Sequence[str]] | None,
-    ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Scores, ids and names of the best k; `where` is a condition and all columns there are."""
+        n_threads: int | None,
+    ) -> list[tuple[np.ndarray, np.ndarray, list[str]]]:
+        """Of each vector scores, ids and names of the best k.
+
+        `where` is a condition and all columns there are.
+        """
         here = self._of(epoch)
         among = None if where is None else here.snapshot.matching(*where)
-        found = here.index.search(vector, k, weighed=True, approximate=approximate, among=among)
-        return found.scores, found.ids, found.names
+        how: dict[str, Any] = {"approximate": approximate, "among": among, "n_threads": n_threads}
+        found = here.index.search_many(vectors, k, weighed=True, **how)
+        return [(one.scores, one.ids, one.names) for one in found]
 
     def last(
         self, epoch: str, vector: sp.csr_matrix, n: int, where: tuple[str, Sequence[str]] | None

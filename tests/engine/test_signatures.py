@@ -65,7 +65,7 @@ def test_the_options_of_a_call_are_those_that_it_gave(planted):
     given = {field.name: other(field.default) for field in fields(SearchOptions)}
     given |= {"windows": "grid", "query_side": 64, "approximate": 0.5, "expand": "local"}
     given |= {"fusion": "max", "negatives_by": "svm", "expand_by": "svm", "guard": "none"}
-    given |= {"where": "width > 0", "refine": "keypoints", "scales_by": "gap"}
+    given |= {"where": "width > 0", "refine": "keypoints", "scales_by": "alike"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("blcf.engine.searches.Hits.find", find)
         engine.search(frame="00.png", **given)

@@ -6,10 +6,11 @@ import numpy as np
 import oracle_expansion
 import pytest
 
-from blcf import Example
+from blcf import Example, SearchOptions
 from blcf.expansion import joint_query
 from blcf.searching import scales
-from blcf.searching.scales import shares_of_gaps
+from blcf.searching.queries import describe_examples
+from blcf.searching.scales import shares_of_gaps, sizes_of
 
 GAP = {"scales_by": "gap", "query_scales": (1, 0.5, 2)}
 
@@ -21,14 +22,25 @@ def test_shares_are_the_oracle():
             np.sort(rng.exponential(0.1, int(rng.integers(90, 260))))[::-1].astype(np.float32)
             for _ in range(int(rng.integers(2, 7)))
         ]
-        found = shares_of_gaps(scores)
-        wanted = oracle_expansion.shares_of_gaps(scores)
+        sizes = rng.uniform(0.2, 2, len(scores)).tolist()
+        found = shares_of_gaps(scores, sizes)
+        wanted = oracle_expansion.shares_of_gaps(scores, sizes)
         np.testing.assert_allclose(found, wanted, rtol=1e-5)
         assert np.mean(found) == pytest.approx(1)
     flat = np.full(150, 0.3, np.float32)
-    assert shares_of_gaps([flat, flat]) == [1, 1]  # nothing stands out
+    assert shares_of_gaps([flat, flat], [1, 0.5]) == [1, 1]  # nothing stands out
     steep = np.append(np.full(31, 0.9), np.full(150, 0.1))
-    assert shares_of_gaps([flat, steep]) == [0, 2]
+    assert shares_of_gaps([flat, steep], [1, 0.5]) == [0, 2]
+    small, large = shares_of_gaps([steep, steep], [0.35, 1])
+    assert small > large  # of equal gaps that of a small size says more
+
+
+def test_sizes_are_those_that_were_asked_for(planted):
+    engine = planted.engine()
+    asked = describe_examples(
+        engine.searcher.searchable, [Example(planted.picture)], SearchOptions(**GAP)
+    )
+    assert sizes_of(asked.queries[0]) == pytest.approx([1, 0.5, 2], rel=0.15)
 
 
 @pytest.fixture
@@ -41,9 +53,10 @@ def test_a_search_by_gaps(planted, few_are_enough):
     engine = planted.engine(weighting="norm")
     index = engine.searcher.searchable.index
     hits = engine.search(planted.picture, planted.box, **GAP)
-    views = hits.query.views if hasattr(hits.query, "views") else hits.asked.queries[0].views
+    query = hits.asked.queries[0]
+    views = query.views
     scores = [index.search(index.weigh(view.bag), 12, weighed=True).scores for view in views]
-    shares = shares_of_gaps(scores)
+    shares = shares_of_gaps(scores, sizes_of(query))
     assert len(set(shares)) > 1
     vectors = [index.weigh(view.bag) for view in views]
     wanted = joint_query(scales.sp.vstack(vectors, format="csr"), shares)
@@ -55,8 +68,8 @@ def test_a_search_by_gaps(planted, few_are_enough):
 def test_of_one_size_or_few_pictures_all_count_alike(planted):
     engine = planted.engine(weighting="norm")
     for options in ({}, {"query_scales": (1,)}):
-        alike = engine.search(planted.picture, **options)
-        by_gap = engine.search(planted.picture, scales_by="gap", **options)
+        alike = engine.search(planted.picture, scales_by="alike", **options)
+        by_gap = engine.search(planted.picture, **options)  # the default
         np.testing.assert_array_equal(alike.scores, by_gap.scores)
         assert alike.names == by_gap.names
 

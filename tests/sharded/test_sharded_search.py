@@ -104,6 +104,20 @@ def test_any_search_is_that_of_one_collection(both, seed):
         assert mine.rows == other.rows and repr(mine) == repr(other)
 
 
+def test_several_rankings_at_once_are_those_of_each(both):
+    mine, other = (engine.searcher.searchable.index for engine in both)
+    bags, *_ = other.bags()
+    for n_threads in (1, None):
+        found = mine.search_many(bags[:6], 9, n_threads=n_threads)
+        for one, expected, bag in zip(found, other.search_many(bags[:6], 9), bags[:6]):
+            for alone in (expected, mine.search(bag, 9)):
+                np.testing.assert_array_equal(one.ids, alone.ids)
+                np.testing.assert_allclose(one.scores, alone.scores, atol=1e-6)
+    assert mine.search_many(bags[:0]) == []
+    with pytest.raises(InvalidInput, match="Use search_many for several"):
+        mine.search(bags[:2])
+
+
 def test_ties_are_in_the_order_of_insertion_of_all(both):
     engine, whole = both
     for frame in whole.names[5], whole.names[-1]:
