@@ -60,12 +60,12 @@ def refine(snapshot: Snapshot, queries: Sequence[Query], ranking: Ranking) -> di
         if keypoints is None:
             unread.append(ranking.names[row])
             return None
-        outlines = [
-            find_outline(query.keypoints, keypoints, query.box, box)
-            for query in known
-            if query.keypoints is not None
-        ]
-        agreed = [one for one in outlines if one is not None]
+        agreed = []
+        for query in known:
+            assert query.keypoints is not None
+            outline = find_outline(query.keypoints, keypoints, query.box, box)
+            if outline is not None:
+                agreed.append(outline.mirrored() if query.mirrored else outline)
         return max(agreed, key=lambda one: one.n_inliers, default=None)
 
     with one_blas_thread() as n_threads:
