@@ -3,8 +3,8 @@
     python -m benchmarks.small_objects DATA --work FOLDER
 
 DATA and FOLDER as in accuracy.py. All collections have the words of that of side 384; those with
-tiles are made of the maps of those without. Writes benchmarks/results/small_objects.json and the table of
-benchmarks/small_objects.md.
+tiles are made of the maps of those without. Writes benchmarks/results/small_objects.json and the
+tables of benchmarks/small_objects.md.
 """
 
 from __future__ import annotations

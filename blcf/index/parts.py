@@ -138,9 +138,10 @@ class State:
         expected = (n_words,), (n_images,), (n_images * n_tiles,)
         if (df.shape, norms.shape, of_tiles.shape) != expected:
             tiles = f" of {n_tiles} tiles" if n_tiles else ""
+            of_them = f", of tiles {of_tiles.shape}" if n_tiles or of_tiles.size else ""
             raise InvalidInput(
                 f"Expected statistics of {n_words} words and {n_images} images{tiles}, got shapes "
-                f"{df.shape}, {norms.shape} and {of_tiles.shape}."
+                f"{df.shape} and {norms.shape}{of_them}."
             )
         if self.given is None:
             self.statistics = take_statistics(self.lists, df, norms, of_tiles, idf)
