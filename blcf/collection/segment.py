@@ -139,7 +139,6 @@ class Segment:
     def joined(cls, path: Place, parts: Sequence[Segment]) -> Segment:
         """The live images of some segments, one behind the other, in memory; see `save`."""
         kept = [part.live_mask for part in parts]
-        tiles = [(part.tiles, part.live) for part in parts if part.tiles is not None]
         return cls(
             path,
             Names.from_list([name for part in parts for name in part.live_names]),
@@ -149,7 +148,7 @@ class Segment:
             },
             Maps.join([(part.maps, keep) for part, keep in zip(parts, kept)]),
             Postings.merge([(part.postings, part.live) for part in parts]),
-            tiles=TileLists.merge(tiles) if tiles else None,
+            tiles=TileLists.merge_any([(part.tiles, part.live) for part in parts]),
         )
 
     def save(self, vocabulary: str) -> dict[str, Any]:
@@ -224,7 +223,7 @@ class Segment:
         wrong = misshapen(self.columns, n_images)
         wrong += ["names"] * (len(self.names) != n_images)
         wrong += ["postings"] * (self.postings.n_images != n_images)
-        wrong += ["tiles"] * (len({one.n_words for one in self.all_lists}) > 1)
+        wrong += ["tiles"] * any(one.n_words != self.postings.n_words for one in self.all_lists)
         if wrong:
             raise FormatError(
                 f"Expected {self.path} to hold {n_images} images, its {', '.join(wrong)} are of "
@@ -251,9 +250,8 @@ class Segment:
                 f"Expected posting lists of {n_words} words, got {self.postings.n_words}."
             )
         self.maps.check(n_words)
-        self.postings.check()
-        if self.tiles is not None:
-            self.tiles.check()
+        for lists in self.all_lists:
+            lists.check()
 
     def words_of(self, position: int) -> np.ndarray:
         """The assignment map of an image: uint16 or int32 (h, w).
@@ -276,10 +274,7 @@ class Segment:
     def channel_of(self, name: str, position: int) -> np.ndarray:
         """A channel of an image, relative to its largest value: float32 (h, w), 0..1.
 
-        Raises
-        ------
-        FormatError
-            The file has none of this name.
+        `FormatError` where the file has none of this name.
         """
         try:
             return dequantise_channel(self.maps.channel_of(name, position))

@@ -250,6 +250,5 @@ def _joined(parts: Sequence[NamedPart]) -> list[NamedPart]:
     if not names:
         return []
     postings = Postings.merge([(part.postings, part.live) for part in parts])
-    tiles = [(part.tiles, part.live) for part in parts if part.tiles is not None]
-    merged = TileLists.merge(tiles) if tiles else None
-    return [NamedPart(Names.from_list(names), postings, tiles=merged)]
+    tiles = TileLists.merge_any([(part.tiles, part.live) for part in parts])
+    return [NamedPart(Names.from_list(names), postings, tiles=tiles)]

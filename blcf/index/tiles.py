@@ -62,6 +62,22 @@ class TileLists:
         return cls(n_tiles, [Postings.from_bags(bags[one : one + step]) for one in firsts])
 
     @classmethod
+    def merge_any(
+        cls, parts: Sequence[tuple[TileLists | None, np.ndarray | None]]
+    ) -> TileLists | None:
+        """`merge` of parts that have tiles; None of parts without.
+
+        Raises
+        ------
+        FormatError
+            Some have tiles and others have none, or another number of them.
+        """
+        tiles = [(one, live) for one, live in parts if one is not None]
+        if len({one.n_tiles if one else 0 for one, _ in parts}) > 1:
+            raise FormatError("Expected all parts of an index to have the same number of tiles.")
+        return cls.merge(tiles) if tiles else None
+
+    @classmethod
     def merge(cls, parts: Sequence[tuple[TileLists, np.ndarray | None]]) -> TileLists:
         """The lists of the live images of some parts, one behind the other.
 

@@ -144,6 +144,15 @@ def test_what_is_refused(case):
         index.search_many(bags_of(rng, 2), 3, device="cpu")
 
 
+def test_parts_with_and_without_tiles_are_not_merged(case):
+    index, _, rng = case
+    index.add_part(Names.from_list(["x"]), Postings.from_bags(bags_of(rng, 1)))
+    some = [(part.tiles, part.live) for part in index._state.parts]
+    with pytest.raises(FormatError, match="the same number of tiles"):
+        TileLists.merge_any(some)
+    assert TileLists.merge_any([(None, None)]) is None
+
+
 def test_lists_of_a_file_must_fit(tmp_path):
     rng = np.random.default_rng(0)
     lists = TileLists.from_bags(bags_of(rng, 12), 4)
