@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class SideFiles(Snapshot):
         ]
         return digest_of([self.manifest["settings"], entries])
 
-    def write_statistics(self, df: np.ndarray, norms: np.ndarray, of_tiles: np.ndarray) -> None:
+    def write_statistics(self, df: np.ndarray, norms: np.ndarray, of_tiles: Any = ()) -> None:
         """Keep df, int64 (n_words,), and norms of the live images and of their tiles, float64."""
         layouts = {
             entry["file"]: (entry["digest"], plain_layout(segment.layout))
