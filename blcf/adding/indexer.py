@@ -164,7 +164,7 @@ def tiles_of(model: Model, batch: Batch) -> TileLists | None:
     bags = model.bags_of_parts
     channel = batch.channel(bags.weighting)
     rows = [
-        bags.encode_windows(one, tile_windows(one.shape, n), channel and channel[row])
+        bags.encode_windows(one, tile_windows(one.shape, n), channel[row] if channel else None)
         for row, one in enumerate(batch.maps)
     ]
     return TileLists.from_bags(sp.vstack(rows, format="csr"), n**2)

@@ -142,7 +142,8 @@ def take_statistics(
     lists: Sequence[Lists], df: np.ndarray, norms: np.ndarray, of_tiles: np.ndarray, idf: bool
 ) -> Statistics:
     """Statistics from the df and the norms, of tiles too, that an equal index computed before."""
-    spread, tiles, first = [], [], 0
+    tiles: list[np.ndarray | None] = []
+    spread, first = [], 0
     for postings, live, own in lists:
         n_live = postings.n_images if live is None else int(live.sum())
         spread.append(_spread(norms[first : first + n_live], live))

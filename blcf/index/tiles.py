@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import h5py
 import numpy as np
@@ -24,6 +23,7 @@ from blcf.storage import StoredGroup
 __all__ = ["TileLists", "WeighedTiles"]
 
 _GROUP = "tiles_{:03d}"
+Wanted = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # words, starts, rows, weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +188,7 @@ class WeighedTiles:
         """The norms of the tiles: float64 (n_images n_tiles,)."""
         return np.divide(1, self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
 
-    def raise_cosines(self, wanted: tuple[Any, ...], sqrt: bool, cosines: np.ndarray) -> None:
+    def raise_cosines(self, wanted: Wanted, sqrt: bool, cosines: np.ndarray) -> None:
         """Raise the cosines of images to those of their best tiles.
 
         Parameters
