@@ -37,7 +37,7 @@ class Bounds:
     whole: bool = True
     above: bool = False
     row: int | None = None
-    also: tuple[str | None, ...] = ()
+    also: tuple[str | int | None, ...] = ()
 
     @property
     def span(self) -> str:
@@ -104,6 +104,7 @@ BOUNDS = {
     "similarity": Bounds(0, 1, whole=False),  # of near-duplicates among hits
     # Of a collection, see `blcf.Settings`.
     "side": Bounds(*_SIDE),
+    "tiles": Bounds(2, 7, also=(0,)),  # of a row and of a column
     "upsample": Bounds(1, 8),
     "n_components": Bounds(1, 16_384, also=(None,)),
     "n_words": Bounds(1, 10_000_000, also=("auto",)),

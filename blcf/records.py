@@ -32,9 +32,9 @@ class Hit:
     look_up : gives what is known of the image, see `facts`
     confidence : the chance that it shows the object, as far as the ranking tells, 0..1; None where
         it does not
-    outline : float32 (4, 2), x and y, pixels of the original image: where the corners of the
-        query's box are, clockwise from its top left; None where no keypoints agree. `box` is the
-        upright box around it, cut to the image
+    outline : float32 (4, 2), x and y, pixels of the original image: where the top left, top right,
+        bottom right and bottom left corner of the query's box are, of a mirror image too; None
+        where no keypoints agree. `box` is the upright box around it, cut to the image
     """
 
     name: str
@@ -181,8 +181,8 @@ class Query:
     keypoints : of the box (of the whole picture); None where they were not asked for, or there are
         no pixels to find them in
     shares : how much each view counts, 0 or more; None: alike
-    whole : which view is of the size of the collection's pictures, or stands for it: every cell of
-        its map has its word
+    whole : the view every cell of whose map has its word, of the size of the collection's pictures
+    mirrored : whether it is the mirror image of the picture that was given
     """
 
     views: tuple[View, ...]
@@ -192,6 +192,7 @@ class Query:
     keypoints: Keypoints | None = None
     shares: tuple[float, ...] | None = None
     whole: int = 0
+    mirrored: bool = False
 
     def __repr__(self) -> str:
         looks = "1 view" if len(self.views) == 1 else f"{len(self.views)} views"

@@ -27,9 +27,7 @@ def idf(bags, n_words, on):
 
 def vector(one, weights, sqrt):
     """L2-normalised (rooted) tf-idf vector of a bag, as {word: value}."""
-    values = {
-        word: (math.sqrt(tf) if sqrt else tf) * weights[word] for word, tf in one.items()
-    }
+    values = {word: (math.sqrt(tf) if sqrt else tf) * weights[word] for word, tf in one.items()}
     norm = math.sqrt(sum(value * value for value in values.values()))
     return {word: value / norm if norm else 0.0 for word, value in values.items()}
 
@@ -355,3 +353,31 @@ def pyramid_score(assignment_map, window, wanted, weights, sqrt, cell_weights=No
         for region, one in zip([window, *quadrants(window)], wanted)
     ]
     return (0.5 * window_cosine + sum(others)) / 4.5
+
+
+def tile_windows(h, w, n):
+    """Windows (x1, y1, x2, y2) of n x n tiles: every cell that lies in a tile, even in part."""
+
+    def span(number, cells):
+        begin, end = number * cells / (n + 1), (number + 2) * cells / (n + 1)
+        inside = [cell for cell in range(cells) if cell + 1 > begin + 1e-9 and cell < end - 1e-9]
+        return inside[0], inside[-1] + 1
+
+    found = []
+    for row in range(n):
+        for column in range(n):
+            (x1, x2), (y1, y2) = span(column, w), span(row, h)
+            found.append((x1, y1, x2, y2))
+    return found
+
+
+def best_tile_scores(query, images, tiles, weights, sqrt):
+    """The cosine of each image: the largest of that of its bag and those of its tiles' bags.
+
+    `query` is {word: value} of length 1, `images` bags {word: tf}, `tiles` a list of them each.
+    """
+
+    def cosine(one):
+        return sum(query.get(w, 0.0) * value for w, value in vector(one, weights, sqrt).items())
+
+    return [max(cosine(one) for one in [whole, *own]) for whole, own in zip(images, tiles)]

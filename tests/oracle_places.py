@@ -137,9 +137,13 @@ def is_seen_from_the_front(corners, box, max_tilt, max_stretch):
 
 
 def credited(ids, scores, agree, credit):
-    """(id, score) by score, that counts how many agree: {id: how many}; ties as they were."""
+    """(id, score) by score, that counts how many agree: {id: how many}; ties as they were.
+
+    Where the best is above 1, all are divided by it.
+    """
     rows = [
         (-score - credit * math.log(1 + agree.get(one, 0)), place, one)
         for place, (one, score) in enumerate(zip(ids, scores))
     ]
-    return [(one, -score) for score, _, one in sorted(rows)]
+    largest = max([1, *(-score for score, _, _ in rows)])
+    return [(one, -score / largest) for score, _, one in sorted(rows)]

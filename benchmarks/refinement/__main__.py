@@ -83,7 +83,7 @@ def measure(engine: SearchEngine, queries: list[dict[str, Any]], side: int | Non
         for name in one["true"]:
             if name not in found_names:
                 size = snapshot.size(int(snapshot.find([name])[0]))
-                missed.append(_share(one["true"][name], size))
+                missed.append(share_of(one["true"][name], size))
         part = take(ranking, hits)
         start = time.process_time()  # of all threads
         refined = refine(snapshot, [query], part)
@@ -95,7 +95,7 @@ def measure(engine: SearchEngine, queries: list[dict[str, Any]], side: int | Non
             outline = refined.get(image_id)
             voted = part.boxes[row]
             box = voted if outline is None else outline.box
-            row_ = [float(outline is not None), _share(true, size)]
+            row_ = [float(outline is not None), share_of(true, size)]
             row_ += [float(iou(each[None], _boxes(true)).max()) for each in (voted, box)]
             if true.ndim == 3:
                 shapes = corners_of(voted), corners_of(box) if outline is None else outline.corners
@@ -155,7 +155,7 @@ def _boxes(true: np.ndarray) -> np.ndarray:
     return true if true.ndim == 2 else np.hstack([true.min(axis=1), true.max(axis=1)])
 
 
-def _share(true: np.ndarray, size: tuple[int, int]) -> float:
+def share_of(true: np.ndarray, size: tuple[int, int]) -> float:
     """What the largest true box has of a picture."""
     boxes = _boxes(true)
     return float((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).max() / (size[0] * size[1]))
@@ -193,6 +193,7 @@ def queries_of(data: Path, name: str, engine: SearchEngine) -> list[dict[str, An
             "image": one.image,
             "box": one.box,
             "junk": set(one.junk),
+            "positives": set(one.positives),
             "true": {
                 hit: np.asarray(one.boxes[hit], dtype=np.float64).reshape(-1, 4)
                 for hit in one.positives

@@ -96,8 +96,8 @@ def _index_of(collection: Any) -> Any:
     from blcf import InvertedFile
 
     index = InvertedFile(N_WORDS, idf=True, sqrt=True)
-    for names, postings, live in collection.parts:
-        index.add_part(names, postings, live)
+    for part in collection.parts:
+        index.add_part(*part)
     kept = collection.read_statistics()
     if kept is not None:
         index.set_statistics(*kept)

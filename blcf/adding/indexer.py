@@ -9,21 +9,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 
 from blcf.adding.given_channel import given_channel
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.stream import stream_pictures
+from blcf.bags import tile_windows
 from blcf.bags.weighting import quantise_channel
 from blcf.collection import Batch
 from blcf.collection.facts import Fact
 from blcf.collection.model import Model
 from blcf.errors import UniformFrame, UnreadableImage
 from blcf.images import ImageList, Large, Source, film_of
+from blcf.index.tiles import TileLists
 
 if TYPE_CHECKING:
     from blcf.features.pipeline import Extracted
 
-__all__ = ["AddReport", "index_images"]
+__all__ = ["AddReport", "index_images", "tiles_of"]
 
 # A commit costs two fsyncs; what a kill can lose is bounded by both.
 COMMIT_IMAGES = 1_024
@@ -101,6 +104,7 @@ def index_images(
         if len(finished):
             weights = finished.channel(model.settings.weighting)
             bags = model.bags_of_images.encode_many(finished.maps, weights)
+            finished.tiles = tiles_of(model, finished)
             collection.append(finished, bags, root, prefix)
             n_indexed += len(finished)
         collection.record_skipped(skipped | dropped, settled, root, prefix)
@@ -150,3 +154,17 @@ def index_images(
     n_added = collection.n_images - n_before
     n_present = len(images) - len(names) - len(left_out)
     return AddReport(n_added, n_present, skipped, n_indexed - n_added, dropped=list(dropped))
+
+
+def tiles_of(model: Model, batch: Batch) -> TileLists | None:
+    """Posting lists of the tiles of the pictures of a batch; None where they have none."""
+    n = model.settings.tiles
+    if not n:
+        return None
+    bags = model.bags_of_parts
+    channel = batch.channel(bags.weighting)
+    rows = [
+        bags.encode_windows(one, tile_windows(one.shape, n), channel[row] if channel else None)
+        for row, one in enumerate(batch.maps)
+    ]
+    return TileLists.from_bags(sp.vstack(rows, format="csr"), n**2)

@@ -11,6 +11,7 @@ from blcf.bags.regions import (
     region_box,
     region_weights,
 )
+from blcf.bags.tiles import tile_windows
 from blcf.bags.weighting import CHANNELS, WEIGHTINGS, spatial_weights
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "region_box",
     "region_weights",
     "spatial_weights",
+    "tile_windows",
 ]

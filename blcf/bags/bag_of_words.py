@@ -110,6 +110,25 @@ class BagOfWords(Estimator):
         ]
         return sp.vstack(rows, format="csr")
 
+    def encode_windows(
+        self,
+        assignment_map: np.ndarray,
+        windows: Sequence[tuple[int, int, int, int]],
+        channel: np.ndarray | None = None,
+    ) -> sp.csr_matrix:
+        """`encode` of several windows of one map, by their `cells`: CSR float32 (n, n_words)."""
+        check_weighting(self.weighting)
+        words = as_assignment_map(assignment_map, self.n_words)
+        weights = spatial_weights(self.weighting, words.shape, channel)
+        found = [
+            _sum_by_word(words[y1:y2, x1:x2].ravel(), weights[y1:y2, x1:x2].ravel())
+            for x1, y1, x2, y2 in windows
+        ]
+        ends = np.cumsum([0, *(unique.size for unique, _ in found)], dtype=np.int32)
+        columns = np.concatenate([np.empty(0, np.int32), *(unique for unique, _ in found)])
+        tf = np.concatenate([np.empty(0, np.float32), *(one for _, one in found)])
+        return sp.csr_matrix((tf, columns, ends), shape=(len(found), self.n_words))
+
     def _cells(self, assignment_map, box, size, cells, channel, region):
         """Words and weights of the cells that count, flat."""
         check_weighting(self.weighting)

@@ -34,6 +34,7 @@ def add_settings(command: Any) -> None:
     )
     for name, dest, meaning in (
         ("side", "side", "longer side in pixels"),
+        ("tiles", "tiles", "tiles of a row and of a column, for small objects, or 0: none"),
         ("upsample", "upsample", "interpolation of the maps"),
         ("seed", "random_state", "of the training sample and of k-means"),
     ):

@@ -11,6 +11,7 @@ import numpy as np
 
 from blcf.bags.weighting import CHANNELS, dequantise_channel
 from blcf.images import FrameChoice, PictureFacts
+from blcf.index.tiles import TileLists
 
 __all__ = ["Batch"]
 
@@ -29,6 +30,7 @@ class Batch:
     facts : list of `blcf.images.PictureFacts`
     given : list of {column: value}, the caller's own facts, checked (`blcf.collection.facts`)
     choices : {film: by what its frames were taken}, of films some frames of which are here
+    tiles : posting lists of the images' tiles, once it is complete; None where they have none
     """
 
     names: list[str] = field(default_factory=list)
@@ -38,6 +40,7 @@ class Batch:
     facts: list[PictureFacts] = field(default_factory=list)
     given: list[Mapping[str, Any]] = field(default_factory=list)
     choices: dict[str, FrameChoice] = field(default_factory=dict)
+    tiles: TileLists | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -61,12 +61,12 @@ def collection_facts(collection: Collection, df: np.ndarray | None) -> dict[str,
         "n_skipped": len(collection.skipped()),
         "n_segments": len(segments),
         "n_cells": sum(segment.maps.n_cells for segment in segments),
-        "n_postings": sum(segment.postings.n_postings for segment in segments),
+        "n_postings": sum(one.n_postings for part in segments for one in part.all_lists),
         "bytes": n_bytes,
         "bytes_per_image": round(n_bytes / n_images) if n_images else None,
     }
     if df is not None:
-        n_list_bytes = sum(segment.postings.n_bytes for segment in segments)
+        n_list_bytes = sum(one.n_bytes for part in segments for one in part.all_lists)
         facts |= facts_of_words(df, n_list_bytes, facts["n_postings"])
     return facts | {
         "fact_columns": _columns(collection),

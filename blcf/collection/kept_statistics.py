@@ -41,7 +41,7 @@ def write_statistics(
     folder : of the collection
     state : digest of what they follow from
     df : int64 (n_words,)
-    norms : float64 (n_images,)
+    norms : float64 (n,), of images, then of their tiles
     layouts : {file of a segment: its digest, its `plain_layout`}
     """
     text = json.dumps(dict(layouts), separators=(",", ":")).encode("ascii")
@@ -63,7 +63,7 @@ def read_layouts(folder: Path) -> dict[str, tuple[str, Any]]:
 
 
 def read_statistics(folder: Path) -> tuple[str, np.ndarray, np.ndarray]:
-    """State, df int64 (n_words,) and norms float64 (n_images,), the norms mapped.
+    """State, df int64 (n_words,) and norms float64 (n,), the norms mapped.
 
     Raises
     ------

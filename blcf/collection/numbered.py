@@ -24,6 +24,7 @@ from blcf.images import GivenPictures, ImageLike
 from blcf.index.names import Names
 from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
+from blcf.index.tiles import TileLists
 from blcf.storage import Member
 
 __all__ = ["NumberedImages"]
@@ -162,9 +163,9 @@ class NumberedImages:
         return self._numbering.n_images
 
     @property
-    def parts(self) -> list[tuple[Names, Postings, np.ndarray | None]]:
-        """Per segment names, posting lists and the mask of live images (None: all live)."""
-        return [(one.names, one.postings, one.live) for one in self.segments]
+    def parts(self) -> list[tuple[Names, Postings, np.ndarray | None, TileLists | None]]:
+        """Per segment names, posting lists, the mask of live images (None: all live), and tiles."""
+        return [(one.names, one.postings, one.live, one.tiles) for one in self.segments]
 
     def _place(self, image_id: int) -> tuple[Segment, int]:
         number, position = self._numbering.locate(image_id)

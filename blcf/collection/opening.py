@@ -14,11 +14,11 @@ import numpy as np
 from blcf.collection.collection import Collection
 from blcf.collection.settings import Settings
 from blcf.collection.snapshot import Snapshot
-from blcf.errors import InvalidInput, StorageError
+from blcf.errors import FormatError, InvalidInput, StorageError
 from blcf.images import canonical_frame, display_name
 from blcf.index import InvertedFile
 
-__all__ = ["find_pictures", "keep_statistics", "names_of", "open_index"]
+__all__ = ["check_tiles", "find_pictures", "keep_statistics", "names_of", "open_index"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,9 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
     0: it is left off.
     """
     index = InvertedFile(n_words, idf=settings.idf, sqrt=settings.sqrt)
-    for names, postings, live in collection.parts:
-        index.add_part(names, postings, live)
+    check_tiles(collection, settings)
+    for part in collection.parts:
+        index.add_part(*part)
     statistics = collection.read_statistics()
     if statistics is not None:
         index.set_statistics(*statistics)
@@ -39,9 +40,19 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
         return index
     logger.info("every word stands in every picture: idf is left off")
     index = InvertedFile(n_words, sqrt=settings.sqrt)  # what is kept beside it is of the other one
-    for names, postings, live in collection.parts:
-        index.add_part(names, postings, live)
+    for part in collection.parts:
+        index.add_part(*part)
     return index
+
+
+def check_tiles(collection: Snapshot, settings: Settings) -> None:
+    """Raise `FormatError` where pictures have other tiles than the settings say."""
+    for segment in collection.segments:
+        if (segment.tiles.n_tiles if segment.tiles else 0) != settings.n_tiles:
+            raise FormatError(
+                f"{segment.path} is damaged: expected {settings.n_tiles} tiles of each picture, as "
+                "the manifest says. Restore both from the same copy, or index again."
+            )
 
 
 def keep_statistics(collection: Collection, n_words: int, settings: Settings) -> None:
@@ -50,7 +61,7 @@ def keep_statistics(collection: Collection, n_words: int, settings: Settings) ->
         return
     index = open_index(collection, n_words, settings)
     try:
-        collection.write_statistics(index.df, index.norms_)
+        collection.write_statistics(index.df, index.norms_, index.norms_of_tiles_)
     except StorageError as error:  # what was committed stands; opening is slower
         logger.warning("df and norms were not kept: %s", error)
 

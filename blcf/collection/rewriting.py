@@ -111,5 +111,7 @@ def check_source(part: Segment, entry: Mapping[str, Any], collection: Path) -> N
         raise FormatError(f"{part.path} is damaged: its digest is of other bytes. {advice}")
     try:
         part.postings.check()  # digests that fit say nothing of who made them
+        if part.tiles is not None:
+            part.tiles.check()
     except FormatError as error:
         raise FormatError(f"{part.path} is damaged: {error} {advice}") from error

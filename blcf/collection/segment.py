@@ -27,6 +27,7 @@ from blcf.errors import FormatError, VocabularyMismatch
 from blcf.index.blocks import Blocks, read_blocks, write_sums
 from blcf.index.names import Names
 from blcf.index.postings import Postings
+from blcf.index.tiles import TileLists
 from blcf.storage import Place, StoredGroup, open_h5, write_h5
 
 __all__ = ["Segment"]
@@ -50,6 +51,7 @@ class Segment:
     live : bool (n_images,), which images are not removed, or None where all are live
     blocks : of the columns in the file; nothing of one without check sums
     layout : what lies where in the file; None of one that is none yet
+    tiles : `TileLists`; None where the images have no tiles
     """
 
     path: Place
@@ -60,6 +62,7 @@ class Segment:
     live: np.ndarray | None = None
     blocks: Mapping[str, Blocks] = field(default_factory=dict)
     layout: StoredGroup | None = None
+    tiles: TileLists | None = None
 
     @property
     def root_ids(self) -> np.ndarray:
@@ -75,6 +78,11 @@ class Segment:
     def n_images(self) -> int:
         """How many images the file holds, removed ones counted."""
         return self.postings.n_images
+
+    @property
+    def all_lists(self) -> list[Postings]:
+        """The posting lists of the images, and those of their tiles."""
+        return [self.postings, *(self.tiles.lists if self.tiles else [])]
 
     @property
     def n_live(self) -> int:
@@ -115,6 +123,7 @@ class Segment:
             columns,
             Maps.pack(batch.maps, batch.channels, bags.shape[1]),
             Postings.from_bags(bags),
+            tiles=batch.tiles,
         )
         return segment.save(vocabulary)
 
@@ -139,6 +148,7 @@ class Segment:
             },
             Maps.join([(part.maps, keep) for part, keep in zip(parts, kept)]),
             Postings.merge([(part.postings, part.live) for part in parts]),
+            tiles=TileLists.merge_any([(part.tiles, part.live) for part in parts]),
         )
 
     def save(self, vocabulary: str) -> dict[str, Any]:
@@ -150,6 +160,8 @@ class Segment:
             write_columns(file, self.columns)
             self.maps.write(file.create_group("maps"))
             self.postings.write(file.create_group("postings"))
+            if self.tiles is not None:
+                self.tiles.write(file)
             write_sums(file)
         return {
             "file": self.path.name,
@@ -194,6 +206,7 @@ class Segment:
                 postings=Postings.read(file.group("postings"), _below("postings", blocks)),
                 blocks={one.name: blocks[one.name] for one in COLUMNS if one.name in blocks},
                 layout=file,
+                tiles=TileLists.read(file, entry["n_images"], blocks),
             )
         segment._check_form(entry["n_images"])
         return segment.marked(entry)
@@ -210,6 +223,7 @@ class Segment:
         wrong = misshapen(self.columns, n_images)
         wrong += ["names"] * (len(self.names) != n_images)
         wrong += ["postings"] * (self.postings.n_images != n_images)
+        wrong += ["tiles"] * any(one.n_words != self.postings.n_words for one in self.all_lists)
         if wrong:
             raise FormatError(
                 f"Expected {self.path} to hold {n_images} images, its {', '.join(wrong)} are of "
@@ -236,7 +250,8 @@ class Segment:
                 f"Expected posting lists of {n_words} words, got {self.postings.n_words}."
             )
         self.maps.check(n_words)
-        self.postings.check()
+        for lists in self.all_lists:
+            lists.check()
 
     def words_of(self, position: int) -> np.ndarray:
         """The assignment map of an image: uint16 or int32 (h, w).
@@ -259,10 +274,7 @@ class Segment:
     def channel_of(self, name: str, position: int) -> np.ndarray:
         """A channel of an image, relative to its largest value: float32 (h, w), 0..1.
 
-        Raises
-        ------
-        FormatError
-            The file has none of this name.
+        `FormatError` where the file has none of this name.
         """
         try:
             return dequantise_channel(self.maps.channel_of(name, position))

@@ -25,6 +25,10 @@ class Settings:
     network, layer, weights : of the features, see `blcf.ConvFeatures`; the default network is the
         small one that the package carries
     side : longer side of the pictures, in pixels, from 32 to 8192
+    tiles : how many tiles of a row and of a column a picture is looked at in beside the whole, 0 or
+        from 2 to 7: small objects are found that a bag of the whole picture does not show, see
+        `blcf.bags.tile_windows`. A picture scores what its best tile does. Larger pictures (`side`)
+        give tiles more cells
     upsample : factor of bilinear interpolation of the maps, from 1 to 8
     n_components : of the whitening, from 1 to 16,384 (no more than there are channels), None for
         all channels
@@ -43,6 +47,7 @@ class Settings:
     layer: str | None = None
     weights: str | None = None
     side: int = 384
+    tiles: int = 0
     upsample: int = 2
     n_components: int | None = 128
     n_words: int | str = "auto"
@@ -62,6 +67,19 @@ class Settings:
         check_choice("vocabulary", self.vocabulary, VOCABULARIES)
         for name in ("idf", "sqrt"):
             check_bool(name, getattr(self, name))
+
+    def check_without_tiles(self, instead: str) -> None:
+        """Raise `InvalidInput` where pictures have tiles; `instead` says what to do."""
+        if self.tiles:
+            raise InvalidInput(
+                f"A collection with tiles ({self.tiles} of a row) {instead}. Or index without "
+                "tiles (tiles=0, --tiles 0)."
+            )
+
+    @property
+    def n_tiles(self) -> int:
+        """How many tiles a picture has."""
+        return self.tiles**2
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the manifest."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,24 +40,27 @@ class SideFiles(Snapshot):
         ]
         return digest_of([self.manifest["settings"], entries])
 
-    def write_statistics(self, df: np.ndarray, norms: np.ndarray) -> None:
-        """Keep df, int64 (n_words,), and norms, float64 (n_images,), of the live images."""
+    def write_statistics(self, df: np.ndarray, norms: np.ndarray, of_tiles: Any = ()) -> None:
+        """Keep df, int64 (n_words,), and norms of the live images and of their tiles, float64."""
         layouts = {
             entry["file"]: (entry["digest"], plain_layout(segment.layout))
             for entry, segment in zip(self.manifest["segments"], self.segments)
             if segment.layout is not None
         }
+        norms = np.concatenate([norms, of_tiles])
         write_statistics(self.path, self._state, df, norms, layouts)
 
-    def read_statistics(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The df and norms that were kept, or None where they are of another state or damaged."""
+    def read_statistics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """What was kept, df and norms, or None where it is of another state or damaged."""
         try:
             state, df, norms = read_statistics(self.path)
         except (FormatError, StorageError):
             return None
         n_words = [segment.postings.n_words for segment in self.segments[:1]]
-        is_right = state == self._state and (norms.size, [df.size]) == (self.n_images, n_words)
-        return (df, norms) if is_right else None
+        n, tiles = self.n_images, [one.tiles.n_tiles for one in self.segments[:1] if one.tiles]
+        sizes = n + n * sum(tiles), n_words
+        is_right = state == self._state and (norms.size, [df.size]) == sizes
+        return (df, norms[:n], norms[n:]) if is_right else None
 
     def discard(self) -> None:
         """Remove a collection that holds no pictures yet, and no other file of its folder."""

@@ -54,6 +54,7 @@ class SearchEngine(Changes):
         layer: str | None = None,
         weights: str | os.PathLike[str] | None = None,
         side: int = 384,
+        tiles: int = 0,
         upsample: int = 2,
         n_components: int | None = 128,
         n_words: int | str = "auto",

@@ -39,6 +39,7 @@ def write_points(
     VocabularyMismatch
         What is there is of another vocabulary.
     """
+    engine.model.settings.check_without_tiles("ranks in its own inverted file, not in Qdrant")
     exported = Exported.of(engine)
     store = open_store(place, make=True)
     try:

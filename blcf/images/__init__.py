@@ -38,7 +38,7 @@ from blcf.images.originals import (
     file_digest,
     file_state,
 )
-from blcf.images.pixels import ImageLike, as_image, check_image
+from blcf.images.pixels import ImageLike, as_image, check_image, use_image
 from blcf.images.prefetch import read_ahead
 from blcf.images.reading import Large, read_image, read_resized, read_through
 from blcf.images.resizing import resize_image, resized_size
@@ -80,4 +80,5 @@ __all__ = [
     "read_through",
     "resize_image",
     "resized_size",
+    "use_image",
 ]

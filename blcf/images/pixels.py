@@ -7,7 +7,8 @@ it gives.
 from __future__ import annotations
 
 import os
-from typing import Any, Union
+from collections.abc import Callable
+from typing import Any, TypeVar, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,11 @@ from blcf.errors import InvalidInput
 from blcf.images.film_reader import read_frame
 from blcf.images.frame_names import frame_place
 from blcf.images.modes import to_rgb
-from blcf.images.reading import convert_image, decode_image, read_image
+from blcf.images.reading import convert_image, decode_image, read_image, read_through
 
-__all__ = ["ImageLike", "as_image", "check_image"]
+__all__ = ["ImageLike", "as_image", "check_image", "use_image"]
+
+T = TypeVar("T")
 
 ImageLike = Union[str, "os.PathLike[str]", bytes, Image.Image, npt.NDArray[np.uint8]]
 """Path of a picture file, the bytes of one, a picture of Pillow, or an array; see `as_image`."""
@@ -83,6 +86,17 @@ def as_image(picture: ImageLike) -> npt.NDArray[np.uint8]:
     elif array.shape[2] == 4:
         array = to_rgb(Image.fromarray(array))
     return np.ascontiguousarray(array)
+
+
+def use_image(picture: ImageLike, use: Callable[[npt.NDArray[np.uint8]], T]) -> T:
+    """What is made of the pixels of a picture of any form, see `as_image`.
+
+    Of a picture file room is held until `use` returns, as it is where pictures are indexed: those
+    of several threads fit into memory together, and a large one is there alone.
+    """
+    if isinstance(picture, (str, os.PathLike)) and frame_place(picture) is None:
+        return read_through(picture, use)[0]
+    return use(as_image(picture))
 
 
 def check_image(picture: Any) -> None:

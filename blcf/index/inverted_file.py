@@ -19,6 +19,7 @@ from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_n
 from blcf.index.postings import Postings
 from blcf.index.scoring import rank, rank_many, unit_values
 from blcf.index.statistics import DocumentFrequencies, Statistics
+from blcf.index.tiles import TileLists
 from blcf.printing import shown
 from blcf.records import Ranking
 from blcf.storage import open_h5, write_h5
@@ -75,12 +76,12 @@ class InvertedFile:
     @property
     def n_postings(self) -> int:
         """How many (image, word) pairs are stored, those of removed images included."""
-        return sum(part.postings.n_postings for part in self._state.parts)
+        return sum(one.n_postings for one in self._state.all_lists)
 
     @property
     def n_bytes(self) -> int:
         """What the posting lists take, in memory as on disk."""
-        return sum(part.postings.n_bytes for part in self._state.parts)
+        return sum(one.n_bytes for one in self._state.all_lists)
 
     def name(self, image_id: int) -> str:
         """The name of an image by its place in the order of insertion."""
@@ -106,19 +107,23 @@ class InvertedFile:
         """
         bags = check_bags(bags, self.n_words)
         if bags.shape[0] != len(names):
-            raise InvalidInput(
-                f"Expected one name per bag, got {len(names)} names and {bags.shape[0]} bags."
-            )
+            counts = f"{len(names)} names and {bags.shape[0]} bags"
+            raise InvalidInput(f"Expected one name per bag, got {counts}.")
         with self._changing:
             self._put(with_bags(self._state.parts, names, bags))
         return self
 
     def add_part(
-        self, names: Names, postings: Postings, live: np.ndarray | None = None
+        self,
+        names: Names,
+        postings: Postings,
+        live: np.ndarray | None = None,
+        tiles: TileLists | None = None,
     ) -> InvertedFile:
         """Append images whose posting lists exist already (a segment of a collection).
 
-        ``live`` is bool (n_images,): which of them count; None where all do.
+        ``live`` is bool (n_images,): which of them count; None where all do. An image with `tiles`
+        scores what it scores as a whole, or its best tile; weights are those of whole images.
         """
         if postings.n_words != self.n_words:
             raise VocabularyMismatch(
@@ -126,14 +131,11 @@ class InvertedFile:
                 "Index again with the vocabulary of this index."
             )
         with self._changing:
-            self._put([*self._state.parts, NamedPart(names, postings, live)])
+            self._put([*self._state.parts, NamedPart(names, postings, live, tiles)])
         return self
 
     def bags(self) -> Iterator[sp.csr_matrix]:
-        """The bags of all images in order of insertion, some thousands at a time.
-
-        Each is CSR float32 (n, n_words), raw term frequencies: what `add` was given.
-        """
+        """The bags that `add` was given, in order of insertion, some thousands at a time."""
         return self._state.bags()
 
     def remove(self, names: Sequence[str]) -> int:
@@ -190,16 +192,18 @@ class InvertedFile:
         """L2 norm of every image's vector: float64 (n_images,)."""
         return self._live().norms
 
-    def set_statistics(self, df: np.ndarray, norms: np.ndarray) -> None:
-        """Take `df` and `norms_` that an equal index computed, in place of a pass over all lists.
+    @property
+    def norms_of_tiles_(self) -> np.ndarray:
+        """The same of their tiles, those of an image together: float64 (n_images n_tiles,)."""
+        return self._live().norms_of_tiles
 
-        Raises
-        ------
-        InvalidInput
-            They are of another number of words or images.
+    def set_statistics(self, df: np.ndarray, norms: np.ndarray, of_tiles: Any = ()) -> None:
+        """Take `df` and norms that an equal index computed, in place of a pass over all lists.
+
+        `InvalidInput` where they are of another number of words, images or tiles.
         """
         # Another thread may add meanwhile: they are not of what it makes.
-        self._state.take(df, norms, self.n_words, self.idf)
+        self._state.take(df, norms, np.asarray(of_tiles), self.n_words, self.idf)
 
     def _live(self) -> Statistics:
         return self._state.weighed(self.n_words, self.idf, self.sqrt)
@@ -249,10 +253,8 @@ class InvertedFile:
         live = state.weighed(self.n_words, self.idf, self.sqrt)
         bag = check_bags(bag, self.n_words, weighed=weighed)
         if bag.shape[0] != 1:
-            raise InvalidInput(
-                f"Expected one bag of shape (1, {self.n_words}), got shape {bag.shape}. "
-                "Use search_many for several."
-            )
+            wanted = f"one bag of shape (1, {self.n_words})"
+            raise InvalidInput(f"Expected {wanted}, got {bag.shape}: search_many takes several.")
         parts, k = state.among(live.parts, among, check_k(k))
         vector = bag.data if weighed else unit_values(bag, live.idf, self.sqrt)
         arrays = bag.indices, vector, bag.indptr
@@ -311,10 +313,8 @@ class InvertedFile:
             idf, sqrt = file.value("idf", bool), file.value("sqrt", bool)
             parts = [NamedPart.read(file.group(number)) for number in file]
             if any(part.postings.n_words != n_words for part in parts):
-                raise FormatError(
-                    f"{path} is damaged: its posting lists are not of {n_words} words. "
-                    "Restore it from a copy, or index again."
-                )
+                wrong = f"its posting lists are not of {n_words} words"
+                raise FormatError(f"{path} is damaged: {wrong}. Restore it from a copy.")
             index = cls(n_words, idf=idf, sqrt=sqrt)
             index._state = State(parts)
         return index

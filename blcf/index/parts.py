@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import h5py
@@ -19,11 +19,13 @@ from blcf.index.postings import Postings
 from blcf.index.scoring import Part, Top, parts_among
 from blcf.index.statistics import (
     DocumentFrequencies,
+    Lists,
     Statistics,
     compute_statistics,
     count_images,
     take_statistics,
 )
+from blcf.index.tiles import TileLists
 from blcf.printing import counted
 from blcf.records import Ranking
 from blcf.storage import StoredGroup, write_dataset
@@ -42,11 +44,13 @@ class NamedPart:
     names : `Names`
     postings : `Postings`
     live : bool (n_images,), which images are not removed; None where none is
+    tiles : the lists of the images' tiles; None where they have none
     """
 
     names: Names
     postings: Postings
     live: np.ndarray | None = None
+    tiles: TileLists | None = None
 
     @property
     def n_live(self) -> int:
@@ -57,6 +61,8 @@ class NamedPart:
         """Write the part into an HDF5 group."""
         self.names.write(group)
         self.postings.write(group)
+        if self.tiles is not None:
+            self.tiles.write(group)
         if self.live is not None:
             write_dataset(group, "live", self.live)
 
@@ -76,7 +82,7 @@ class NamedPart:
                 f"{group.path} is damaged: its names, posting lists and marks of removed "
                 "images do not fit together. Restore it from a copy, or index again."
             )
-        return cls(names, postings, live)
+        return cls(names, postings, live, TileLists.read(group, len(names)))
 
 
 class State:
@@ -95,9 +101,20 @@ class State:
         self.statistics: Statistics | None = None
 
     @property
-    def lists(self) -> list[tuple[Postings, np.ndarray | None]]:
-        """Posting lists, and the mask of the images that live, of each part."""
-        return [(part.postings, part.live) for part in self.parts]
+    def lists(self) -> list[Lists]:
+        """Posting lists, the mask of the images that live, and tiles, of each part."""
+        return [(part.postings, part.live, part.tiles) for part in self.parts]
+
+    @property
+    def all_lists(self) -> list[Postings]:
+        """Every posting list, those of tiles too."""
+        tiles = [one for part in self.parts if part.tiles is not None for one in part.tiles.lists]
+        return [*(part.postings for part in self.parts), *tiles]
+
+    @property
+    def n_tiles(self) -> int:
+        """Tiles of an image; 0 where there are none."""
+        return next((one.tiles.n_tiles for one in self.parts if one.tiles is not None), 0)
 
     def weighed(self, n_words: int, idf: bool, sqrt: bool) -> Statistics:
         """Statistics of the images that live, computed when they are first needed."""
@@ -113,16 +130,21 @@ class State:
             return DocumentFrequencies(self.numbering.n_images, df)
         return count_images(self.lists, n_words)
 
-    def take(self, df: np.ndarray, norms: np.ndarray, n_words: int, idf: bool) -> None:
+    def take(
+        self, df: np.ndarray, norms: np.ndarray, of_tiles: np.ndarray, n_words: int, idf: bool
+    ) -> None:
         """Take the statistics that an equal index computed, unless others are given to weigh by."""
-        n_images = self.numbering.n_images
-        if df.shape != (n_words,) or norms.shape != (n_images,):
+        n_images, n_tiles = self.numbering.n_images, self.n_tiles
+        expected = (n_words,), (n_images,), (n_images * n_tiles,)
+        if (df.shape, norms.shape, of_tiles.shape) != expected:
+            tiles = f" of {n_tiles} tiles" if n_tiles else ""
+            of_them = f", of tiles {of_tiles.shape}" if n_tiles or of_tiles.size else ""
             raise InvalidInput(
-                f"Expected statistics of {n_words} words and {n_images} images, got "
-                f"shapes {df.shape} and {norms.shape}."
+                f"Expected statistics of {n_words} words and {n_images} images{tiles}, got shapes "
+                f"{df.shape} and {norms.shape}{of_them}."
             )
         if self.given is None:
-            self.statistics = take_statistics(self.lists, df, norms, idf)
+            self.statistics = take_statistics(self.lists, df, norms, of_tiles, idf)
 
     def bags(self) -> Iterator[sp.csr_matrix]:
         """Raw term frequencies of the images that live, part by part."""
@@ -177,6 +199,11 @@ def with_bags(
 ) -> list[NamedPart]:
     """Parts with more images behind them, merged as far as the rule asks for it."""
     grown = list(parts)
+    if any(one.tiles is not None for one in parts):
+        raise InvalidInput(
+            "Expected posting lists of tiles beside those of the images, as the other images of "
+            "this index have them: add_part takes them."
+        )
     for first in range(0, bags.shape[0], merging.LARGEST):
         rows = slice(first, first + merging.LARGEST)
         part = NamedPart(Names.from_list(names[rows]), Postings.from_bags(bags[rows]))
@@ -193,7 +220,7 @@ def without_names(parts: Sequence[NamedPart], names: Sequence[str]) -> list[Name
             n_images = part.postings.n_images
             live = np.ones(n_images, dtype=bool) if part.live is None else part.live.copy()
             live[positions] = False
-            part = NamedPart(part.names, part.postings, live)
+            part = replace(part, live=live)
         left.append(part)
     return _merged(left)
 
@@ -223,4 +250,5 @@ def _joined(parts: Sequence[NamedPart]) -> list[NamedPart]:
     if not names:
         return []
     postings = Postings.merge([(part.postings, part.live) for part in parts])
-    return [NamedPart(Names.from_list(names), postings)]
+    tiles = TileLists.merge_any([(part.tiles, part.live) for part in parts])
+    return [NamedPart(Names.from_list(names), postings, tiles=tiles)]

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from blcf.index.numbering import Numbering
 from blcf.index.postings import BUFFER, Postings
+from blcf.index.tiles import WeighedTiles
 from blcf.kernels.top import sort_top, take_top
 
 __all__ = ["Part", "Top", "parts_among", "rank", "rank_many", "unit_values"]
@@ -33,11 +34,13 @@ class Part:
     scale : float64 (n_images,), one over an image's norm, 0 where that is 0, NaN where the image
         is removed
     first : number of its first image, removed images of all parts counted
+    tiles : those of its images, the best of which counts; None where they have none
     """
 
     postings: Postings
     scale: np.ndarray
     first: int
+    tiles: WeighedTiles | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +149,13 @@ def _rank_together(
     scores = np.zeros((n_queries, BUFFER))
     for part in parts:
         part.postings.add_scores(*wanted, sqrt, scores)
+        of_part, scale = scores[:, : part.postings.n_images], part.scale
+        if part.tiles is not None:
+            of_part *= scale
+            part.tiles.raise_cosines(wanted, sqrt, of_part)
+            scale = np.ones_like(scale)
         for row in range(n_queries):
-            part_scores = scores[row, : part.postings.n_images]
-            take_top(part_scores, part.scale, part.first, top_scores[row], top_images[row])
+            take_top(of_part[row], scale, part.first, top_scores[row], top_images[row])
     tops = []
     for row in range(n_queries):
         sort_top(top_scores[row], top_images[row])

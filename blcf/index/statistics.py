@@ -6,22 +6,26 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
 from blcf.errors import InvalidInput
 from blcf.index.postings import Postings
 from blcf.index.scoring import Part
+from blcf.index.tiles import TileLists, WeighedTiles
 
 __all__ = [
     "DocumentFrequencies",
+    "Lists",
     "Statistics",
     "compute_statistics",
     "count_images",
     "take_statistics",
 ]
 
-Lists = tuple[Postings, np.ndarray | None]  # and bool (n_images,), which live; None: all
+# Posting lists; bool (n_images,), which images live, None: all; those of their tiles, or None.
+Lists = tuple[Postings, Optional[np.ndarray], Optional[TileLists]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,16 @@ class Statistics:
         scale = scale[~np.isnan(scale)]
         return np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
 
+    @property
+    def norms_of_tiles(self) -> np.ndarray:
+        """Those of the tiles of every live image: float64 (n_images n_tiles,); empty without."""
+        norms = [np.empty(0)]
+        for part in self.parts:
+            if part.tiles is not None:
+                live = np.repeat(~np.isnan(part.scale), part.tiles.tiles.n_tiles)
+                norms.append(part.tiles.norms[live])
+        return np.concatenate(norms)
+
 
 def compute_statistics(
     lists: Sequence[Lists],
@@ -110,7 +124,9 @@ def compute_statistics(
     weights = frequencies.idf if idf else np.ones(n_words)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         squared = list(pool.map(lambda one: one[0].squared_norms(weights, sqrt), lists))
-    return Statistics(frequencies.df, weights, _scaled(lists, [np.sqrt(one) for one in squared]))
+        tiles = list(pool.map(lambda one: one[2] and one[2].norms(weights, sqrt), lists))
+    norms = [np.sqrt(one) for one in squared]
+    return Statistics(frequencies.df, weights, _scaled(lists, norms, tiles))
 
 
 def count_images(lists: Sequence[Lists], n_words: int) -> DocumentFrequencies:
@@ -118,31 +134,49 @@ def count_images(lists: Sequence[Lists], n_words: int) -> DocumentFrequencies:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         counts = pool.map(lambda one: one[0].document_frequencies(one[1]), lists)
         df = sum(counts, start=np.zeros(n_words, dtype=np.int64))
-    n_live = sum(one.n_images if live is None else int(live.sum()) for one, live in lists)
+    n_live = sum(one.n_images if live is None else int(live.sum()) for one, live, _ in lists)
     return DocumentFrequencies(n_live, df)
 
 
 def take_statistics(
-    lists: Sequence[Lists], df: np.ndarray, norms: np.ndarray, idf: bool
+    lists: Sequence[Lists], df: np.ndarray, norms: np.ndarray, of_tiles: np.ndarray, idf: bool
 ) -> Statistics:
-    """Statistics from the df and the norms that an equal index computed before."""
+    """Statistics from the df and the norms, of tiles too, that an equal index computed before."""
+    tiles: list[np.ndarray | None] = []
     spread, first = [], 0
-    for postings, live in lists:
-        part = np.zeros(postings.n_images)
+    for postings, live, own in lists:
         n_live = postings.n_images if live is None else int(live.sum())
-        part[slice(None) if live is None else live] = norms[first : first + n_live]
-        spread.append(part)
+        spread.append(_spread(norms[first : first + n_live], live))
+        if own is None:
+            tiles.append(None)
+        else:
+            some = of_tiles[first * own.n_tiles : (first + n_live) * own.n_tiles]
+            tiles.append(_spread(some, None if live is None else np.repeat(live, own.n_tiles)))
         first += n_live
     weights = DocumentFrequencies(norms.size, df).idf if idf else np.ones(df.size)
-    return Statistics(df, weights, _scaled(lists, spread))
+    return Statistics(df, weights, _scaled(lists, spread, tiles))
 
 
-def _scaled(lists: Sequence[Lists], norms: list[np.ndarray]) -> list[Part]:
+def _spread(norms: np.ndarray, live: np.ndarray | None) -> np.ndarray:
+    """Norms of what lives as those of all, 0 of what is removed: float64 (n,)."""
+    if live is None:
+        return np.array(norms, dtype=np.float64)
+    part = np.zeros(live.size)
+    part[live] = norms
+    return part
+
+
+def _scaled(
+    lists: Sequence[Lists], norms: list[np.ndarray], tiles: Sequence[np.ndarray | None]
+) -> list[Part]:
     parts, first = [], 0
-    for (postings, live), one in zip(lists, norms):
+    for (postings, live, own), one, of_tiles in zip(lists, norms, tiles):
         scale = np.divide(1, one, out=np.zeros_like(one), where=one > 0)
         if live is not None:
             scale[~live] = np.nan
-        parts.append(Part(postings, scale, first))
+        weighed = None
+        if own is not None and of_tiles is not None:
+            weighed = WeighedTiles.by_norms(own, of_tiles)
+        parts.append(Part(postings, scale, first, weighed))
         first += postings.n_images
     return parts

@@ -67,6 +67,11 @@ def rank_on_device(
     OutOfMemory
         It has not enough.
     """
+    if any(part.tiles is not None for part in parts):
+        raise InvalidInput(
+            "Expected images without tiles on a device: only posting lists take the best tile. "
+            "Leave device out to search on the processor."
+        )
     if str(device) not in kept:
         kept[str(device)] = _lists_on(device)
     if not k:

@@ -6,7 +6,7 @@ import numpy as np
 
 from blcf.kernels.compiling import kernel
 
-__all__ = ["sort_top", "take_top"]
+__all__ = ["raise_to_tiles", "sort_top", "take_top"]
 
 
 @kernel
@@ -57,6 +57,25 @@ def take_top(scores, scale, first_image, top_scores, top_images):
             top_scores[0] = score
             top_images[0] = first_image + i
             _sift_down(top_scores, top_images, top_scores.size)
+
+
+@kernel
+def raise_to_tiles(scores, scale, n_tiles, cosines):
+    """Raise the cosine of each image to the largest of its tiles, and wipe their scores.
+
+    Parameters
+    ----------
+    scores : float64 (n n_tiles,), dot products of tiles; zeros afterwards
+    scale : float64 (n n_tiles,), what a dot product is multiplied with
+    n_tiles : of an image, which lie together
+    cosines : in and out, float64 (n,); NaN of an image that is removed stays
+    """
+    for image in range(cosines.size):
+        for i in range(image * n_tiles, (image + 1) * n_tiles):
+            cosine = scores[i] * scale[i]
+            scores[i] = 0.0
+            if cosine > cosines[image]:
+                cosines[image] = cosine
 
 
 @kernel

@@ -15,7 +15,7 @@ import numpy as np
 
 from blcf.kernels.compiling import kernel
 
-__all__ = ["fill_planes", "lay_out_boxes", "locate_best", "refine_box", "vote"]
+__all__ = ["fill_planes", "in_pixels", "lay_out_boxes", "locate_best", "refine_box", "vote"]
 
 LEAST_SIGMA = 0.4  # cells, of the blur of the votes
 LEAST_SIDE = 3.0  # cells, of the shorter side of a box (of the largest, where that is shorter)
@@ -87,12 +87,25 @@ def locate_best(
         box[0], box[1] = cell % w + 0.5, cell // w + 0.5
         box[2], box[3] = sides[level]
         refine_box(planes, places, w, fit[0], fit[1], fit[2], fit[3], box)
-        for axis, cells in ((0, w), (1, h)):
-            pixels = sizes[image, axis]
-            for end, half in ((0, -0.5), (2, 0.5)):
-                edge = (box[axis] + half * box[2 + axis]) * (pixels / cells)
-                boxes[image, axis + end] = min(max(edge, 0.0), pixels)
+        in_pixels(box, w, h, sizes[image], boxes[image])
     return complete
+
+
+@kernel
+def in_pixels(box, w, h, size, out):
+    """The edges of a box in pixels, cut to its image.
+
+    Parameters
+    ----------
+    box : float64 (4,), centre x and y, width and height, cells
+    w, h : of the map, cells
+    size : float64 (2,), width and height of the image, pixels
+    out : float32 (4,), xyxy
+    """
+    for axis, cells in ((0, w), (1, h)):
+        for end, half in ((0, -0.5), (2, 0.5)):
+            edge = (box[axis] + half * box[2 + axis]) * (size[axis] / cells)
+            out[axis + end] = min(max(edge, 0.0), size[axis])
 
 
 @kernel

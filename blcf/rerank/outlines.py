@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,8 +33,8 @@ class Outline:
 
     Attributes
     ----------
-    corners : float32 (4, 2), x and y, pixels of the picture, clockwise from the box's top left;
-        they may lie outside of it
+    corners : float32 (4, 2), x and y, pixels of the picture: of the box's top left, top right,
+        bottom right and bottom left; they may lie outside of it
     box : float32 (4,), xyxy, pixels: the upright box around them, cut to the picture
     n_inliers : how many keypoints agree
     """
@@ -42,6 +42,10 @@ class Outline:
     corners: np.ndarray
     box: np.ndarray
     n_inliers: int
+
+    def mirrored(self) -> Outline:
+        """The same, its corners in the order of the box whose mirror image was carried over."""
+        return replace(self, corners=self.corners[[1, 0, 3, 2]])
 
 
 def keypoints_in(pixels: np.ndarray, box: np.ndarray | None) -> Keypoints:

@@ -11,10 +11,10 @@ import numpy as np
 from blcf.boxes import iou
 from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
-from blcf.kernels.votes import fill_planes, lay_out_boxes, locate_best, refine_box, vote
+from blcf.kernels.votes import fill_planes, in_pixels, lay_out_boxes, locate_best, refine_box, vote
 from blcf.printing import shown
 from blcf.records import Query
-from blcf.rerank.peaks import find_highest, in_pixels
+from blcf.rerank.peaks import find_highest
 from blcf.rerank.similarities import PreparedVotes, prepare_votes
 
 __all__ = ["Located", "Voting"]
@@ -212,19 +212,20 @@ class Voting:
         vote(planes, prepared.places, sides, sigmas, areas**self.area_power, scores)
         if scores.max() <= 0:
             return Located(np.zeros(1), np.array([[0, 0, *size]], dtype=np.float32))
-        cell = pixels / (w, h)
         found_scores, boxes = [], np.empty((0, 4), dtype=np.float32)
+        edges = np.empty((1, 4), dtype=np.float32)
         for level, y, x in find_highest(scores, self.min_share):
             box = np.array([x + 0.5, y + 0.5, *sides[level]])
             # A peak on the slope of another one would be drawn to it.
-            if len(boxes) and iou(in_pixels(box, cell, size), boxes).max() > self.max_overlap:
+            in_pixels(box, w, h, pixels, edges[0])
+            if len(boxes) and iou(edges, boxes).max() > self.max_overlap:
                 continue
             refine_box(planes, prepared.places, w, *_FIT, box)
-            refined = in_pixels(box, cell, size)
-            if len(boxes) and iou(refined, boxes).max() > self.max_overlap:
+            in_pixels(box, w, h, pixels, edges[0])
+            if len(boxes) and iou(edges, boxes).max() > self.max_overlap:
                 continue
             found_scores.append(float(scores[level, y, x]))
-            boxes = np.concatenate([boxes, refined])
+            boxes = np.concatenate([boxes, edges])
             if len(boxes) == n_boxes:
                 break
         return Located(np.array(found_scores), boxes)

@@ -17,6 +17,7 @@ from blcf.searching.outcome import Outcome
 from blcf.searching.ranking_index import RankingIndex
 from blcf.searching.reranker import quarters_of
 from blcf.searching.searchable import Searchable
+from blcf.searching.tiles import best_part
 
 __all__ = ["by_picture", "explain"]
 
@@ -60,8 +61,10 @@ def explain(
         return spatial_weights(bags.weighting, words.shape, channel)
 
     if found is None or found.is_whole:
-        weights = eighths(weights_of(searchable.bags_of_images))
-        evidence = region(_looked_at(vector, index, options.approximate), weights, None)
+        looked_at = _looked_at(vector, index, options.approximate)
+        cells = best_part(searchable, looked_at, image_id)[1] if searchable.has_tiles else None
+        bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
+        evidence = region(looked_at, eighths(weights_of(bags)), cells)
     elif found.weights is not None:
         wanted, shown = vector, views
         if found.view is not None:  # the others are there, so that views keep their numbers

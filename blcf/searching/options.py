@@ -73,8 +73,8 @@ class SearchOptions:
         keypoints of the query's box and of the hit's window agree on, where they do, and
         `Hit.outline` is the box as it is carried over; see `blcf.rerank.find_outline`. For
         flat things (packages, signs, paintings). A score counts how many keypoints agree, too:
-        ``.1 log(1 + n)`` more. The picture files are read. None leaves boxes and
-        scores as they are
+        ``.1 log(1 + n)`` more; where the best is above 1 then, all are divided by it. The picture
+        files are read. None leaves boxes and scores as they are
     n_refine : how many hits are refined, from 1 to 10,000
     n_boxes : how many boxes a hit has at most, where the object is there several times, from 1 to
         100; one without votes

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from blcf.records import Query, Ranking
 from blcf.searching.searchable import Searchable
+from blcf.searching.tiles import best_part
 
 __all__ = ["Own", "is_alone", "own_pictures", "own_view", "with_pictures"]
 
@@ -118,8 +119,12 @@ def with_pictures(
     missing = [image_id for image_id in pictures if image_id not in first][:depth]
     if not missing:
         return ranking
-    bags = searchable.index.weigh(searchable.bags_of(missing, {}))
-    scores = (bags @ vector.T).toarray().ravel().astype(np.float32)
+    if searchable.has_tiles:
+        found = [best_part(searchable, vector, image_id)[0] for image_id in missing]
+    else:
+        bags = searchable.index.weigh(searchable.bags_of(missing, {}))
+        found = (bags @ vector.T).toarray().ravel()
+    scores = np.array(found, dtype=np.float32)
     rest = np.flatnonzero(~np.isin(ranking.ids, missing))[: max(len(ranking) - len(missing), 0)]
     return Ranking(
         [pictures[image_id] for image_id in missing] + [ranking.names[row] for row in rest],

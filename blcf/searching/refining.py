@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from blcf.collection.snapshot import Snapshot
-from blcf.errors import BlcfError
-from blcf.images import ImageLike, as_image
+from blcf.errors import FormatError, InvalidInput
+from blcf.images import ImageLike, use_image
 from blcf.records import Keypoints, Query, Ranking
 from blcf.rerank import Outline, find_outline, keypoints_in, widened
 from blcf.threads import in_order, one_blas_thread
@@ -60,12 +60,12 @@ def refine(snapshot: Snapshot, queries: Sequence[Query], ranking: Ranking) -> di
         if keypoints is None:
             unread.append(ranking.names[row])
             return None
-        outlines = [
-            find_outline(query.keypoints, keypoints, query.box, box)
-            for query in known
-            if query.keypoints is not None
-        ]
-        agreed = [one for one in outlines if one is not None]
+        agreed = []
+        for query in known:
+            assert query.keypoints is not None
+            outline = find_outline(query.keypoints, keypoints, query.box, box)
+            if outline is not None:
+                agreed.append(outline.mirrored() if query.mirrored else outline)
         return max(agreed, key=lambda one: one.n_inliers, default=None)
 
     with one_blas_thread() as n_threads:
@@ -82,6 +82,8 @@ def refine(snapshot: Snapshot, queries: Sequence[Query], ranking: Ranking) -> di
 
 def credited(ranking: Ranking, found: Mapping[int, Outline]) -> tuple[Ranking, np.ndarray]:
     """The ranking by ``score + CREDIT log(1 + n)``, n the keypoints that agree.
+
+    A score stays one of 0..1: where the best is above 1, all are divided by it.
 
     Parameters
     ----------
@@ -100,8 +102,10 @@ def credited(ranking: Ranking, found: Mapping[int, Outline]) -> tuple[Ranking, n
             scores[row] += np.float32(CREDIT * np.log1p(found[image_id].n_inliers))
             boxes[row] = found[image_id].box
     order = np.argsort(-scores, kind="stable")
-    names = [ranking.names[row] for row in order]
-    return Ranking(names, scores[order], ranking.ids[order], boxes[order]), order
+    names, scores = [ranking.names[row] for row in order], scores[order]
+    if len(scores) and scores[0] > 1:
+        scores = scores / scores[0]
+    return Ranking(names, scores, ranking.ids[order], boxes[order]), order
 
 
 def keypoints_of(
@@ -117,8 +121,12 @@ def keypoints_of(
     """
     if picture is None:
         return None
+
+    def find(pixels: np.ndarray) -> Keypoints | None:
+        same = (pixels.shape[1], pixels.shape[0]) == size
+        return keypoints_in(pixels, box) if same else None
+
     try:
-        pixels = as_image(picture)
-    except (BlcfError, OSError):
+        return use_image(picture, find)
+    except (InvalidInput, FormatError, OSError):
         return None
-    return keypoints_in(pixels, box) if (pixels.shape[1], pixels.shape[0]) == size else None

@@ -61,8 +61,14 @@ class Searchable:
         lists = open_index(snapshot, model.n_words, model.settings)
         index: RankingIndex = lists
         if store is not None:
+            model.settings.check_without_tiles("ranks in its own inverted file: leave index out")
             index = QdrantIndex(store, lists, snapshot.facts.ids, made_with(model))
         return cls(index, snapshot, model, *bags)
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether an image scores what its best tile does, see `blcf.Settings`."""
+        return self.model.settings.tiles > 0
 
     def chosen(self, where: str) -> Any:
         """The images for which a condition holds, in a form that the index takes."""

@@ -32,12 +32,14 @@ class Look:
     resized : uint8 (height, width, 3), one of each size
     regions : of the picture
     keypoints : of the box of each region; None where they were not asked for
+    mirrored : whether it is the mirror image
     """
 
     size: tuple[int, int]
     resized: list[np.ndarray]
     regions: list[DrawnRegion]
     keypoints: list[Keypoints | None]
+    mirrored: bool = False
 
     def own(self, side: int) -> int:
         """Which size gets a word for every cell: that of the collection's pictures, by which one of
@@ -77,8 +79,9 @@ def look_at(
             [resize_image(one, to) for to in sides],
             found,
             [keypoints_in(one, region.box) if options.refine else None for region in found],
+            mirrored=number == 1,
         )
-        for one, found in pictures
+        for number, (one, found) in enumerate(pictures)
     ]
 
 
@@ -116,6 +119,7 @@ def describe_looks(model: Model, looks: Sequence[Look]) -> list[list[Query]]:
                     region.box,
                     keypoints=keypoints,
                     whole=look.own(model.settings.side),
+                    mirrored=look.mirrored,
                 )
                 for region, keypoints in zip(look.regions, look.keypoints)
             ]

@@ -27,6 +27,7 @@ from blcf.collection.shards import TEMPLATE, Shards, is_sharded
 from blcf.errors import InvalidInput
 from blcf.index.names import Names
 from blcf.index.postings import Postings
+from blcf.index.tiles import TileLists
 from blcf.sharded.coordinator import Coordinator
 from blcf.sharded.handles import InProcess, Opener
 from blcf.sharded.manifests import joined_manifest
@@ -159,7 +160,7 @@ class ShardedCollection(ShardedPictures):
         raise self._in_one_piece()
 
     @property
-    def parts(self) -> list[tuple[Names, Postings, np.ndarray | None]]:
+    def parts(self) -> list[tuple[Names, Postings, np.ndarray | None, TileLists | None]]:
         """Each shard has its own."""
         raise self._in_one_piece()
 
@@ -210,9 +211,9 @@ class ShardedCollection(ShardedPictures):
         """See `check_grows`."""
         self.check_grows()
 
-    def read_statistics(self) -> tuple[np.ndarray, np.ndarray] | None:
+    def read_statistics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Those of the epoch; norms are kept by the shards."""
-        return self.epoch.frequencies.df, np.zeros(0)
+        return self.epoch.frequencies.df, np.zeros(0), np.zeros(0)
 
     def _change(self, keys: Sequence[str], change: Callable[[int, list[str]], Any]) -> list[Any]:
         """Change each shard that has some of the named images, one after the other."""

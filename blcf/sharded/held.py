@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from blcf.collection import Collection, Model
-from blcf.collection.opening import open_index
+from blcf.collection.opening import check_tiles, open_index
 from blcf.collection.shards import model_digest
 from blcf.errors import InvalidInput, ShardChanged, VocabularyMismatch
 from blcf.index import InvertedFile
@@ -168,9 +168,10 @@ class HeldShard:
                     "hold. Search again."
                 )
             snapshot, model = copy(self._collection), self._model
+            check_tiles(snapshot, model.settings)
             index = InvertedFile(model.n_words, idf=idf, sqrt=model.settings.sqrt)
-            for names, postings, live in snapshot.parts:
-                index.add_part(names, postings, live)
+            for part in snapshot.parts:
+                index.add_part(*part)
             index.rank_by(frequencies)
             index.idf_  # with the norms, before the first search needs them
             bags = model.bags_of_images, model.bags_of_parts

@@ -50,6 +50,7 @@ SECTIONS = {
     "search_filters": ("search.filters", "Some pictures only"),
     "serving": ("serving.__main__", "Serving"),
     "several": ("several", "Several networks"),
+    "small_objects": ("small_objects", "Small objects"),
 }
 # Sections of a page that has several.
 PAGE_OF = {"learning_bag": "learning", "learning_dir": "learning", "search_filters": "search"}

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from blcf.errors import InvalidInput, UnreadableImage
-from blcf.images import as_image, check_image, read_image
+from blcf.images import as_image, check_image, read_image, use_image
+from blcf.images.room import Room
 
 RGB = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
 GREY = RGB[:, :, 0]
@@ -36,6 +37,7 @@ def test_every_form_of_a_picture_is_one(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found, RGB)
             assert found.dtype == np.uint8 and found.flags.c_contiguous
             assert type(found) is np.ndarray
+            np.testing.assert_array_equal(use_image(form, lambda pixels: pixels + 1), RGB + 1)
     assert as_image(RGB) is RGB, "no copy"
     assert as_image(RGB[:1]).shape == as_image(image.crop((0, 0, 32, 1))).shape == (1, 32, 3)
     np.testing.assert_array_equal(as_image(RGB[::-1, :, ::-1]), RGB[::-1, :, ::-1])
@@ -117,3 +119,15 @@ def test_what_cannot_be_decoded(tmp_path: Path) -> None:
     (tmp_path / "cut.jpg").write_bytes(data[:-200])
     with Image.open(tmp_path / "cut.jpg") as image, pytest.raises(UnreadableImage, match="cut.jpg"):
         as_image(image)
+
+
+def test_room_for_a_file_is_held_while_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(10**9)
+    monkeypatch.setattr("blcf.images.reading._ROOM", room)
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    assert use_image(tmp_path / "a.png", lambda pixels: room._held) >= 2 * RGB.size
+    assert use_image(RGB, lambda pixels: room._held) == room._held == 0
+    with pytest.raises(UnreadableImage, match="no such file"):
+        use_image(tmp_path / "b.png", lambda pixels: 1)

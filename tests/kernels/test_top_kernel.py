@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 
-from blcf.kernels.top import sort_top, take_top
+from blcf.kernels.top import raise_to_tiles, sort_top, take_top
 
 
 def best(parts, k):
@@ -68,9 +68,7 @@ def test_parts_one_after_the_other():
     rng = np.random.default_rng(1)
     for _ in range(60):
         sizes = rng.integers(0, 8, int(rng.integers(0, 6)))
-        parts = [
-            (rng.integers(-3, 4, n), rng.choice([0.0, 0.5, 1.0, np.nan], n)) for n in sizes
-        ]
+        parts = [(rng.integers(-3, 4, n), rng.choice([0.0, 0.5, 1.0, np.nan], n)) for n in sizes]
         for k in (1, 2, 5, 40):
             assert best(parts, k) == sorted_best(parts, k), (parts, k)
 
@@ -98,3 +96,19 @@ def test_numbers_beyond_32_bits():
     take_top(np.array([1.0, 2.0, 2.0]), np.ones(3), 5_000_000_000, top_scores, top_images)
     sort_top(top_scores, top_images)
     assert top_images.tolist() == [5_000_000_001, 5_000_000_002]
+
+
+@pytest.mark.parametrize("n_tiles", [1, 4, 9])
+def test_the_best_tile_counts(n_tiles):
+    rng = np.random.default_rng(n_tiles)
+    scores, scale = rng.integers(-2, 6, (2, 7, n_tiles)).astype(np.float64)
+    whole = rng.integers(-2, 20, 7).astype(np.float64)
+    whole[3] = np.nan  # it is removed
+    expected = [
+        one if np.isnan(one) else max([one, *(a * b for a, b in zip(of_tiles, scales))])
+        for one, of_tiles, scales in zip(whole.tolist(), scores.tolist(), scale.tolist())
+    ]
+    left = scores.ravel().copy()
+    raise_to_tiles(left, scale.ravel(), n_tiles, whole)
+    np.testing.assert_array_equal(whole, expected)
+    assert not left.any()

@@ -7,7 +7,7 @@ import oracle_places
 import pytest
 
 from blcf.kernels.peaks import find_peaks
-from blcf.kernels.votes import fill_planes, refine_box, vote
+from blcf.kernels.votes import fill_planes, in_pixels, refine_box, vote
 
 
 def random_case(rng):
@@ -104,3 +104,17 @@ def test_a_box_that_nothing_votes_for_stays():
     box = np.array([1.5, 1.5, 2.0, 3.0])
     refine_box(np.zeros((4, 3, 5), np.float32), np.zeros((2, 2)), 3, 0.1, 0.7, 0.1, 3, box)
     assert box.tolist() == [1.5, 1.5, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((2, 1.5, 2, 1), (10, 20, 30, 40)),  # cells of 10 and 20 pixels
+        ((0.5, 2.5, 3, 2), (0, 30, 20, 60)),  # over the left and the lower edge
+        ((2, 1.5, 9, 9), (0, 0, 40, 60)),
+    ],
+)
+def test_a_box_in_pixels_is_cut_to_its_image(box, expected):
+    edges = np.empty(4, np.float32)
+    in_pixels(np.array(box, np.float64), 4, 3, np.array([40.0, 60.0]), edges)
+    assert edges.tolist() == list(expected)

@@ -19,8 +19,9 @@ from blcf import Example
 from blcf.distributed import split
 from blcf.errors import BlcfError
 from blcf.exporting import coco_of
+from blcf.images.room import Room
 from blcf.records import Ranking
-from blcf.rerank import Outline
+from blcf.rerank import Outline, keypoints_in
 from blcf.searching.options import SearchOptions
 from blcf.searching.refining import CREDIT, credited
 
@@ -56,14 +57,14 @@ def scene_of(hit):
     return int(hit.name[0])
 
 
-def check(hits):
-    """Three outlines, which are where the object is; the box is around."""
+def check(hits, corners=(0, 1, 2, 3)):
+    """How many outlines there are; they are where the object is; the box is around."""
     seen = 0
     for row, hit in enumerate(hits):
         if hit.outline is None:
             continue
         seen += 1
-        expected = np.array(CORNERS[scene_of(hit)])
+        expected = np.array(CORNERS[scene_of(hit)])[list(corners)]
         np.testing.assert_allclose(hit.outline, expected, atol=3)
         assert hit.outline.dtype == np.float32 and hit.outline.shape == (4, 2)
         around = [*hit.outline.min(axis=0), *hit.outline.max(axis=0)]
@@ -79,9 +80,11 @@ def test_boxes_are_those_of_the_outlines(scenes):
     hits = engine.search(query, box, **KEYPOINTS)
     assert check(hits) == 3
     before = {hit.name: hit for hit in plain}
-    assert hits.names[3] == "3.png" and hits[3].score == before["3.png"].score
+    assert hits.names[3] == "3.png"
+    largest = before["3.png"].score / hits[3].score  # before scores were divided by it
+    assert largest == pytest.approx(1) or (largest > 1 and hits[0].score == 1)
     for hit in hits[:3]:
-        assert hit.score > before[hit.name].score + CREDIT * np.log(9) - 1e-6
+        assert largest * hit.score > before[hit.name].score + CREDIT * np.log(9) - 1e-6
         assert hit.confidence == before[hit.name].confidence
     assert (np.diff(hits.scores) <= 0).all()
     assert hits[3].outline is None and np.array_equal(hits[3].box, before["3.png"].box)
@@ -113,6 +116,7 @@ def test_what_agrees_counts(seed):
     expected = oracle_places.credited(ids.tolist(), scores.tolist(), agree, CREDIT)
     assert ordered.ids.tolist() == [one for one, _ in expected]
     np.testing.assert_allclose(ordered.scores, [score for _, score in expected], rtol=1e-6)
+    assert ordered.scores.dtype == np.float32 and (ordered.scores <= 1).all()
     assert ordered.names == [ranking.names[row] for row in order]
     for row, hit in enumerate(ordered.ids.tolist()):
         box = found[hit].box if hit in found else ranking.boxes[order[row]]
@@ -141,13 +145,15 @@ def test_of_several_examples_that_which_agrees_most_counts(scenes, fusion):
     box = (400 - box[2], box[1], 400 - box[0], box[3])
     assert check(engine.search(mirrored, box, **KEYPOINTS)) == 0
     flipped = engine.search(mirrored, box, query_flip=True, **KEYPOINTS)
-    assert check(flipped) == 3
+    # Where the top left corner of the box that was drawn is: the top right one of the object.
+    assert check(flipped, corners=(1, 0, 3, 2)) == 3
 
 
 def test_a_picture_of_the_collection_as_the_query(scenes):
     engine, _, _ = scenes
     hits = engine.search(frame="0.png", box=(50, 40, 260, 220), **KEYPOINTS)
     by_name = {hit.name: hit for hit in hits}
+    assert hits.scores[0] == 1 and 0 < hits.scores[3] < 0.9, "its own cosine is 1 before"
     own = by_name["0.png"].outline
     np.testing.assert_allclose(own, [(50, 40), (260, 40), (260, 220), (50, 220)], atol=0.5)
     assert by_name["1.png"].outline is not None and by_name["3.png"].outline is None
@@ -173,6 +179,20 @@ def test_pictures_that_are_gone_or_others_keep_their_boxes(scenes, tmp_path, cap
     assert check(gone) == check(bare) == 0
     said = [one.getMessage() for one in caplog.records]
     assert len(said) == 2 and all("the pixels of the query are not known" in one for one in said)
+
+
+def test_room_for_a_picture_is_held_while_keypoints_are_found(scenes, monkeypatch):
+    engine, query, box = scenes
+    room, seen = Room(1), []  # each is too large for it, and there alone
+
+    def keypoints(pixels, part):
+        seen.append(room._held)
+        return keypoints_in(pixels, part)
+
+    monkeypatch.setattr("blcf.images.reading._ROOM", room)
+    monkeypatch.setattr("blcf.searching.refining.keypoints_in", keypoints)
+    assert check(engine.search(query, box, **KEYPOINTS)) == 3
+    assert seen == [1] * 4 and room._held == 0
 
 
 def test_pictures_with_names_of_ones_own(scenes, tmp_path):

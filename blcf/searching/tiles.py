@@ -1,0 +1,40 @@
+"""The part of a picture that makes its score before reranking: all of it, or its best tile."""
+
+from __future__ import annotations
+
+import scipy.sparse as sp
+
+from blcf.bags import tile_windows
+from blcf.searching.outcome import CellWindow
+from blcf.searching.searchable import Searchable
+
+__all__ = ["best_part"]
+
+
+def best_part(
+    searchable: Searchable, vector: sp.csr_matrix, image_id: int
+) -> tuple[float, CellWindow | None]:
+    """The score that the index gives an image, and the window of the tile that makes it.
+
+    Parameters
+    ----------
+    vector : CSR float64 (1, n_words), what is searched for
+    image_id : of the image
+
+    Returns
+    -------
+    Its cosine, and the window in cells; None where it is that of the whole image
+    """
+    snapshot, n = searchable.snapshot, searchable.model.settings.tiles
+    bags = [searchable.bags_of([image_id], {})]
+    windows: list[CellWindow | None] = [None]
+    if n:
+        of_parts = searchable.bags_of_parts
+        _, words, channel = snapshot.seen(of_parts.weighting, image_id)
+        tiles = tile_windows(words.shape, n)
+        bags.append(of_parts.encode_windows(words, tiles, channel))
+        windows += tiles
+    vectors = searchable.index.weigh(sp.vstack(bags, format="csr"))
+    scores = (vectors @ vector.T).toarray().ravel()
+    best = int(scores.argmax())
+    return float(scores[best]), windows[best]
