@@ -22,7 +22,14 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["in_one_thread", "in_order", "one_blas_thread", "one_openmp_thread", "openmp_threads"]
+__all__ = [
+    "computes_alone",
+    "in_one_thread",
+    "in_order",
+    "one_blas_thread",
+    "one_openmp_thread",
+    "openmp_threads",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -123,10 +130,15 @@ def _pool() -> ThreadPoolExecutor:
 _this = threading.local()
 
 
+def computes_alone() -> bool:
+    """Whether the calling thread is within `in_one_thread`."""
+    return getattr(_this, "computes_alone", False)
+
+
 @contextmanager
 def in_one_thread() -> Iterator[None]:
     """Let `in_order` compute in the calling thread itself, meanwhile: others have work too."""
-    before = getattr(_this, "computes_alone", False)
+    before = computes_alone()
     _this.computes_alone = True
     try:
         yield
@@ -151,7 +163,7 @@ def in_order(call: Callable[[T], R], items: Iterable[T], n_threads: int) -> Iter
         with in_one_thread():  # one of the pool that waited for others of it might wait for ever
             return compute(item)
 
-    if n_threads == 1 or len(items) == 1 or getattr(_this, "computes_alone", False):
+    if n_threads == 1 or len(items) == 1 or computes_alone():
         yield from map(compute, items)
         return
     pending: deque[Future[R]] = deque()

@@ -2,8 +2,8 @@
 
 average.py, discriminative.py and rocchio.py make a new query of the best (and worst) hits;
 trust.py says which hits may take part, sure.py which ones where an expansion must not hurt;
-joint.py combines several examples before the search, fusing.py their rankings after it, and those of several collections; checked.py
-holds what all of them check.
+joint.py combines several examples before the search, fusing.py their rankings after it, and those
+of several collections; checked.py holds what all of them check.
 """
 
 from blcf.expansion.average import average_descriptor, average_query

@@ -17,7 +17,7 @@ from blcf.index.checked import check_bags, check_k
 from blcf.index.names import Names
 from blcf.index.parts import ClosedState, NamedPart, State, with_bags, without_names
 from blcf.index.postings import Postings
-from blcf.index.scoring import rank, rank_many, unit_values
+from blcf.index.scoring import rank, rank_many, threads_for, unit_values
 from blcf.index.statistics import DocumentFrequencies, Statistics
 from blcf.index.tiles import TileLists
 from blcf.printing import shown
@@ -107,8 +107,8 @@ class InvertedFile:
         """
         bags = check_bags(bags, self.n_words)
         if bags.shape[0] != len(names):
-            counts = f"{len(names)} names and {bags.shape[0]} bags"
-            raise InvalidInput(f"Expected one name per bag, got {counts}.")
+            given = f"{len(names)} names and {bags.shape[0]} bags"
+            raise InvalidInput(f"Expected one name per bag, got {given}.")
         with self._changing:
             self._put(with_bags(self._state.parts, names, bags))
         return self
@@ -230,12 +230,11 @@ class InvertedFile:
         approximate: float | None = None,
         among: np.ndarray | None = None,
     ) -> Ranking:
-        """The k images most similar to a bag.
+        """The k images most similar to a bag; cores share the walk where it is a long one.
 
         Parameters
         ----------
-        bag : CSR (1, n_words), raw term frequencies; with `weighed` a vector from `weigh` (or an
-            average of such), used as it is
+        bag : CSR (1, n_words), raw term frequencies; with `weighed` a vector from `weigh`, as it is
         k : how many; all images where there are fewer. Images that share no word with the
             query come last, with score 0, in order of insertion.
         approximate : None ranks exactly. A share of the query's squared length, 0..1: the words
@@ -259,7 +258,8 @@ class InvertedFile:
         vector = bag.data if weighed else unit_values(bag, live.idf, self.sqrt)
         arrays = bag.indices, vector, bag.indptr
         words, weights, _ = wanted_words(live.df, live.idf, arrays, approximate)
-        return state.ranking(rank(parts, words, weights, k, self.sqrt))
+        n_threads = threads_for(int(live.df[words].sum()))
+        return state.ranking(rank(parts, words, weights, k, self.sqrt, n_threads))
 
     def search_many(
         self,

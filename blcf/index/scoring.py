@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,13 +14,18 @@ from blcf.index.numbering import Numbering
 from blcf.index.postings import BUFFER, Postings
 from blcf.index.tiles import WeighedTiles
 from blcf.kernels.top import sort_top, take_top
+from blcf.processor import n_cores
+from blcf.threads import computes_alone
 
-__all__ = ["Part", "Top", "parts_among", "rank", "rank_many", "unit_values"]
+__all__ = ["Part", "Top", "parts_among", "rank", "rank_many", "threads_for", "unit_values"]
 
 # Queries that share one walk: a list that two of them want is fetched once, and their scores
 # still fit the second-level cache (4 x 256 KB). 1, 2 and 8 measured the same within noise for
 # queries that share little; eight copies of one query ran a third faster than alone.
 SHARING = 4
+
+# Postings of a query that are worth a thread: some 3 ms, of which starting one takes .1.
+WORTH_A_THREAD = 4_000_000
 
 _Wanted = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # words, starts, rows, weights
 
@@ -86,16 +92,35 @@ def unit_values(bags: sp.csr_matrix, idf: np.ndarray, sqrt: bool) -> np.ndarray:
     return values * scale[rows]
 
 
-def rank(parts: Sequence[Part], words: np.ndarray, weights: np.ndarray, k: int, sqrt: bool) -> Top:
-    """The best k images of one query, serially.
+def threads_for(n_postings: int) -> int:
+    """How many threads share a query that walks so many postings: of large collections alone."""
+    if computes_alone():
+        return 1
+    return min(n_cores(), 1 + n_postings // WORTH_A_THREAD)
+
+
+def rank(
+    parts: Sequence[Part],
+    words: np.ndarray,
+    weights: np.ndarray,
+    k: int,
+    sqrt: bool,
+    n_threads: int = 1,
+) -> Top:
+    """The best k images of one query.
 
     Parameters
     ----------
     words, weights : int32 and float64 (n,), ascending words and what a unit of (root of) tf adds
+    n_threads : that share the parts; the ranking is the same
     """
     starts = np.arange(words.size + 1, dtype=np.int32)
-    rows = np.zeros(words.size, dtype=np.int32)
-    return _rank_together(parts, (words, starts, rows, weights), 1, k, sqrt)[0]
+    wanted = words, starts, np.zeros(words.size, dtype=np.int32), weights
+    shares = _shares(parts, n_threads)
+    tops = _in_threads(
+        [partial(_rank_together, share, wanted, 1, k, sqrt) for share in shares], n_threads
+    )
+    return _best([top for (top,) in tops], k)
 
 
 def rank_many(
@@ -104,28 +129,36 @@ def rank_many(
     """`rank` for every row, CSR float64 (n, n_words), in threads over (queries, parts)."""
     n_groups = -(-vectors.shape[0] // SHARING)
     # Few queries: the parts are shared out as well, and the best of each share merged.
-    n_shares = min(len(parts), 1 if n_groups >= 2 * n_threads else n_threads) or 1
-    bounds = np.linspace(0, len(parts), n_shares + 1).astype(int)
-    tasks = [
-        (parts[bounds[share] : bounds[share + 1]], group * SHARING)
-        for group in range(n_groups)
-        for share in range(n_shares)
-    ]
+    shares = _shares(parts, 1 if n_groups >= 2 * n_threads else n_threads)
 
-    def run(task: tuple[Sequence[Part], int]) -> list[Top]:
-        rows = vectors[task[1] : task[1] + SHARING]
-        return _rank_together(task[0], _by_word(rows), rows.shape[0], k, sqrt)
+    def run(share: Sequence[Part], first: int) -> list[Top]:
+        rows = vectors[first : first + SHARING]
+        return _rank_together(share, _by_word(rows), rows.shape[0], k, sqrt)
 
-    if n_threads == 1:  # a thread of its own takes .1 ms to start
-        tops = [run(task) for task in tasks]
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            tops = list(pool.map(run, tasks))
+    firsts = range(0, vectors.shape[0], SHARING)
+    tops = _in_threads(
+        [partial(run, share, first) for first in firsts for share in shares], n_threads
+    )
     merged = []
     for group in range(n_groups):
-        shares = tops[group * n_shares : (group + 1) * n_shares]
-        merged += [_best(list(rows), k) for rows in zip(*shares)]
+        found = tops[group * len(shares) : (group + 1) * len(shares)]
+        merged += [_best(list(rows), k) for rows in zip(*found)]
     return merged
+
+
+def _shares(parts: Sequence[Part], n: int) -> list[Sequence[Part]]:
+    """The parts in at most n runs, of about as many parts each."""
+    n = min(len(parts), n) or 1
+    bounds = np.linspace(0, len(parts), n + 1).astype(int)
+    return [parts[first:last] for first, last in zip(bounds, bounds[1:])]
+
+
+def _in_threads(tasks: Sequence[Callable[[], list[Top]]], n_threads: int) -> list[list[Top]]:
+    """The results of all tasks, in their order."""
+    if n_threads == 1 or len(tasks) == 1:  # a thread of its own takes .1 ms to start
+        return [task() for task in tasks]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(lambda task: task(), tasks))
 
 
 def _by_word(vectors: sp.csr_matrix) -> _Wanted:
