@@ -47,9 +47,9 @@ RUNS = {
     "logos": "logos, no labels (neighbours)",
 }
 COLUMNS: dict[str, dict[str, Any]] = {
-    "base": {"rerank": False},
+    "base": {"rerank": False, "scales_by": "alike"},
     "gap": {"rerank": False, "scales_by": "gap"},
-    "R": {},
+    "R": {"scales_by": "alike"},
 }
 SHOWN = (
     ("grocery", "GS", "base"),
@@ -158,9 +158,10 @@ def markdown(results: dict[str, Any]) -> str:
         [
             "mAP: trapezoidal AP, junk dropped, whole ranking, the engine's defaults (side 384). "
             "LS: the cells of the query's box; GS: the whole query picture; gap: sizes of the "
-            "query by their gaps (`scales_by`); R: reranking. Minutes: of the epochs alone, beside "
-            "other work. What is varied: epochs, the weight of what is kept, the share of what was "
-            "learned in the weights that are written, and whose photographs it is kept by.",
+            "query by their gaps (`scales_by`), elsewhere alike; R: reranking. Minutes: of the "
+            "epochs alone, beside other work. What is varied: epochs, the weight of what is kept, "
+            "the share of what was learned in the weights that are written, and whose photographs "
+            "it is kept by.",
             table(header, rows),
             signature(results),
         ]
