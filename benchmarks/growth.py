@@ -32,7 +32,7 @@ from benchmarks.scale import EXTRACTOR, N_COMPONENTS
 from benchmarks.search.data import N_WORDS, SEED, RandomWords
 from benchmarks.search.files import ROOT, in_process
 from benchmarks.search.rivals import best, check_equal
-from benchmarks.search.timing import Others, forget_pages, forget_peak, memory, timed
+from benchmarks.search.timing import forget_pages, forget_peak, memory, timed
 
 COMMAND = "benchmarks.growth --work FOLDER"
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -208,11 +208,9 @@ def measure(path: Path, n_images: int, kept: dict[str, Any]) -> dict[str, Any]:
         row |= in_process(make, path, n_images)
         row |= sizes_of(path)
         check(n_images, in_process(look, path)["found"])
-    with Others() as others:
-        forget_pages(path)
-        row["cold"], row["warm"] = in_process(look, path), in_process(look, path)
+    forget_pages(path)
+    row["cold"], row["warm"] = in_process(look, path), in_process(look, path)
     assert row["cold"].pop("found") == row["warm"].pop("found"), "other answers"
-    row["cores used by others"] = others.cores
     return row | in_process(change, path, n_images)
 
 
