@@ -212,9 +212,13 @@ class Searcher:
         n_rounds = options.rounds if options.expands else 0
         for number in range(n_rounds):
             expanded = expand(searchable, options, vector, outcome, among)
-            if expanded is vector and options.expand == "auto" and options.rerank:
-                break  # what it would find is there
-            if expanded is not vector and options.expand == "auto":
+            if expanded is vector and options.expand == "auto":
+                # Nothing is sure: the query stays what it was, and its hits are there, unless
+                # they were reranked for their windows alone.
+                if not options.rerank or (number and not options.rerank_again):
+                    outcome = self._rank(outcome.vector, depth, options, among, {})
+                break
+            if options.expand == "auto":
                 kept = int(np.count_nonzero(surely >= KEPT))
             # A further round needs windows again, whether they are shown or not.
             is_last = number + 1 == n_rounds

@@ -98,5 +98,35 @@ def test_hits_that_keep_their_places_are_as_sure_as_they_were(planted, monkeypat
     assert len(engine.search(planted.picture, min_confidence=0.8, **options)) == 2
 
 
+@pytest.mark.parametrize("rerank", [True, False])
+@pytest.mark.parametrize("rerank_again", [True, False])
+@pytest.mark.parametrize("n_sure", [0, 1, 2])
+def test_a_round_that_finds_nothing_sure_leaves_the_query_as_it_is(
+    planted, sure, monkeypatch, rerank, rerank_again, n_sure
+):
+    """Three rounds, of which all from some one on find nothing, are the rounds before."""
+    engine, rounds = planted.engine(), []
+    plain = {"box": planted.box, "windows": "grid", "shares": (1,), "rerank": rerank, **ONE_SIZE}
+    options = {**plain, "expand": "auto", "rerank_again": rerank_again}
+    wanted = engine.search(planted.picture, **options, rounds=n_sure) if n_sure else None
+    wanted = wanted or engine.search(planted.picture, **plain)
+    real = flow.expand
+
+    def expand(searchable, options, vector, outcome, among):
+        rounds.append(1)
+        if len(rounds) > n_sure:
+            return vector
+        return real(searchable, options, vector, outcome, among)
+
+    monkeypatch.setattr(flow, "expand", expand)
+    found = engine.search(planted.picture, **options, rounds=3)
+    assert len(rounds) == n_sure + 1
+    assert found.names == wanted.names
+    np.testing.assert_array_equal(found.scores, wanted.scores)
+    assert (found.boxes is None) == (wanted.boxes is None)
+    if found.boxes is not None:
+        np.testing.assert_array_equal(found.boxes, wanted.boxes)
+
+
 def test_it_needs_the_windows_of_hits():
     assert SearchOptions(expand="auto").expands_locally
