@@ -252,8 +252,8 @@ class InvertedFile:
         live = state.weighed(self.n_words, self.idf, self.sqrt)
         bag = check_bags(bag, self.n_words, weighed=weighed)
         if bag.shape[0] != 1:
-            wanted = f"one bag of shape (1, {self.n_words})"
-            raise InvalidInput(f"Expected {wanted}, got {bag.shape}: search_many takes several.")
+            wanted = f"one bag of shape (1, {self.n_words}), got shape {bag.shape}"
+            raise InvalidInput(f"Expected {wanted}. Use search_many for several.")
         parts, k = state.among(live.parts, among, check_k(k))
         vector = bag.data if weighed else unit_values(bag, live.idf, self.sqrt)
         arrays = bag.indices, vector, bag.indptr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
@@ -243,6 +243,7 @@ def test_threads_see_the_ranking_of_some_state(monkeypatch):
     """One thread adds and removes, two search: every ranking is that of a moment."""
     merge_early(monkeypatch)
     vectors, query = random_vectors(13, 60), random_vectors(14, 1)[0]
+    begun = Barrier(3)
     index, done, expected = FlatIndex(D), Event(), set()
 
     def key(ranking):
@@ -256,11 +257,12 @@ def test_threads_see_the_ranking_of_some_state(monkeypatch):
         expected.add(key(plain.search(query, 5)))
 
     def search():
-        found = set()
+        found = {key(index.search(query, 5))}
+        begun.wait(60)  # a busy machine may let a thread begin when all was added
         while not done.is_set():
             found.add(key(index.search(query, 5)))
             found.add(key(index.search_many(np.stack([query] * 3), 5, n_threads=2)[1]))
-        return found
+        return found | {key(index.search(query, 5))}
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -268,6 +270,7 @@ def test_threads_see_the_ranking_of_some_state(monkeypatch):
         with ThreadPoolExecutor(2) as pool:
             searches = [pool.submit(search) for _ in range(2)]
             try:
+                begun.wait(60)
                 for i in range(59):
                     index.add([f"{i}"], vectors[i : i + 1])
             finally:
