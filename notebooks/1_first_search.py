@@ -90,7 +90,7 @@ hits[:9].plot()
 # %% [markdown]
 # Hits show themselves, and in code they are names, scores and boxes:
 
-# %%
+# %% tags=["varies"]
 print(hits[0].name, round(hits[0].score, 2), hits[0].box.round())
 hits[:3]
 
