@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.report import keep_rows, made_by, read_results, table, write_section
 from blcf import SearchEngine, SearchOptions
+from blcf.datasets import GroundTruth
 from blcf.measuring.evaluator import evaluate
 
 SETS = {
@@ -83,6 +84,12 @@ def collection(data: Path, work: Path, name: str, network: str, **settings) -> S
         engine = SearchEngine.create(path, network, weights=weights, **settings)
     engine.add(data / SETS[name][0])
     return engine
+
+
+def renamed(engine: SearchEngine, truth: GroundTruth) -> GroundTruth:
+    """The truth under the names of the collection."""
+    snapshot = engine.searcher.searchable.snapshot
+    return truth.renamed(engine.names, {one: snapshot.names_under(one) for one in snapshot.roots})
 
 
 def measure_set(
@@ -189,7 +196,7 @@ def markdown(results: dict) -> str:
         [
             "mAP: trapezoidal AP, junk dropped, whole ranking. LS: the cells of the query's box; "
             "GS: the whole query picture. R: the best windows of the first 100; GQE, LQE: 10 hits. "
-            "Mean IoU, share of IoU >= .5 and the answer \"the whole image\" over the true hits "
+            'Mean IoU, share of IoU >= .5 and the answer "the whole image" over the true hits '
             "among the 100 that R localised.",
             "**The engine's defaults**, except where the side differs; they were tuned on these "
             "sets (see below).",

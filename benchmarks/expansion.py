@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy import SETS, collection
+from benchmarks.accuracy import SETS, collection, renamed
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import Example, SearchEngine, SearchOptions
 from blcf.datasets import TrueQuery, read_ground_truth
@@ -67,9 +67,7 @@ def measure_query(engine: SearchEngine, query: TrueQuery, seed: int) -> dict[str
 def measure_set(data: Path, work: Path, name: str, chosen: slice) -> list[dict[str, Any]]:
     """A row for each number of positives."""
     engine = collection(data, work, name, "blcf-lite")
-    truth = read_ground_truth(data / SETS[name][1])
-    snapshot = engine.searcher.searchable.snapshot
-    truth = truth.renamed(engine.names, {one: snapshot.names_under(one) for one in snapshot.roots})
+    truth = renamed(engine, read_ground_truth(data / SETS[name][1]))
     found = [
         measure_query(engine, query, seed) for seed, query in list(enumerate(truth.queries))[chosen]
     ]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.accuracy import NETWORKS, SETS, collection
+from benchmarks.accuracy import NETWORKS, SETS, collection, renamed
 from benchmarks.report import (
     keep_results,
     made_by,
@@ -37,6 +37,7 @@ from blcf.searching import scales
 
 Shares = Callable[[np.ndarray, np.ndarray], list[float]]
 
+KEYS = ("network", "set", "query")
 RERANKED = {"alike": {"scales_by": "alike"}, "by gaps": {"scales_by": "gap"}}
 
 
@@ -59,12 +60,6 @@ RULES: dict[str, Shares] = {
     "their squares, half": plain_gaps(2, alike=0.5),
     "size 1": lambda scores, sizes: [1.0] + [0.0] * (len(scores) - 1),
 }
-
-
-def renamed(engine: SearchEngine, truth: GroundTruth) -> GroundTruth:
-    """The truth under the names of the collection."""
-    snapshot = engine.searcher.searchable.snapshot
-    return truth.renamed(engine.names, {one: snapshot.names_under(one) for one in snapshot.roots})
 
 
 def describe(engine: SearchEngine, truth: GroundTruth) -> dict[str, list[Query]]:
@@ -208,8 +203,6 @@ def main() -> None:
             keep_results("query_scales", results)
             write_section("query_scales", "Sizes of the query", markdown(results))
 
-
-KEYS = ("network", "set", "query")
 
 if __name__ == "__main__":
     main()

@@ -276,20 +276,20 @@ class InvertedFile:
 
         Parameters
         ----------
-        n_threads : None takes as many as the machine has cores
+        n_threads : None takes as many as the walk is worth, at most one a core
         device : of torch; sparse products there, for large batches, in place of posting lists
         """
         state = self._state
         live = state.weighed(self.n_words, self.idf, self.sqrt)
-        if weighed:
-            vectors = check_bags(bags, self.n_words, weighed=True)
-        else:
-            vectors = self._weigh(bags, live)
+        vectors = (
+            check_bags(bags, self.n_words, weighed=True) if weighed else self._weigh(bags, live)
+        )
         parts, k = state.among(live.parts, among, check_k(k))
-        n_threads = check_k(n_threads or os.cpu_count() or 1, "n_threads, the number of threads,")
         arrays = vectors.indices, vectors.data, vectors.indptr
         words, weights, ends = wanted_words(live.df, live.idf, arrays, approximate)
         weighted = sp.csr_matrix((weights, words, ends), shape=vectors.shape)
+        worth = threads_for(int(live.df[words].sum()))
+        n_threads = check_k(n_threads or worth, "n_threads, the number of threads,")
         if device is not None:
             from blcf.index.torch_products import rank_on_device
 

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from blcf.index.numbering import Numbering
 from blcf.index.postings import BUFFER, Postings
-from blcf.index.tiles import WeighedTiles
+from blcf.index.tiles import Wanted, WeighedTiles
 from blcf.kernels.top import sort_top, take_top
 from blcf.processor import n_cores
 from blcf.threads import computes_alone
@@ -26,8 +26,6 @@ SHARING = 4
 
 # Postings of a query that are worth a thread: some 3 ms, of which starting one takes .1.
 WORTH_A_THREAD = 4_000_000
-
-_Wanted = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # words, starts, rows, weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +159,7 @@ def _in_threads(tasks: Sequence[Callable[[], list[Top]]], n_threads: int) -> lis
         return list(pool.map(lambda task: task(), tasks))
 
 
-def _by_word(vectors: sp.csr_matrix) -> _Wanted:
+def _by_word(vectors: sp.csr_matrix) -> Wanted:
     """Which queries want each word, and how much: words, starts, rows, weights."""
     by_word = vectors.tocsc()
     by_word.sort_indices()
@@ -172,7 +170,7 @@ def _by_word(vectors: sp.csr_matrix) -> _Wanted:
 
 
 def _rank_together(
-    parts: Sequence[Part], wanted: _Wanted, n_queries: int, k: int, sqrt: bool
+    parts: Sequence[Part], wanted: Wanted, n_queries: int, k: int, sqrt: bool
 ) -> list[Top]:
     """The best k images of a few queries, which share one walk over the lists they want."""
     if not k:

@@ -20,7 +20,7 @@ from blcf.index.postings import BUFFER, Postings
 from blcf.kernels.top import raise_to_tiles
 from blcf.storage import StoredGroup
 
-__all__ = ["TileLists", "WeighedTiles"]
+__all__ = ["TileLists", "Wanted", "WeighedTiles"]
 
 _GROUP = "tiles_{:03d}"
 Wanted = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # words, starts, rows, weights

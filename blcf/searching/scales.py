@@ -38,7 +38,7 @@ def with_shares(index: RankingIndex, queries: Sequence[Query]) -> list[Query]:
     if not bags or index.n_images < LEAST:
         return list(queries)
     vectors = index.weigh(sp.vstack(bags, format="csr"))
-    rankings = iter(index.search_many(vectors, AMONG, weighed=True, n_threads=1))
+    rankings = iter(index.search_many(vectors, AMONG, weighed=True))
     found = []
     for query in queries:
         if len(query.views) > 1:

@@ -80,7 +80,7 @@ class ShardedIndex:
                 "Use search_many for several."
             )
         how: dict[str, Any] = {"weighed": weighed, "approximate": approximate, "among": among}
-        return self.search_many(bag, k, **how, n_threads=1)[0]
+        return self.search_many(bag, k, **how)[0]
 
     def search_many(
         self,
