@@ -193,5 +193,5 @@ with SearchEngine.open(folder / "scenes.blcf") as again:
 # %% [markdown]
 # In a table, for all that comes after:
 
-# %%
+# %% tags=["varies"]
 hits[:3].to_pandas().drop(columns="path").round(2)

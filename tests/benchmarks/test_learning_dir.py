@@ -55,6 +55,7 @@ def _run(grocery: Path, work: Path, monkeypatch, capsys) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_all_stages_run_and_go_on(grocery, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as failing:
         failing.setattr(stages.RankingTraining, "learn", _fail)

@@ -137,6 +137,6 @@ class CollectionMachine(RuleBasedStateMachine):
 
 
 CollectionMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, derandomize=True, database=None
+    max_examples=20, stateful_step_count=25, deadline=None, derandomize=True, database=None
 )
 TestCollection = CollectionMachine.TestCase

@@ -1,6 +1,6 @@
 """Writers of facts killed at every step that they take, and at random instants.
 
-    python tests/faults/facts_kills.py FOLDER N_KILLS SEED
+    python tests/faults/facts_kills.py FOLDER N_CHANGES SEED
 
 A writer appends with facts, annotates, removes, renames or compacts, in a process that ends without
 a word at a step, or is killed with SIGKILL. What is left must be the state before the change or
@@ -209,7 +209,7 @@ def kill_one(folder: Path, rng: random.Random, state: State) -> State:
     return check_what_is_left(folder, states[n_done : n_done + 2])
 
 
-def main(folder: Path, n_kills: int, seed: int) -> None:
+def main(folder: Path, n_changes: int, seed: int) -> None:
     """Kill writers, and print at what they were."""
     small_parts()
     rng = random.Random(seed)
@@ -217,10 +217,10 @@ def main(folder: Path, n_kills: int, seed: int) -> None:
     change(folder, "append", {name(0): (0, {"a": 1})})  # compiles the kernels before the first fork
     state: State = {name(0): (0, {"a": 1})}
     ended: Counter[str] = Counter()
-    for _ in range(16):
+    for _ in range(n_changes):
         state, counts = end_at_every_step(folder, rng, state)
         ended += counts
-    for _ in range(n_kills):
+    for _ in range(2 * n_changes):
         state = kill_one(folder, rng, state)
     print(json.dumps(ended))
 
