@@ -46,6 +46,7 @@ PAPER_SEARCH = {
     "shares": (1, 2, 4),
     "pyramid": True,
     "keep_whole": False,
+    "n_neighbours": 0,
     "guard": "none",
     "rerank_again": False,
 }

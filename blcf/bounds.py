@@ -92,6 +92,7 @@ BOUNDS = {
     "min_side": Bounds(1, 1024),  # cells: of a picture of 8192 pixels, at stride 16, upsampled
     "n_boxes": Bounds(1, 100),
     "n_refine": Bounds(1, 10_000),  # some 50 ms each
+    "n_neighbours": Bounds(0, 100),
     "n_expand": Bounds(1, 1000),
     "alpha": Bounds(0, 100, whole=False),
     "rounds": Bounds(1, 20),

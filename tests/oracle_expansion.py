@@ -57,3 +57,20 @@ def shares_of_gaps(scores, sizes):
         counts.append((max(sum(best) / len(best) - median, 0.0) / typical) ** 1.5)
     total = sum(counts)
     return [len(counts) * one / total if total else 1.0 for one in counts]
+
+
+def smoothed_scores(scores, vectors, n_neighbours, weight):
+    """Cosines with hits that are moved towards the hits most like them; dense vectors."""
+    n = len(scores)
+    rows = [one / np.linalg.norm(one) if one.any() else one for one in vectors]
+    best = sorted(range(n), key=lambda i: (-scores[i], i))
+    found = []
+    for i in range(n):
+        others = sorted((j for j in best if j != i), key=lambda j: -float(rows[i] @ rows[j]))
+        moved, wanted = np.array(rows[i], dtype=float), float(scores[i])
+        for j in others[:n_neighbours]:
+            share = weight * float(rows[i] @ rows[j])
+            moved, wanted = moved + share * rows[j], wanted + share * float(scores[j])
+        length = np.linalg.norm(moved)
+        found.append(min(wanted / length, 1) if length else float(scores[i]))
+    return found

@@ -94,21 +94,29 @@ class BagOfWords(Estimator):
             shape or one that covers no cell.
         """
         words, weights = self._cells(assignment_map, box, size, cells, channel, region)
-        unique, tf = _sum_by_word(words, weights)
-        indptr = np.array([0, unique.size], dtype=np.int32)
-        return sp.csr_matrix((tf, unique, indptr), shape=(1, self.n_words))
+        return self._bags([(words, weights)])
 
     def encode_many(
         self, assignment_maps: Sequence[np.ndarray], channel: Sequence[np.ndarray] | None = None
     ) -> sp.csr_matrix:
         """Bags of whole maps, one row each: CSR float32 (n_images, n_words)."""
-        if not len(assignment_maps):
-            return sp.csr_matrix((0, self.n_words), dtype=np.float32)
-        rows = [
-            self.encode(assignment_map, channel=None if channel is None else channel[i])
-            for i, assignment_map in enumerate(assignment_maps)
-        ]
-        return sp.vstack(rows, format="csr")
+        n = len(assignment_maps)
+        channels = [None] * n if channel is None else channel
+        return self.encode_parts(assignment_maps, [None] * n, channels)
+
+    def encode_parts(
+        self,
+        assignment_maps: Sequence[np.ndarray],
+        cells: Sequence[tuple[int, int, int, int] | None],
+        channel: Sequence[np.ndarray | None],
+    ) -> sp.csr_matrix:
+        """`encode` of several maps or, by its `cells`, of a window of each: CSR float32."""
+        return self._bags(
+            [
+                self._cells(one, None, None, window, values, None)
+                for one, window, values in zip(assignment_maps, cells, channel, strict=True)
+            ]
+        )
 
     def encode_windows(
         self,
@@ -120,14 +128,23 @@ class BagOfWords(Estimator):
         check_weighting(self.weighting)
         words = as_assignment_map(assignment_map, self.n_words)
         weights = spatial_weights(self.weighting, words.shape, channel)
-        found = [
-            _sum_by_word(words[y1:y2, x1:x2].ravel(), weights[y1:y2, x1:x2].ravel())
-            for x1, y1, x2, y2 in windows
-        ]
-        ends = np.cumsum([0, *(unique.size for unique, _ in found)], dtype=np.int32)
-        columns = np.concatenate([np.empty(0, np.int32), *(unique for unique, _ in found)])
-        tf = np.concatenate([np.empty(0, np.float32), *(one for _, one in found)])
-        return sp.csr_matrix((tf, columns, ends), shape=(len(found), self.n_words))
+        return self._bags(
+            [
+                (words[y1:y2, x1:x2].ravel(), weights[y1:y2, x1:x2].ravel())
+                for x1, y1, x2, y2 in windows
+            ]
+        )
+
+    def _bags(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> sp.csr_matrix:
+        """The bags of words and weights of cells, a row each, all in one sort."""
+        rows = np.repeat(np.arange(len(parts)), [words.size for words, _ in parts])
+        words = np.concatenate([np.empty(0, np.int64), *(words for words, _ in parts)])
+        weights = np.concatenate([np.empty(0, np.float32), *(weights for _, weights in parts)])
+        unique, tf = _sum_by_word(rows * self.n_words + words.astype(np.int64), weights)
+        ends = np.searchsorted(unique, self.n_words * np.arange(len(parts) + 1))
+        columns = (unique % self.n_words).astype(np.int32)
+        shape = len(parts), self.n_words
+        return sp.csr_matrix((tf, columns, ends.astype(np.int32)), shape=shape)
 
     def _cells(self, assignment_map, box, size, cells, channel, region):
         """Words and weights of the cells that count, flat."""
@@ -181,4 +198,4 @@ def _sum_by_word(words: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np
     unique, inverse = np.unique(words, return_inverse=True)
     tf = np.bincount(inverse.ravel(), weights=eighths(weights), minlength=unique.size)
     kept = tf > 0
-    return unique[kept].astype(np.int32), tf[kept].astype(np.float32)
+    return unique[kept], tf[kept].astype(np.float32)

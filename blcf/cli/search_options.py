@@ -235,6 +235,13 @@ def _add_reranking(group: Any) -> None:
     _add(group, "keep_whole", "a hit scores at least what its whole picture does; the paper: off")
     _add(
         group,
+        "n_neighbours",
+        "how many hits that are most like a hit have a say in its score; the paper: 0",
+        type=integer,
+        metavar="N",
+    )
+    _add(
+        group,
         "refine",
         "boxes and outlines of flat things by keypoints of the pictures (needs OpenCV), of the "
         "first hits",

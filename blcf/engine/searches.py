@@ -132,6 +132,7 @@ class Searches:
         min_side: int = 1,
         pyramid: bool = False,
         keep_whole: bool = True,
+        n_neighbours: int = 5,
         refine: str | None = None,
         n_refine: int = 100,
         n_boxes: int = 1,
@@ -204,6 +205,7 @@ class Searches:
         min_side: int = 1,
         pyramid: bool = False,
         keep_whole: bool = True,
+        n_neighbours: int = 5,
         refine: str | None = None,
         n_refine: int = 100,
         n_boxes: int = 1,
@@ -252,11 +254,10 @@ class Searches:
                 f"Expected several queries in a list, got one {type(queries).__name__}. Search "
                 "with one by search."
             )
-        total = len(queries) if isinstance(queries, Sequence) else None
         found = search_each(self.searcher, queries, options)
-        with closing(found), tqdm(
-            found, desc="searching", unit="query", total=total, disable=not progress
-        ) as bar:
+        shown = {"desc": "searching", "unit": "query", "disable": not progress}
+        shown["total"] = len(queries) if isinstance(queries, Sequence) else None
+        with closing(found), tqdm(found, **shown) as bar:
             return list(bar)
 
     def search_query(self, query: Query, options: SearchOptions, image: Shown = None) -> Hits:
@@ -280,6 +281,7 @@ class Searches:
         min_side: int = 1,
         pyramid: bool = False,
         keep_whole: bool = True,
+        n_neighbours: int = 5,
         refine: str | None = None,
         n_refine: int = 100,
         n_boxes: int = 1,

@@ -2,6 +2,7 @@
 
 from blcf.rerank.evidence import join_evidence, region_evidence, scaled
 from blcf.rerank.local_search import LocalSearch
+from blcf.rerank.neighbours import smoothed_scores
 from blcf.rerank.outlines import Outline, find_outline, keypoints_in, widened
 from blcf.rerank.pyramid import pyramid_parts, quadrants
 from blcf.rerank.voting import Located, Voting
@@ -20,5 +21,6 @@ __all__ = [
     "quadrants",
     "region_evidence",
     "scaled",
+    "smoothed_scores",
     "widened",
 ]

@@ -67,8 +67,13 @@ class SearchOptions:
     pyramid : whether the score is that of the paper's spatial pyramid (of the grid, or of the
         voted window)
     keep_whole : whether a reranked hit scores at least what its whole picture does, so that the
-        ranking stays in order behind the reranked part. The paper: False; hits that were not
-        looked at then score at most what the last reranked one does.
+        ranking stays in order behind the reranked part, before its neighbours have their say. The
+        paper: False; hits that were not looked at then score at most what the last reranked one
+        does.
+    n_neighbours : how many of the reranked hits, those whose windows are most like a hit's, have a
+        say in its score, from 0 to 100; see `blcf.rerank.smoothed_scores`. In a collection of fewer
+        than 100 pictures none. Hits that were not looked at then score at most what the last
+        reranked one does. The paper: 0
     refine : "keypoints": the boxes of the first `n_refine` hits are those of the homography that
         keypoints of the query's box and of the hit's window agree on, where they do, and
         `Hit.outline` is the box as it is carried over; see `blcf.rerank.find_outline`. For
@@ -136,6 +141,7 @@ class SearchOptions:
     min_side: int = 1
     pyramid: bool = False
     keep_whole: bool = True
+    n_neighbours: int = 5
     refine: str | None = None
     n_refine: int = 100
     n_boxes: int = 1

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.sparse as sp
 
 from blcf.expansion import joint_query
 from blcf.records import Query, Ranking, View
-from blcf.rerank import quadrants
+from blcf.rerank import quadrants, smoothed_scores
+from blcf.searching import scales
 from blcf.searching.looking import Looks
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import Outcome
-from blcf.searching.ranking_index import RankingIndex
+from blcf.searching.outcome import Found, Outcome
+from blcf.searching.searchable import Searchable
 
 __all__ = ["Reranker", "quarters_of"]
 
@@ -23,16 +24,21 @@ class Reranker:
 
     Parameters
     ----------
-    index : of what is searched
+    searchable : what is searched
     looker : looks into its images
     queries : the examples of the object
     options : how
     """
 
     def __init__(
-        self, index: RankingIndex, looker: Looks, queries: Sequence[Query], options: SearchOptions
+        self,
+        searchable: Searchable,
+        looker: Looks,
+        queries: Sequence[Query],
+        options: SearchOptions,
     ):
-        self._index = index
+        self._searchable = searchable
+        self._index = searchable.index
         self._looker = looker
         self._queries = queries
         self._options = options
@@ -44,14 +50,14 @@ class Reranker:
         head = ranking[: self._options.depth]
         ids = [int(image_id) for image_id in head.ids]
         found = dict(zip(ids, self._looker.look(vector, self._quarters, ids, head.scores)))
-        scores = np.array([found[image_id].score for image_id in ids], dtype=np.float32)
+        scores = self._scores(ids, found)
         order = np.lexsort((head.ids, -scores))
         rows = np.concatenate([order, np.arange(len(ids), len(ranking))]).astype(np.int64)
         boxes = np.full((len(ranking), 4), np.nan, dtype=np.float32)
         for row, image_id in enumerate(ids):
             boxes[row] = found[image_id].boxes[0]
         tail = ranking.scores[len(ids) :]
-        if not self._options.keep_whole and len(ids):
+        if len(ids) and (self._smooths or not self._options.keep_whole):
             tail = np.minimum(tail, scores.min())  # the order stays that of the ranking
         reranked = Ranking(
             [ranking.names[row] for row in rows],
@@ -60,6 +66,25 @@ class Reranker:
             boxes[rows],
         )
         return Outcome(vector, reranked, found, self._quarters)
+
+    @property
+    def _smooths(self) -> bool:
+        return self._options.n_neighbours > 0 and self._index.n_images >= scales.LEAST
+
+    def _scores(self, ids: Sequence[int], found: Mapping[int, Found]) -> np.ndarray:
+        """The scores of the head: float32 (n,), of what was found, or among its like.
+
+        The query's own picture has its score, and so has what shares no word with the query:
+        neighbours do not make a hit of it that nothing explains.
+        """
+        scores = np.array([found[image_id].score for image_id in ids], dtype=np.float32)
+        if not self._smooths or not ids:
+            return scores
+        windows = {image_id: found[image_id].cells for image_id in ids}
+        vectors = self._index.weigh(self._searchable.bags_of(ids, windows))
+        smoothed = smoothed_scores(scores, vectors, self._options.n_neighbours)
+        own = np.array([found[image_id].weights is not None for image_id in ids])
+        return np.where(own | (scores <= 0), scores, smoothed).astype(np.float32)
 
     def _vectors_of_quarters(self) -> sp.csr_matrix:
         """Vectors of the quarters of the query: CSR float64 (4, n_words)."""

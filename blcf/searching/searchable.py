@@ -76,13 +76,20 @@ class Searchable:
 
     def bags_of(self, ids: Sequence[int], windows: Mapping[int, CellWindow]) -> sp.csr_matrix:
         """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
-        rows = []
-        for image_id in ids:
-            cells = windows.get(image_id)
-            bags = self.bags_of_images if cells is None else self.bags_of_parts
-            channel = self.snapshot.channel(bags.weighting, image_id)
-            rows.append(bags.encode(self.snapshot.words(image_id), cells=cells, channel=channel))
-        return sp.vstack(rows, format="csr")
+        kinds = (
+            (self.bags_of_images, [one for one in ids if one not in windows]),
+            (self.bags_of_parts, [one for one in ids if one in windows]),
+        )
+        rows = [
+            bags.encode_parts(
+                [self.snapshot.words(image_id) for image_id in some],
+                [windows.get(image_id) for image_id in some],
+                [self.snapshot.channel(bags.weighting, image_id) for image_id in some],
+            )
+            for bags, some in kinds
+        ]
+        order = np.argsort([one in windows for one in ids], kind="stable")
+        return sp.vstack(rows, format="csr")[np.argsort(order)]
 
     def last(self, vector: sp.csr_matrix, n: int, among: Any = None) -> np.ndarray:
         """The last `n` images that share a word with a vector, the best first: int64."""

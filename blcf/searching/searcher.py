@@ -196,7 +196,7 @@ class Searcher:
         if options.where is not None:
             among = searchable.chosen(options.where)
         looker = self._looker(queries, options)
-        reranker = Reranker(searchable.index, looker, queries, options)
+        reranker = Reranker(searchable, looker, queries, options)
         vector = self._vector(queries, negatives, options)
         # The expansion needs its hits, and their windows, however few are asked for.
         reranks = options.rerank or options.expands_locally

@@ -41,6 +41,7 @@ SECTIONS = {
     "learning_dir": ("learning.dir_tables", "Deep Image Retrieval"),
     "local_search": ("local_search.tables", "Local search"),
     "localisation": ("localisation", "Localisation"),
+    "neighbours": ("neighbours", "Neighbours"),
     "one_search": ("one_search", "One search"),
     "qdrant": ("qdrant", "Qdrant"),
     "refinement": ("refinement.__main__", "Refinement"),

@@ -29,7 +29,7 @@ def both(request, source, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch):
-    """Sizes of a query count by their hits in small collections, too."""
+    """Sizes of a query count by their hits, and hits by their like, in small collections too."""
     monkeypatch.setattr("blcf.searching.scales.LEAST", 3)
 
 
@@ -53,6 +53,7 @@ def options_of(rng):
         "windows": windows,
         "pyramid": windows in ("votes", "grid") and bool(pick([True, False])),
         "keep_whole": bool(pick([True, False])),
+        "n_neighbours": some(0, 2, 5),
         "n_boxes": some(1, 3),
         "refine": some(None, None, "keypoints") if CAN_REFINE else None,
         "expand": some("none", "global", "local", "auto"),
