@@ -60,7 +60,8 @@ class SearchOptions:
     windows : how the window is found: "votes", where the query's words vote for the place and
         the size of the object, see `blcf.rerank.Voting`; or the window of the largest cosine of
         "grid" (the paper's), "all" positions and sizes, or these "coarse"ly, see
-        `blcf.LocalSearch`. The score is the window's cosine in every case.
+        `blcf.LocalSearch`. The score is the window's cosine in every case, before its neighbours
+        have their say.
     shares : of the grid: sizes of the windows as parts of a side of the map, each from 1 to 32,
         at most 8; the paper: (1, 2, 4)
     min_side : cells of a side of a window at least, from 1 to 1024, for "grid", "all" and "coarse"
