@@ -65,16 +65,19 @@ def smoothed_scores(
     lengths = _lengths(vectors)
     scale = np.divide(1, lengths, out=np.zeros(n), where=lengths > 0)
     unit = (sp.diags(scale) @ vectors).tocsr()
-    among, shares = unit[pool].T.tocsr(), [sp.identity(n, format="csr")]
+    among = unit[pool].T.tocsr()
+    neighbours = np.empty((n, n_neighbours), dtype=np.int64)
+    shares = np.empty(neighbours.shape)
     for first in range(0, n, _BLOCK):
-        alike = (unit[first : first + _BLOCK] @ among).toarray()
-        of_block = np.arange(first, first + len(alike))
-        alike[of_block[:, None] == pool] = -1  # itself
-        columns = np.argsort(-alike, axis=1, kind="stable")[:, :n_neighbours]
-        values = weight * np.maximum(np.take_along_axis(alike, columns, axis=1), 0)
-        rows = np.repeat(of_block, n_neighbours)
-        shares.append(sp.csr_matrix((values.ravel(), (rows, pool[columns].ravel())), shape=(n, n)))
-    moving = sum(shares[1:], start=shares[0])
+        block = slice(first, first + _BLOCK)
+        alike = (unit[block] @ among).toarray()
+        alike[np.arange(n)[block, None] == pool] = -1  # itself
+        places = np.argsort(-alike, axis=1, kind="stable")[:, :n_neighbours]
+        neighbours[block] = pool[places]
+        shares[block] = weight * np.maximum(np.take_along_axis(alike, places, axis=1), 0)
+    ends = np.arange(0, neighbours.size + 1, n_neighbours)
+    moving = sp.csr_matrix((shares.ravel(), neighbours.ravel(), ends), shape=(n, n))
+    moving = sp.identity(n, format="csr") + moving
     moved = moving @ unit
     lengths = _lengths(moved)
     return np.minimum(np.divide(moving @ found, lengths, out=found.copy(), where=lengths > 0), 1)
