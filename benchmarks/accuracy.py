@@ -34,7 +34,7 @@ NETWORKS = {
 # rerank once more, the paper does not.
 COLUMNS: dict[str, dict] = {
     "base": {"rerank": False},
-    "R": {},
+    "R": {"expand": "none"},
     "GQE": {"rerank": False, "expand": "global"},
     "R+GQE": {"expand": "global"},
     "R+LQE": {"expand": "local"},

@@ -27,7 +27,7 @@ from blcf.searching.queries import describe_examples
 
 LEFT = (1, 2, 5, 20, None)  # positives of a query; None: all
 COLUMNS: dict[str, dict[str, Any]] = {
-    "none": {},
+    "none": {"expand": "none"},
     "local, guard scores": {"expand": "local"},
     "auto": {"expand": "auto"},
 }

@@ -30,10 +30,10 @@ PLAIN = {"rerank": False}
 ONCE = {"rerank": False, "expand": "local", "guard": "none"}  # one reranking, for its windows
 STEPS = {
     "search": PLAIN,
-    "+ R, votes": {"windows": "votes"},
-    "+ R, all windows": {"windows": "all"},
-    "+ R, coarse": {"windows": "coarse"},
-    "+ R, the paper's grid": {"windows": "grid", "shares": (1, 2, 4)},
+    "+ R, votes": {"windows": "votes", "expand": "none"},
+    "+ R, all windows": {"windows": "all", "expand": "none"},
+    "+ R, coarse": {"windows": "coarse", "expand": "none"},
+    "+ R, the paper's grid": {"windows": "grid", "shares": (1, 2, 4), "expand": "none"},
     "R, votes + LQE + second search": {"windows": "votes", **ONCE},
     "R, all windows + LQE + second search": {"windows": "all", **ONCE},
     "R, votes + LQE + second search + R": {"windows": "votes", "expand": "local"},

@@ -42,7 +42,7 @@ def measure(data: Path, work: Path, network: str, name: str) -> list[dict[str, A
         for mode, queries in describe(engine, truth).items():
             row: dict[str, Any] = {"network": network, "set": name, "query": mode}
             for number in NUMBERS:
-                options = SearchOptions(k=len(engine), n_neighbours=number)
+                options = SearchOptions(k=len(engine), expand="none", n_neighbours=number)
                 found, seconds = [], []
                 for query, true in zip(queries, truth.queries):
                     start = time.perf_counter()

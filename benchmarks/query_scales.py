@@ -115,7 +115,7 @@ def reranked(
     found: dict[tuple[str, str], float] = {}
     for mode, queries in described.items():
         for way, options in RERANKED.items():
-            all_of = SearchOptions(k=len(engine), **options)
+            all_of = SearchOptions(k=len(engine), expand="none", **options)
             precisions = []
             for query, true in zip(queries, truth.queries):
                 ranking = engine.searcher.search(query, all_of)

@@ -106,7 +106,8 @@ def described(engine: SearchEngine, queries: list[dict[str, Any]], side: int) ->
 def measure(engine: SearchEngine, truths: list[dict[str, Any]], queries: list[Query]) -> dict:
     """Figures of the queries' boxes: mAP, recall by the size of the object, time of a search."""
     searcher, snapshot = engine.searcher, engine.searcher.searchable.snapshot
-    bare, reranked = SearchOptions(k=len(engine), rerank=False), SearchOptions(k=len(engine))
+    bare = SearchOptions(k=len(engine), rerank=False)
+    reranked = SearchOptions(k=len(engine), expand="none")
     precisions: dict[str, list[float]] = {"base": [], "R": []}
     rows, seconds = [], []
     for number, (one, query) in enumerate(zip(truths, queries)):

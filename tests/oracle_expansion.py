@@ -18,13 +18,13 @@ def sure_hits(scores, confidences):
 
 
 def sure_weights(vectors, confidences, known):
-    """Confidence over the number of near-duplicates; zeros where fewer than four are counted."""
+    """Confidence over the number of near-duplicates; zeros where fewer than eight are counted."""
     weights, counted = [], 0.0
     for vector, sure, is_known in zip(vectors, confidences, known):
         n_alike = sum(float(vector @ other) >= 0.8 for other in vectors)
         weights.append(sure / n_alike)
         counted += 0 if is_known else 1 / n_alike
-    return weights if counted >= 4 else [0.0] * len(weights)
+    return weights if counted >= 8 - 1e-9 else [0.0] * len(weights)
 
 
 def keep_places(first, second, n_kept):

@@ -68,7 +68,8 @@ def measure(engine: SearchEngine, queries: list[dict[str, Any]], side: int | Non
     queries : each with image, box, junk, and the true boxes, or outlines, by name
     """
     searcher, snapshot = engine.searcher, engine.searcher.searchable.snapshot
-    options = SearchOptions(k=len(engine), query_side=side, refine="keypoints")
+    how = {"k": len(engine), "query_side": side, "expand": "none"}
+    options = SearchOptions(**how, refine="keypoints")
     bare = replace(options, refine=None)
     rows: list[tuple[float, ...]] = []
     missed: list[float] = []
@@ -174,7 +175,7 @@ def measure_ranking(data: Path, name: str, engine: SearchEngine, step: int, quer
     """mAP of a set's queries, without and with what agrees in the scores."""
     truth = read_ground_truth(data / SETS[name][1])
     some = replace(truth, queries=truth.queries[::step])
-    options = [SearchOptions(), SearchOptions(refine="keypoints")]
+    options = [SearchOptions(expand="none", refine=refine) for refine in (None, "keypoints")]
     votes, keypoints = evaluate(engine.searcher, some, options, queries=queries, progress=False)
     return {
         "set": name,

@@ -86,9 +86,9 @@ class SearchOptions:
         100; one without votes
 
     expand : query expansion: "none", with "global" (whole images) or "local" (best windows) hits;
-        "auto", with the best windows of hits that are sure, each weighed by its confidence, only
-        where four or more that are unlike one another are; and hits of a confidence of .8 keep
-        their places, see `blcf.expansion.sure_weights`. Of the next five `rounds` and
+        "auto", where hits are reranked, with the best windows of those that are sure (a confidence
+        of .5), each weighed by it, only if eight or more that are unlike one another are; and sure
+        hits keep their places, see `blcf.expansion.sure_weights`. Of the next five `rounds` and
         `rerank_again` hold for it
     expand_by : "average"; "alpha", weighed by score ** `alpha`; "svm", a linear classifier of the
         hits against the end of the ranking (DQE)
@@ -146,7 +146,7 @@ class SearchOptions:
     refine: str | None = None
     n_refine: int = 100
     n_boxes: int = 1
-    expand: str = "none"
+    expand: str = "auto"
     expand_by: str = "average"
     alpha: float = 1.0
     n_expand: int = 10
@@ -184,13 +184,13 @@ class SearchOptions:
 
     @property
     def expands(self) -> bool:
-        """Whether query expansion is asked for."""
-        return self.expand != "none"
+        """Whether query expansion is asked for; "auto" is for what is reranked."""
+        return self.expand != "none" and (self.rerank or self.expand != "auto")
 
     @property
     def expands_locally(self) -> bool:
         """Whether the best windows of hits are needed to expand."""
-        return self.expand in ("local", "auto")
+        return self.expands and self.expand in ("local", "auto")
 
     @classmethod
     def from_keywords(cls, values: dict[str, Any]) -> SearchOptions:

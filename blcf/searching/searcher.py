@@ -213,9 +213,9 @@ class Searcher:
         for number in range(n_rounds):
             expanded = expand(searchable, options, vector, outcome, among)
             if expanded is vector and options.expand == "auto":
-                # Nothing is sure: the query stays what it was, and its hits are there, unless
-                # they were reranked for their windows alone.
-                if not options.rerank or (number and not options.rerank_again):
+                # Nothing is sure: the query stays what it was, and its hits are there, unless a
+                # round before reranked them for their windows alone.
+                if number and not options.rerank_again:
                     outcome = self._rank(outcome.vector, depth, options, among, {})
                 break
             if options.expand == "auto":

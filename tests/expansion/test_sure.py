@@ -30,25 +30,25 @@ def test_hits_equal_the_plain_twin(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_weights_equal_the_plain_twin(seed):
     rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 12))
-    rows = unit(rng.integers(0, 2, (n, 10)) + np.eye(n, 10) + 0.001)
+    n = int(rng.integers(2, 24))
+    rows = unit(rng.integers(0, 2, (n, 20)) + np.eye(n, 20) + 0.001)
     sure, known = rng.random(n), rng.random(n) < 0.2
     found = sure_weights(sp.csr_matrix(rows), sure, known)
     np.testing.assert_allclose(found, oracle_expansion.sure_weights(rows, sure, known))
 
 
 def test_near_duplicates_are_one_vote():
-    """Three photographs of one wrong thing beside three hits: four votes, and three are none."""
-    rows = unit([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], *[[0, 0, 0, 1]] * 3])
-    weights = sure_weights(sp.csr_matrix(rows), np.ones(6))
-    np.testing.assert_allclose(weights, [1, 1, 1, 1 / 3, 1 / 3, 1 / 3])
-    assert not sure_weights(sp.csr_matrix(rows[1:]), np.ones(5)).any()
+    """Three photographs of one wrong thing beside seven hits: eight votes, and seven are none."""
+    rows = np.eye(8)[[*range(7), 7, 7, 7]]
+    weights = sure_weights(sp.csr_matrix(rows), np.ones(10))
+    np.testing.assert_allclose(weights, [*np.ones(7), 1 / 3, 1 / 3, 1 / 3])
+    assert not sure_weights(sp.csr_matrix(rows[1:]), np.ones(9)).any()
 
 
 def test_the_picture_of_the_query_is_not_counted():
-    vectors = sp.csr_matrix(np.eye(4))
-    assert sure_weights(vectors, np.ones(4)).all()
-    assert not sure_weights(vectors, np.ones(4), [True, False, False, False]).any()
+    vectors = sp.csr_matrix(np.eye(8))
+    assert sure_weights(vectors, np.ones(8)).all()
+    assert not sure_weights(vectors, np.ones(8), [True, *[False] * 7]).any()
 
 
 def test_nothing_is_told_of_few():

@@ -89,7 +89,7 @@ def test_pyramid_is_of_the_grid_or_of_votes(windows):
 def test_no_expansion_has_one_name():
     with pytest.raises(InvalidInput, match="No query expansion is expand='none'"):
         SearchOptions(expand=None)
-    assert not SearchOptions().expands and SearchOptions(expand="local").expands
+    assert not SearchOptions(expand="none").expands and SearchOptions(expand="local").expands
 
 
 def test_a_condition_that_is_none():

@@ -60,6 +60,7 @@ def sure(monkeypatch):
     monkeypatch.setattr(flow, "sure_of", told)
     monkeypatch.setattr("blcf.searching.expansion.sure_of", told)
     monkeypatch.setattr("blcf.expansion.sure.ALIKE", 1.1)  # the planted objects are all alike
+    monkeypatch.setattr("blcf.expansion.sure.FEWEST", 4)  # and six
 
 
 @pytest.mark.parametrize("rerank_again", [True, False])
@@ -67,7 +68,7 @@ def sure(monkeypatch):
 def test_sure_hits_expand_and_keep_their_places(planted, sure, rounds, rerank_again):
     engine = planted.engine()
     options = {"box": planted.box, "windows": "grid", "shares": (1,), **ONE_SIZE}
-    plain = engine.search(planted.picture, **options)
+    plain = engine.search(planted.picture, expand="none", **options)
     more = {"expand": "auto", "rounds": rounds, "rerank_again": rerank_again}
     auto = engine.search(planted.picture, **more, **options)
     assert abs(auto.answer.vector - plain.answer.vector).sum() > 0.01
@@ -81,7 +82,7 @@ def test_sure_hits_expand_and_keep_their_places(planted, sure, rounds, rerank_ag
 
 def test_hits_that_keep_their_places_are_as_sure_as_they_were(planted, monkeypatch):
     def told(outcome, options):
-        """Of the first ranking: two very sure; of the second, whose scores are others: none."""
+        """Of the first ranking: six sure; of the second, whose scores are others: other ones."""
         first = not outcome.kept
         sure = np.full(len(outcome.ranking), 0.3, np.float32)
         sure[:6], sure[:2] = (0.6, (0.95, 0.9)) if first else (0.7, 0.7)
@@ -90,23 +91,24 @@ def test_hits_that_keep_their_places_are_as_sure_as_they_were(planted, monkeypat
     monkeypatch.setattr(flow, "sure_of", told)
     monkeypatch.setattr("blcf.searching.expansion.sure_of", told)
     monkeypatch.setattr("blcf.expansion.sure.ALIKE", 1.1)
+    monkeypatch.setattr("blcf.expansion.sure.FEWEST", 4)
     engine = planted.engine()
     options = {"box": planted.box, "windows": "grid", "shares": (1,), "expand": "auto", **ONE_SIZE}
     hits = engine.search(planted.picture, **options)
     sure = [hit.confidence for hit in hits]
-    assert sure[:3] == pytest.approx([0.95, 0.9, 0.7]) and sure == sorted(sure, reverse=True)
+    assert sure[:7] == pytest.approx([0.95, 0.9, *[0.6] * 4, 0.3])
+    assert sure == sorted(sure, reverse=True)
     assert len(engine.search(planted.picture, min_confidence=0.8, **options)) == 2
 
 
-@pytest.mark.parametrize("rerank", [True, False])
 @pytest.mark.parametrize("rerank_again", [True, False])
 @pytest.mark.parametrize("n_sure", [0, 1, 2])
 def test_a_round_that_finds_nothing_sure_leaves_the_query_as_it_is(
-    planted, sure, monkeypatch, rerank, rerank_again, n_sure
+    planted, sure, monkeypatch, rerank_again, n_sure
 ):
     """Three rounds, of which all from some one on find nothing, are the rounds before."""
     engine, rounds = planted.engine(), []
-    plain = {"box": planted.box, "windows": "grid", "shares": (1,), "rerank": rerank, **ONE_SIZE}
+    plain = {"box": planted.box, "windows": "grid", "shares": (1,), "expand": "none", **ONE_SIZE}
     options = {**plain, "expand": "auto", "rerank_again": rerank_again}
     wanted = engine.search(planted.picture, **options, rounds=n_sure) if n_sure else None
     wanted = wanted or engine.search(planted.picture, **plain)
@@ -128,5 +130,13 @@ def test_a_round_that_finds_nothing_sure_leaves_the_query_as_it_is(
         np.testing.assert_array_equal(found.boxes, wanted.boxes)
 
 
-def test_it_needs_the_windows_of_hits():
-    assert SearchOptions(expand="auto").expands_locally
+def test_it_is_for_what_is_reranked(planted, sure):
+    assert SearchOptions().expands_locally
+    options = {"box": planted.box, "rerank": False, **ONE_SIZE}
+    plain, auto = (engine_search(planted, how, options) for how in ("none", "auto"))
+    np.testing.assert_array_equal(auto.scores, plain.scores)
+    assert auto.boxes is None
+
+
+def engine_search(planted, how, options):
+    return planted.engine().search(planted.picture, expand=how, **options)
