@@ -3,7 +3,7 @@
     python -m benchmarks.confidence DATA --work FOLDER
 
 DATA holds logos, grocery and their ground truth (see `benchmarks.accuracy`); FOLDER keeps the
-collections. The engine's defaults, blcf-lite. A query's object is nowhere where the queries of one
+collections. The engine's defaults without expansion, blcf-lite. A query's object is nowhere where the queries of one
 set are asked of the other's collection. Writes benchmarks/results/confidence.json and the tables of
 benchmarks/confidence.md.
 """
@@ -42,7 +42,7 @@ def ask(engine: SearchEngine, truth: GroundTruth, *, is_here: bool) -> list[dict
 
     found = []
     for query in truth.queries:
-        hits = engine.search(query.image, box=query.box, k=200)
+        hits = engine.search(query.image, box=query.box, k=200, expand="none")
         seen = [hit for hit in hits if not among(hit.name, query.junk)][:100]
         found.append(
             {
