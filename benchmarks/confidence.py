@@ -3,9 +3,9 @@
     python -m benchmarks.confidence DATA --work FOLDER
 
 DATA holds logos, grocery and their ground truth (see `benchmarks.accuracy`); FOLDER keeps the
-collections. The engine's defaults without expansion, blcf-lite. A query's object is nowhere where the queries of one
-set are asked of the other's collection. Writes benchmarks/results/confidence.json and the tables of
-benchmarks/confidence.md.
+collections. The engine's defaults without expansion, blcf-lite. A query's object is nowhere where
+the queries of one set are asked of the other's collection. Writes
+benchmarks/results/confidence.json and the tables of benchmarks/confidence.md.
 """
 
 from __future__ import annotations
