@@ -178,7 +178,7 @@ class Laboratory:
         progress(f"indexed {len(engine):,} pictures in {time.perf_counter() - start:.0f} s")
         searches = [{**system.search, **task.search} for task in tasks]
         options = [
-            SearchOptions(**{"expand": "none", **{key: _tuple(one) for key, one in search.items()}})
+            SearchOptions(**{key: _tuple(value) for key, value in search.items()})
             for search in searches
         ]
         assert data.truth is not None
