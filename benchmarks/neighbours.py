@@ -3,21 +3,20 @@
     python -m benchmarks.neighbours DATA --work FOLDER [--networks NAME ...]
 
 DATA holds the sets and weights of `benchmarks.accuracy`; FOLDER keeps the collections. The engine's
-defaults but for the number. Writes benchmarks/results/neighbours.json and the table of
-benchmarks/neighbours.md; networks that were not measured this time stay.
+defaults without expansion, but for the number. Writes benchmarks/results/neighbours.json and the
+table of benchmarks/neighbours.md; networks that were not measured this time stay.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy import NETWORKS, SETS, collection, renamed
-from benchmarks.query_scales import describe
+from benchmarks.query_scales import describe, searched
 from benchmarks.report import (
     keep_results,
     made_by,
@@ -28,7 +27,6 @@ from benchmarks.report import (
 )
 from blcf import SearchOptions
 from blcf.datasets import read_ground_truth
-from blcf.evaluation import average_precision
 
 NUMBERS = (0, 3, 5, 9)
 HALVES = {"": slice(None), "odd": slice(1, None, 2)}  # the number was chosen on even queries
@@ -43,12 +41,7 @@ def measure(data: Path, work: Path, network: str, name: str) -> list[dict[str, A
             row: dict[str, Any] = {"network": network, "set": name, "query": mode}
             for number in NUMBERS:
                 options = SearchOptions(k=len(engine), expand="none", n_neighbours=number)
-                found, seconds = [], []
-                for query, true in zip(queries, truth.queries):
-                    start = time.perf_counter()
-                    ranking = engine.searcher.search(query, options)
-                    seconds.append(time.perf_counter() - start)
-                    found.append(average_precision(ranking.names, true.positives, true.junk))
+                found, seconds = searched(engine, queries, truth, options)
                 for half, chosen in HALVES.items():
                     row[f"{number} {half}".strip()] = round(float(np.mean(found[chosen])), 4)
                 row[f"{number} ms"] = round(1e3 * float(np.median(seconds)))

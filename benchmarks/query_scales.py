@@ -12,6 +12,7 @@ what was not measured this time stays.
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,19 @@ def joint_scores(cosines: dict[str, np.ndarray], mode: str, number: int, rule: S
     return (shares @ by_view / max(length, 1e-12)).astype(np.float32)
 
 
+def searched(
+    engine: SearchEngine, queries: list[Query], truth: GroundTruth, options: SearchOptions
+) -> tuple[list[float], list[float]]:
+    """The average precision of each query, and the seconds of its search."""
+    precisions, seconds = [], []
+    for query, true in zip(queries, truth.queries):
+        start = time.perf_counter()
+        ranking = engine.searcher.search(query, options)
+        seconds.append(time.perf_counter() - start)
+        precisions.append(average_precision(ranking.names, true.positives, true.junk))
+    return precisions, seconds
+
+
 def reranked(
     engine: SearchEngine, truth: GroundTruth, described: dict[str, list[Query]]
 ) -> dict[tuple[str, str], float]:
@@ -116,10 +130,7 @@ def reranked(
     for mode, queries in described.items():
         for way, options in RERANKED.items():
             all_of = SearchOptions(k=len(engine), expand="none", **options)
-            precisions = []
-            for query, true in zip(queries, truth.queries):
-                ranking = engine.searcher.search(query, all_of)
-                precisions.append(average_precision(ranking.names, true.positives, true.junk))
+            precisions, _ = searched(engine, queries, truth, all_of)
             found[mode, f"{way}, R"] = round(float(np.mean(precisions)), 4)
             print(mode, way, found[mode, f"{way}, R"], flush=True)
     return found

@@ -254,10 +254,10 @@ class Searches:
                 f"Expected several queries in a list, got one {type(queries).__name__}. Search "
                 "with one by search."
             )
+        total = len(queries) if isinstance(queries, Sequence) else None
         found = search_each(self.searcher, queries, options)
-        shown = {"desc": "searching", "unit": "query", "disable": not progress}
-        shown["total"] = len(queries) if isinstance(queries, Sequence) else None
-        with closing(found), tqdm(found, **shown) as bar:
+        bar = tqdm(found, "searching", total, unit="query", disable=not progress)
+        with closing(found), bar:
             return list(bar)
 
     def search_query(self, query: Query, options: SearchOptions, image: Shown = None) -> Hits:

@@ -132,11 +132,8 @@ def test_a_round_that_finds_nothing_sure_leaves_the_query_as_it_is(
 
 def test_it_is_for_what_is_reranked(planted, sure):
     assert SearchOptions().expands_locally
-    options = {"box": planted.box, "rerank": False, **ONE_SIZE}
-    plain, auto = (engine_search(planted, how, options) for how in ("none", "auto"))
+    engine, options = planted.engine(), {"box": planted.box, "rerank": False, **ONE_SIZE}
+    plain = engine.search(planted.picture, expand="none", **options)
+    auto = engine.search(planted.picture, expand="auto", **options)
     np.testing.assert_array_equal(auto.scores, plain.scores)
     assert auto.boxes is None
-
-
-def engine_search(planted, how, options):
-    return planted.engine().search(planted.picture, expand=how, **options)
