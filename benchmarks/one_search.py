@@ -27,6 +27,7 @@ from blcf.records import Query
 from blcf.rerank import Voting
 from blcf.searching.regions import Region
 from blcf.searching.views import describe_looks, look_at, make_view, query_sides
+from blcf.weighed_maps import WeighedMaps
 
 N_QUERIES = 28
 STAGES = ("read, resize", "network, words", "rank", "rerank", "in all")
@@ -78,9 +79,11 @@ class Ways:
 
     def vote(self, query: Query, ids: list[int]) -> np.ndarray:
         """The boxes of the head, in one call."""
-        images = [self._image(image_id) for image_id in ids]
-        prepared = self.voting.prepare(query, np.concatenate([one[0].ravel() for one in images]))
-        return self.voting.locate_best(prepared, images)[1]
+        seen = (self.engine.collection.seen("norm", image_id) for image_id in ids)
+        sizes, words, norms = zip(*seen)
+        maps = WeighedMaps.of(words, norms, self.voting.n_words)
+        prepared = self.voting.prepare(query, maps.words)
+        return self.voting.locate_best(prepared, maps, np.array(sizes))[1]
 
     def vote_plainly(self, query: Query, ids: list[int]) -> np.ndarray:
         """The same, image by image."""

@@ -91,7 +91,7 @@ def check(engine: SearchEngine, vector: Any) -> None:
         bags = searchable.bags_of_parts
         windows = tile_windows(words.shape, n) if n else []
         parts = [bags.encode(words, cells=one, channel=channel) for one in windows]
-        parts.append(searchable.bags_of([image_id], {}))
+        parts.append(searchable.bags_of([image_id]))
         cosines = [(searchable.index.weigh(one) @ vector.T).toarray()[0, 0] for one in parts]
         assert abs(max(cosines) - score) < 1e-5
 

@@ -21,8 +21,8 @@ MODULES = {
 
 # Parts of the house (folder or file below blcf/) by floor; "" is blcf/__init__.py.
 FLOORS = [
-    "errors bounds boxes records matches outputs storage processor printing estimator forking "
-    "checks progress threads devices",
+    "errors bounds boxes records weighed_maps matches outputs storage processor printing estimator "
+    "forking checks progress threads devices",
     "kernels",
     "images features vocabulary bags index rerank expansion datasets evaluation visualization",
     "collection descriptors learning pages qdrant",

@@ -12,6 +12,8 @@ from blcf.boxes import as_box, box_to_cells
 from blcf.checks import as_assignment_map
 from blcf.errors import InvalidInput
 from blcf.estimator import Estimator
+from blcf.kernels.counts import count_words
+from blcf.weighed_maps import WeighedMaps
 
 __all__ = ["BagOfWords", "eighths"]
 
@@ -97,26 +99,35 @@ class BagOfWords(Estimator):
         return self._bags([(words, weights)])
 
     def encode_many(
-        self, assignment_maps: Sequence[np.ndarray], channel: Sequence[np.ndarray] | None = None
-    ) -> sp.csr_matrix:
-        """Bags of whole maps, one row each: CSR float32 (n_images, n_words)."""
-        n = len(assignment_maps)
-        channels = [None] * n if channel is None else channel
-        return self.encode_parts(assignment_maps, [None] * n, channels)
-
-    def encode_parts(
         self,
         assignment_maps: Sequence[np.ndarray],
-        cells: Sequence[tuple[int, int, int, int] | None],
-        channel: Sequence[np.ndarray | None],
+        channel: Sequence[np.ndarray | None] | None = None,
     ) -> sp.csr_matrix:
-        """`encode` of several maps or, by its `cells`, of a window of each: CSR float32."""
+        """Bags of whole maps, one row each: CSR float32 (n_images, n_words)."""
+        channels = [None] * len(assignment_maps) if channel is None else channel
         return self._bags(
             [
-                self._cells(one, None, None, window, values, None)
-                for one, window, values in zip(assignment_maps, cells, channel, strict=True)
+                self._cells(one, None, None, None, values, None)
+                for one, values in zip(assignment_maps, channels, strict=True)
             ]
         )
+
+    def encode_one_each(self, maps: WeighedMaps, windows: np.ndarray) -> sp.csr_matrix:
+        """Bags of one window of each of several maps, whose weights are those of the cells.
+
+        Parameters
+        ----------
+        maps : of n images, with the weights that `spatial_weights` gives them
+        windows : int (n, 4), xyxy, half-open, cells, inside the maps
+
+        Returns
+        -------
+        CSR float32 (n, n_words)
+        """
+        cells = maps.words, maps.weights, maps.starts, maps.shapes
+        windows = np.asarray(windows, dtype=np.int64).reshape(-1, 4)
+        words, tf, ends = count_words(*cells, windows, STEPS)
+        return sp.csr_matrix((tf, words, ends), shape=(len(maps), self.n_words))
 
     def encode_windows(
         self,
@@ -136,15 +147,15 @@ class BagOfWords(Estimator):
         )
 
     def _bags(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> sp.csr_matrix:
-        """The bags of words and weights of cells, a row each, all in one sort."""
-        rows = np.repeat(np.arange(len(parts)), [words.size for words, _ in parts])
-        words = np.concatenate([np.empty(0, np.int64), *(words for words, _ in parts)])
+        """The bags of words and weights of cells, a row each."""
+        sizes = np.array([words.size for words, _ in parts], dtype=np.int64)
+        words = np.concatenate([np.empty(0, np.int32), *(words for words, _ in parts)])
         weights = np.concatenate([np.empty(0, np.float32), *(weights for _, weights in parts)])
-        unique, tf = _sum_by_word(rows * self.n_words + words.astype(np.int64), weights)
-        ends = np.searchsorted(unique, self.n_words * np.arange(len(parts) + 1))
-        columns = (unique % self.n_words).astype(np.int32)
-        shape = len(parts), self.n_words
-        return sp.csr_matrix((tf, columns, ends.astype(np.int32)), shape=shape)
+        rows = np.stack([np.ones_like(sizes), sizes], axis=1)  # each part a map of one row
+        starts = np.concatenate([[0], sizes.cumsum()])[:-1].astype(np.int64)
+        cells = words.astype(np.int32), weights.astype(np.float32), starts, rows
+        windows = np.stack([0 * sizes, 0 * sizes, sizes, np.ones_like(sizes)], axis=1)
+        return self.encode_one_each(WeighedMaps(self.n_words, *cells), windows)
 
     def _cells(self, assignment_map, box, size, cells, channel, region):
         """Words and weights of the cells that count, flat."""
@@ -191,11 +202,3 @@ def _as_region(region: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
             "it covers no cell. Use `region_weights`, whose largest weight is 1."
         )
     return weights.astype(np.float32)
-
-
-def _sum_by_word(words: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct words, ascending, and the sum of their weights; words of weight 0 are left out."""
-    unique, inverse = np.unique(words, return_inverse=True)
-    tf = np.bincount(inverse.ravel(), weights=eighths(weights), minlength=unique.size)
-    kept = tf > 0
-    return unique[kept], tf[kept].astype(np.float32)

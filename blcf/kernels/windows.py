@@ -14,7 +14,7 @@ import numpy as np
 
 from blcf.kernels.compiling import kernel
 
-__all__ = ["lay_out", "score_windows"]
+__all__ = ["lay_out", "score_one_each", "score_windows"]
 
 
 @kernel
@@ -121,6 +121,41 @@ def score_windows(additive, first, numbers, values, factors, sqrt, windows, orde
             dot, squared_norm = by_cell, _sum_of_squares(factors, tf)
             tf[:] = 0.0
         scores[i] = dot / np.sqrt(squared_norm) if squared_norm > 0 else 0.0
+
+
+@kernel
+def score_one_each(
+    words, weights, starts, shapes, queries, squared_idf, sqrt, windows, shares, scores
+):
+    """The score of one window in each of several maps, in regions that count by their shares.
+
+    Bit for bit what `score_windows` gives: a map is laid out whole, for the order of its words is
+    that of the sums.
+
+    Parameters
+    ----------
+    words, weights : int32 and float32 (n_cells,), of all maps
+    starts : int64 (n,), the first cell of each map
+    shapes : int64 (n, 2), its rows and columns
+    queries : float64 (n_regions, n_words), see `lay_out`
+    squared_idf, sqrt : as there
+    windows : int32 (n_regions, n, 4), xyxy, half-open, cells
+    shares : float64 (n_regions,)
+    scores : out, float64 (n,)
+    """
+    score, order = np.empty(1), np.zeros(1, np.int64)
+    for i in range(len(starts)):
+        h, w = shapes[i]
+        first, last = starts[i], starts[i] + h * w
+        own_words = words[first:last].reshape(h, w)
+        own_weights = weights[first:last].reshape(h, w)
+        scores[i] = 0.0
+        for region in range(len(shares)):
+            cells = lay_out(own_words, own_weights, queries[region], squared_idf, sqrt)
+            window = windows[region, i : i + 1]
+            additive, before, numbers, values, factors = cells
+            score_windows(additive, before, numbers, values, factors, sqrt, window, order, score)
+            scores[i] += shares[region] * score[0]
 
 
 @kernel

@@ -11,17 +11,19 @@ import scipy.sparse as sp
 from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.kernels.all_windows import best_of_all_windows
-from blcf.kernels.windows import lay_out, score_windows
+from blcf.kernels.windows import lay_out, score_one_each, score_windows
 from blcf.printing import shown
 from blcf.records import Window
 from blcf.rerank.pyramid import SHARES, quadrants
 from blcf.rerank.windows import (
     allowed_widths,
+    as_windows,
     by_rows,
     grid_windows,
     kept_windows,
     near_windows,
 )
+from blcf.weighed_maps import WeighedMaps
 
 __all__ = ["WINDOWS", "LocalSearch"]
 
@@ -201,34 +203,53 @@ class LocalSearch:
         ------
         InvalidInput, VocabularyMismatch
         """
-        words, weights = self._checked(query, assignment_map, weights)
-        h, w = words.shape
-        window = np.array(cells)
-        whole = window.shape == (4,) and window.dtype.kind in "iu"
-        if not (whole and 0 <= cells[0] < cells[2] <= w and 0 <= cells[1] < cells[3] <= h):
-            raise InvalidInput(
-                f"Expected a window x1,y1,x2,y2 inside a map of {w}x{h} cells, got {cells}."
-            )
-        # The whole map is laid out: the order of its words is that of the sums (5 us for 32x42).
-        families = _families(window[None].astype(np.int32), self.pyramid)
-        return float(self._scores(families, self._lay_out(query, words, weights))[0])
+        maps = WeighedMaps.of([assignment_map], [weights], self.idf.size)
+        return float(self.scores_of_windows(query, maps, [cells])[0])
+
+    def scores_of_windows(
+        self,
+        query: np.ndarray,
+        maps: WeighedMaps,
+        cells: Sequence[tuple[int, int, int, int]] | np.ndarray,
+    ) -> np.ndarray:
+        """`score_of_window` of one window in each of several maps, in one call: float64 (n,).
+
+        Parameters
+        ----------
+        query : as of `best_window`
+        maps : of n images
+        cells : of each (x1, y1, x2, y2), half-open, cells
+        """
+        self._check_query(query)
+        windows = as_windows(cells, maps.shapes)
+        regions = [windows, *quadrants(windows)] if self.pyramid else [windows]
+        scores = np.empty(len(maps))
+        score_one_each(
+            *(maps.words, maps.weights, maps.starts, maps.shapes),
+            *(np.atleast_2d(query), self._squared_idf, self.sqrt),
+            *(np.stack(regions), np.array(SHARES if self.pyramid else (1.0,)), scores),
+        )
+        return scores
 
     def _checked(
         self, query: np.ndarray, assignment_map: np.ndarray, weights: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The map as int32 (h, w), whose words the query has, and its weights, float32 (h, w)."""
+        self._check_query(query)
+        words = as_assignment_map(assignment_map, self.idf.size)
+        words = np.ascontiguousarray(words, dtype=np.int32)
+        if weights is None:
+            return words, np.ones(words.shape, dtype=np.float32)
+        checked = as_cell_weights(weights, words.shape)
+        return words, np.ascontiguousarray(checked, dtype=np.float32)
+
+    def _check_query(self, query: np.ndarray) -> None:
         n_words = self.idf.size
         expected = (len(SHARES), n_words) if self.pyramid else (n_words,)
         if query.shape != expected:
             raise VocabularyMismatch(
                 f"Expected a query of shape {expected}, got {query.shape}. Use prepare."
             )
-        words = as_assignment_map(assignment_map, n_words)
-        words = np.ascontiguousarray(words, dtype=np.int32)
-        if weights is None:
-            return words, np.ones(words.shape, dtype=np.float32)
-        checked = as_cell_weights(weights, words.shape)
-        return words, np.ascontiguousarray(checked, dtype=np.float32)
 
     def _lay_out(
         self, query: np.ndarray, words: np.ndarray, weights: np.ndarray

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
 from blcf.boxes import iou
-from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.kernels.votes import fill_planes, in_pixels, lay_out_boxes, locate_best, refine_box, vote
 from blcf.printing import shown
 from blcf.records import Query
 from blcf.rerank.peaks import find_highest
 from blcf.rerank.similarities import PreparedVotes, prepare_votes
+from blcf.weighed_maps import WeighedMaps
 
 __all__ = ["Located", "Voting"]
 
@@ -24,8 +22,6 @@ _UNKNOWN = "Expected words that the query was prepared for. Pass prepare those o
 # Of the refinement; see `Voting` for what it gains. Six rounds, or a ridge of .03, lose .03 of IoU
 # on shelves and gain nothing on logos; one round, or a ridge of .3, lose .005 on logos.
 _FIT = (0.1, 0.7, 0.1, 3)  # spread, least_sigma, ridge, n_rounds
-
-Image = tuple[np.ndarray, tuple[int, int], Optional[np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +192,8 @@ class Voting:
         """
         _check("n_boxes", n_boxes, n_boxes >= 1, "1 or more")
         if n_boxes == 1:
-            scores, boxes = self.locate_best(prepared, [(assignment_map, size, weights)])
-            return Located(scores, boxes)
+            maps = WeighedMaps.of([assignment_map], [weights], self.n_words)
+            return Located(*self.locate_best(prepared, maps, np.array([size])))
         words, weights = self._checked(assignment_map, weights)
         h, w = words.shape
         sides, sigmas = np.empty((2, self.n_sizes, 2))
@@ -231,14 +227,15 @@ class Voting:
         return Located(np.array(found_scores), boxes)
 
     def locate_best(
-        self, prepared: PreparedVotes, images: Sequence[Image]
+        self, prepared: PreparedVotes, maps: WeighedMaps, sizes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The first place of `locate` in each of several images, in one call.
 
         Parameters
         ----------
         prepared : from `prepare`
-        images : assignment map, size and weights of each, as `locate` takes them
+        maps : of n images
+        sizes : (n, 2), width and height of each image, pixels
 
         Returns
         -------
@@ -247,19 +244,15 @@ class Voting:
 
         Raises
         ------
-        InvalidInput, VocabularyMismatch
+        InvalidInput
+            Words that `prepare` was not told of.
         """
-        scores, boxes = np.zeros(len(images)), np.empty((len(images), 4), dtype=np.float32)
-        if not images:
+        scores, boxes = np.zeros(len(maps)), np.empty((len(maps), 4), dtype=np.float32)
+        if not len(maps):
             return scores, boxes
-        checked = [self._checked(words, weights) for words, _, weights in images]
-        maps = np.array([words.shape for words, _ in checked], dtype=np.int64)
         complete = locate_best(
-            np.concatenate([words.ravel() for words, _ in checked]),
-            np.concatenate([weights.ravel() for _, weights in checked]),
-            np.concatenate([[0], maps.prod(axis=1).cumsum()[:-1]]),
-            maps,
-            np.array([size for _, size, _ in images], dtype=np.float64),
+            *(maps.words, maps.weights, maps.starts, maps.shapes),
+            np.asarray(sizes, dtype=np.float64),
             (prepared.places, *_lists(prepared)),
             float(prepared.aspect),
             self._sizes,
@@ -296,11 +289,8 @@ class Voting:
         self, assignment_map: np.ndarray, weights: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The map as int32 (h, w) and its weights as float32 (h, w)."""
-        words = as_assignment_map(assignment_map, self.n_words)
-        if weights is None:
-            weights = np.ones(words.shape, dtype=np.float32)
-        checked = as_cell_weights(weights, words.shape).astype(np.float32)
-        return np.ascontiguousarray(words, dtype=np.int32), np.ascontiguousarray(checked)
+        maps = WeighedMaps.of([assignment_map], [weights], self.n_words)
+        return maps.words_of(0), maps.weights_of(0)
 
 
 def _check(name: str, value: float, is_right: bool, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from blcf.expansion import (
 from blcf.records import Ranking
 from blcf.searching.confidence import HEAD, confidences
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import Outcome
+from blcf.searching.outcome import Found, Outcome, bags_of_windows
 from blcf.searching.searchable import Searchable
 
 __all__ = ["expand", "sure_of"]
@@ -48,15 +49,14 @@ def expand(
     if not rows.size:
         return vector
     ids = ranking.ids[rows].tolist()
-    windows = {one: found[one].cells for one in ids if one in found}
-    hits = index.weigh(searchable.bags_of(ids, windows if options.expand == "local" else {}))
+    hits = _vectors(searchable, ids, found if options.expand == "local" else {})
     if options.expand_by == "alpha":
         return average_query(vector, hits, ranking.scores[rows], alpha=options.alpha)
     if options.expand_by == "svm":
         last = searchable.last(vector, N_NEGATIVES, among).tolist()
         negatives = [image_id for image_id in last if image_id not in set(ids)]
         if negatives:
-            negative_bags = index.weigh(searchable.bags_of(negatives, {}))
+            negative_bags = index.weigh(searchable.bags_of(negatives))
             return discriminative_query(sp.vstack([vector, hits]), negative_bags)
     return average_query(vector, hits)
 
@@ -70,13 +70,26 @@ def _expand_surely(
     if not rows.size:
         return vector
     ids, found = outcome.ranking.ids[rows].tolist(), outcome.found
-    windows = {one: found[one].cells for one in ids if one in found}
-    hits = searchable.index.weigh(searchable.bags_of(ids, windows))
+    hits = _vectors(searchable, ids, found)
     known = [one in found and found[one].weights is not None for one in ids]
     weights = sure_weights(hits, sure[rows], known)
     if not weights.any():
         return vector
     return joint_query(sp.vstack([vector, hits]), [1.0, *weights])
+
+
+def _vectors(
+    searchable: Searchable, ids: Sequence[int], found: Mapping[int, Found]
+) -> sp.csr_matrix:
+    """Vectors of images, of their windows where these are known: CSR float64 (n, n_words)."""
+    known = np.array([one in found for one in ids], dtype=bool)
+    windows = bags_of_windows([found[one] for one in ids if one in found], searchable.index.n_words)
+    bags = windows
+    if not known.all():
+        whole = searchable.bags_of([one for one in ids if one not in found])
+        order = np.argsort(~known, kind="stable")
+        bags = sp.vstack([windows, whole], format="csr")[np.argsort(order)]
+    return searchable.index.weigh(bags)
 
 
 def sure_of(outcome: Outcome, options: SearchOptions) -> np.ndarray:

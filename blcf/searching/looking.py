@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -18,10 +19,10 @@ from blcf.searching.own import is_alone, own_view
 from blcf.searching.scales import joint_vector
 from blcf.searching.searchable import Searchable
 from blcf.threads import in_order, one_blas_thread
+from blcf.weighed_maps import WeighedMaps
 
 __all__ = ["Looker", "Looks", "first_box"]
 
-_Image = tuple[np.ndarray, tuple[int, int], np.ndarray | None]
 ROUNDING = 1e-6  # of scores, which are float32
 ELSEWHERE = 0.2  # IoU, as in `blcf.rerank.Voting`
 _TOGETHER = 8  # images that a thread votes on, one after the other: half a millisecond each
@@ -66,8 +67,11 @@ class Looker:
             min_side=options.min_side,
             pyramid=options.pyramid,
         )
-        self._images: dict[int, _Image] = {}
-        self._voted: dict[int, np.ndarray] = {}  # boxes by image: the same for every vector
+        # Of all images that were looked at: a second ranking shares most of them with the first.
+        self._maps = WeighedMaps.of([], [], index.n_words)
+        self._sizes = np.empty((0, 2), dtype=np.int64)
+        self._voted: list[np.ndarray] = []  # boxes, the same for every vector
+        self._rows: dict[int, int] = {}  # by image
 
     def look(
         self,
@@ -85,36 +89,52 @@ class Looker:
         ids : of the images
         whole_scores : float32 (n,), of the whole images
         """
-        return list(self._look(vector, quarters, list(ids), whole_scores))
+        if not len(ids):
+            return []
+        rows = self._read(ids)
+        maps = self._maps.take(rows)
+        found = []
+        windows = self._windows(self._local_search.prepare(vector, quarters), rows, maps)
+        for one, whole_score in zip(windows, whole_scores.tolist()):
+            is_whole = self._options.keep_whole and whole_score > one.score
+            found.append(replace(one, score=whole_score, is_whole=True) if is_whole else one)
+        for row in self._perhaps_own(rows):
+            found[row] = self._or_own(ids[row], vector, maps.words_of(row), found[row])
+        bags = self._searchable.bags_of_parts.encode_one_each(maps, _cells(found))
+        parts = (np.split(each, bags.indptr[1:-1]) for each in (bags.indices, bags.data))
+        return [replace(one, bag=bag) for one, bag in zip(found, zip(*parts))]
 
-    def _look(
-        self,
-        vector: sp.csr_matrix,
-        quarters: sp.csr_matrix | None,
-        ids: list[int],
-        whole_scores: np.ndarray,
-    ) -> Iterable[Found]:
-        options, dense = self._options, self._local_search.prepare(vector, quarters)
-        aspect = self._queries[0].aspect
-        if options.windows == "votes":
-            self._vote(ids)
-        for image_id, whole_score in zip(ids, whole_scores.tolist()):
-            words, size, weights = self._image(image_id)
-            boxes = self._voted.get(image_id)
-            if boxes is None:
+    def _windows(self, dense: np.ndarray, rows: np.ndarray, maps: WeighedMaps) -> list[Found]:
+        """The window of each image that is most like what is searched for."""
+        shapes, sizes = _pairs(maps.shapes), _pairs(self._sizes[rows])
+        if self._options.windows != "votes":
+            aspect, found = self._queries[0].aspect, []
+            for row, (shape, size) in enumerate(zip(shapes, sizes)):
+                words, weights = maps.words_of(row), maps.weights_of(row)
                 window = self._local_search.best_window(
                     dense, words, aspect=aspect, size=size, weights=weights
                 )
-                cells, score = window.cells, window.score
-                boxes = cells_to_boxes(np.array([cells]), size, words.shape)
-            else:
-                cells = nearest_cells(boxes[0], size, words.shape)
-                score = self._local_search.score_of_window(dense, words, cells, weights=weights)
-            is_whole = options.keep_whole and whole_score > score
-            found = Found(whole_score if is_whole else score, cells, is_whole, boxes)
-            yield self._or_own(image_id, vector, found)
+                boxes = cells_to_boxes(np.array([window.cells]), size, shape)
+                found.append(Found(window.score, window.cells, False, boxes))
+            return found
+        self._vote()
+        voted = [self._voted[row] for row in rows]
+        cells = [nearest_cells(one[0], *where) for one, *where in zip(voted, sizes, shapes)]
+        scores = self._local_search.scores_of_windows(dense, maps, cells).tolist()
+        placed = zip(scores, cells, voted)
+        return [Found(score, window, False, boxes) for score, window, boxes in placed]
 
-    def _or_own(self, image_id: int, vector: sp.csr_matrix, found: Found) -> Found:
+    def _perhaps_own(self, rows: np.ndarray) -> list[int]:
+        """Which of some images may be the picture of an example: those of its size."""
+        if any(query.frame is not None for query in self._queries):
+            return list(range(len(rows)))
+        wanted = np.array([query.size for query in self._queries])
+        alike = (self._sizes[rows][:, None] == wanted).all(axis=2).any(axis=1)
+        return np.flatnonzero(alike).tolist()
+
+    def _or_own(
+        self, image_id: int, vector: sp.csr_matrix, words: np.ndarray, found: Found
+    ) -> Found:
         """What was found in an image, or the query's own region where the image is its picture.
 
         Searched with that picture alone the region is compared as it was indexed, in one size, and
@@ -123,7 +143,7 @@ class Looker:
         near a box and miss it by some cells: of 117 boxes in scenes of `blcf demo` the votes gave
         .94 in the mean, .57 at worst, and five of the images did not come first.
         """
-        words, size, _ = self._image(image_id)
+        size = self._snapshot.size(image_id)
         own = own_view(self._queries, self._snapshot.name(image_id), words, size)
         if own is None:
             return found
@@ -143,47 +163,62 @@ class Looker:
         shown = before + own.view if alone else None
         return Found(score, cells, False, boxes, weights=view.weights, view=shown)
 
-    def _vote(self, ids: list[int]) -> None:
-        """Find the boxes of images that were not looked at yet."""
-        images = {one: self._image(one) for one in ids if one not in self._voted}
-        if not images:
+    def _vote(self) -> None:
+        """Find the boxes of images that were read and not voted on yet."""
+        first = len(self._voted)
+        if first == len(self._sizes):
             return
         voting = Voting(self._index.n_words, self._searchable.model.centroids)
-        words = np.concatenate([one.ravel() for one, _, _ in images.values()])
-        prepared = [voting.prepare(query, words) for query in self._queries]
+        new = self._maps.words[self._maps.starts[first] :]  # one image behind the other
+        prepared = [voting.prepare(query, new) for query in self._queries]
 
-        def locate(part: list[int]) -> list[np.ndarray]:
+        def locate(part: np.ndarray) -> list[np.ndarray]:
             """The boxes of some images, in one thread."""
-            looked_at = [images[image_id] for image_id in part]
+            maps, sizes = self._maps.take(part), self._sizes[part]
             if self._options.n_boxes == 1:
-                found = [voting.locate_best(one, looked_at) for one in prepared]
+                found = [voting.locate_best(one, maps, sizes) for one in prepared]
                 best = np.argmax([scores for scores, _ in found], axis=0)  # of equal ones the first
                 return [found[one][1][row, None] for row, one in enumerate(best)]
             boxes = []
-            for assignment_map, size, weights in looked_at:
+            for row, size in enumerate(_pairs(sizes)):
+                words, weights = maps.words_of(row), maps.weights_of(row)
                 located = [
-                    voting.locate(one, assignment_map, size, weights, n_boxes=self._options.n_boxes)
+                    voting.locate(one, words, size, weights, n_boxes=self._options.n_boxes)
                     for one in prepared
                 ]
                 boxes.append(max(located, key=lambda one: one.scores[0]).boxes)
             return boxes
 
-        wanted = list(images)
-        parts = [wanted[first : first + _TOGETHER] for first in range(0, len(wanted), _TOGETHER)]
+        rows = np.arange(first, len(self._sizes))
+        parts = np.split(rows, range(_TOGETHER, rows.size, _TOGETHER))
         with one_blas_thread() as n_threads:
-            for part, found in zip(parts, in_order(locate, parts, n_threads)):
-                self._voted.update(zip(part, found))
+            for found in in_order(locate, parts, n_threads):
+                self._voted += found
 
-    def _image(self, image_id: int) -> _Image:
-        """Words, size in pixels and weights (None: all alike) of an image; unpacked once."""
-        if image_id not in self._images:
-            words, weights = self._snapshot.words(image_id), None
+    def _read(self, ids: Sequence[int]) -> np.ndarray:
+        """The rows of images in what was read of the collection, once each: int64 (n,)."""
+        new = [image_id for image_id in ids if image_id not in self._rows]
+        if new:
             weighting = self._searchable.bags_of_parts.weighting
-            channel = self._snapshot.channel(weighting, image_id)
-            if channel is not None:  # not the bare one: where all are 0, all cells count alike
-                weights = spatial_weights(weighting, words.shape, channel)
-            self._images[image_id] = words, self._snapshot.size(image_id), weights
-        return self._images[image_id]
+            sizes, words, channels = zip(*(self._snapshot.seen(weighting, one) for one in new))
+            weights = [
+                None if channel is None else spatial_weights(weighting, one.shape, channel)
+                for one, channel in zip(words, channels)
+            ]
+            maps = WeighedMaps.of(words, weights, self._index.n_words)
+            self._rows.update(zip(new, range(len(self._sizes), len(self._sizes) + len(new))))
+            self._maps = self._maps.followed_by(maps) if len(self._maps) else maps
+            self._sizes = np.concatenate([self._sizes, np.array(sizes, dtype=np.int64)])
+        return np.array([self._rows[image_id] for image_id in ids], dtype=np.int64)
+
+
+def _cells(found: Sequence[Found]) -> np.ndarray:
+    """The windows that were found: int64 (n, 4)."""
+    return np.array([one.cells for one in found], dtype=np.int64)
+
+
+def _pairs(values: np.ndarray) -> list[tuple[int, int]]:
+    return [(first, second) for first, second in values.tolist()]
 
 
 def first_box(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,9 +10,10 @@ import scipy.sparse as sp
 
 from blcf.records import Ranking
 
-__all__ = ["CellWindow", "Found", "Outcome"]
+__all__ = ["CellWindow", "Found", "Outcome", "bags_of_windows"]
 
 CellWindow = tuple[int, int, int, int]  # xyxy, half-open, in cells
+_NOTHING = np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,7 @@ class Found:
     weights : float32 (h, w), what each cell counts where the score is not a window's but that of
         the query's own region
     view : of all views of the examples the one that alone makes the score; None: all of them
+    bag : words and term frequencies of the window, int32 and float32 (n,), words ascending
     """
 
     score: float
@@ -35,6 +38,7 @@ class Found:
     boxes: np.ndarray
     weights: np.ndarray | None = None
     view: int | None = None
+    bag: tuple[np.ndarray, np.ndarray] = _NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,3 +61,11 @@ class Outcome:
     found: dict[int, Found] = field(default_factory=dict)
     quarters: sp.csr_matrix | None = None
     kept: dict[int, sp.csr_matrix] = field(default_factory=dict)
+
+
+def bags_of_windows(found: Sequence[Found], n_words: int) -> sp.csr_matrix:
+    """The bags of the windows that were found: CSR float32 (n, n_words)."""
+    words = np.concatenate([np.empty(0, np.int32), *(one.bag[0] for one in found)])
+    tf = np.concatenate([np.empty(0, np.float32), *(one.bag[1] for one in found)])
+    ends = np.concatenate([[0], np.cumsum([one.bag[0].size for one in found])]).astype(np.int32)
+    return sp.csr_matrix((tf, words, ends), shape=(len(found), n_words))

@@ -122,7 +122,7 @@ def with_pictures(
     if searchable.has_tiles:
         found = [best_part(searchable, vector, image_id)[0] for image_id in missing]
     else:
-        bags = searchable.index.weigh(searchable.bags_of(missing, {}))
+        bags = searchable.index.weigh(searchable.bags_of(missing))
         found = (bags @ vector.T).toarray().ravel()
     scores = np.array(found, dtype=np.float32)
     rest = np.flatnonzero(~np.isin(ranking.ids, missing))[: max(len(ranking) - len(missing), 0)]

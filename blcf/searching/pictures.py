@@ -61,4 +61,4 @@ class Pictures:
     def vectors(self, ids: Sequence[int]) -> sp.csr_matrix:
         """Bags of whole pictures, weighed and of length 1: CSR float64 (n, n_words)."""
         here = self._here()
-        return here.index.weigh(here.bags_of(ids, {}))
+        return here.index.weigh(here.bags_of(ids))

@@ -13,7 +13,7 @@ from blcf.rerank import quadrants, smoothed_scores
 from blcf.searching import scales
 from blcf.searching.looking import Looks
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import Found, Outcome
+from blcf.searching.outcome import Found, Outcome, bags_of_windows
 from blcf.searching.searchable import Searchable
 
 __all__ = ["Reranker", "quarters_of"]
@@ -80,8 +80,8 @@ class Reranker:
         scores = np.array([found[image_id].score for image_id in ids], dtype=np.float32)
         if not self._smooths or not ids:
             return scores
-        windows = {image_id: found[image_id].cells for image_id in ids}
-        vectors = self._index.weigh(self._searchable.bags_of(ids, windows))
+        bags = bags_of_windows([found[image_id] for image_id in ids], self._index.n_words)
+        vectors = self._index.weigh(bags)
         smoothed = smoothed_scores(scores, vectors, self._options.n_neighbours)
         own = np.array([found[image_id].weights is not None for image_id in ids])
         return np.where(own | (scores <= 0), scores, smoothed).astype(np.float32)

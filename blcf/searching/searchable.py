@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,6 @@ from blcf.collection import Model
 from blcf.collection.opening import open_index
 from blcf.collection.snapshot import Snapshot
 from blcf.qdrant import PointStore, QdrantIndex
-from blcf.searching.outcome import CellWindow
 from blcf.searching.ranking_index import RankingIndex
 
 __all__ = ["Searchable", "made_with"]
@@ -74,22 +73,11 @@ class Searchable:
         """The images for which a condition holds, in a form that the index takes."""
         return self.snapshot.matching(where)
 
-    def bags_of(self, ids: Sequence[int], windows: Mapping[int, CellWindow]) -> sp.csr_matrix:
-        """Bags of images, of their windows where there are some: CSR float32 (n, n_words)."""
-        kinds = (
-            (self.bags_of_images, [one for one in ids if one not in windows]),
-            (self.bags_of_parts, [one for one in ids if one in windows]),
-        )
-        rows = [
-            bags.encode_parts(
-                [self.snapshot.words(image_id) for image_id in some],
-                [windows.get(image_id) for image_id in some],
-                [self.snapshot.channel(bags.weighting, image_id) for image_id in some],
-            )
-            for bags, some in kinds
-        ]
-        order = np.argsort([one in windows for one in ids], kind="stable")
-        return sp.vstack(rows, format="csr")[np.argsort(order)]
+    def bags_of(self, ids: Sequence[int]) -> sp.csr_matrix:
+        """Bags of images: CSR float32 (n, n_words)."""
+        bags, snapshot = self.bags_of_images, self.snapshot
+        channels = [snapshot.channel(bags.weighting, image_id) for image_id in ids]
+        return bags.encode_many([snapshot.words(image_id) for image_id in ids], channels)
 
     def last(self, vector: sp.csr_matrix, n: int, among: Any = None) -> np.ndarray:
         """The last `n` images that share a word with a vector, the best first: int64."""

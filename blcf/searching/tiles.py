@@ -26,7 +26,7 @@ def best_part(
     Its cosine, and the window in cells; None where it is that of the whole image
     """
     snapshot, n = searchable.snapshot, searchable.model.settings.tiles
-    bags = [searchable.bags_of([image_id], {})]
+    bags = [searchable.bags_of([image_id])]
     windows: list[CellWindow | None] = [None]
     if n:
         of_parts = searchable.bags_of_parts

@@ -7,7 +7,7 @@ without, it begins again with the others.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +21,7 @@ from blcf.qdrant import PointStore
 from blcf.records import Query
 from blcf.searching.looking import Looks
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import CellWindow, Found
+from blcf.searching.outcome import Found
 from blcf.searching.searchable import Searchable
 from blcf.searching.searcher import Answer, Searcher
 from blcf.sharded.collection import ShardedCollection
@@ -77,16 +77,11 @@ class ShardedSearchable(Searchable):
         """A condition goes to the shards as it is, with all columns that it may name."""
         return where, self.pictures.fact_columns
 
-    def bags_of(self, ids: Sequence[int], windows: Mapping[int, CellWindow]) -> sp.csr_matrix:
+    def bags_of(self, ids: Sequence[int]) -> sp.csr_matrix:
         """Bags of pictures, made where these are."""
 
         def ask(shard: int, rows: np.ndarray, there: np.ndarray) -> sp.csr_matrix:
-            mine = {
-                local: windows[ids[row]]
-                for row, local in zip(rows.tolist(), there.tolist())
-                if ids[row] in windows
-            }
-            return self.pictures.coordinator.ask_in(self.pictures.epoch, shard, "bags", there, mine)
+            return self.pictures.coordinator.ask_in(self.pictures.epoch, shard, "bags", there)
 
         parts = self.pictures.ask_of(ids, ask)
         order = np.argsort(np.concatenate([rows for rows, _ in parts]))

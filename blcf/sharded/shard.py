@@ -21,7 +21,7 @@ from blcf.collection.opening import keep_statistics
 from blcf.records import Query
 from blcf.searching.looking import Looker
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import CellWindow, Found
+from blcf.searching.outcome import Found
 from blcf.sharded.held import HeldShard
 
 __all__ = ["Shard"]
@@ -103,9 +103,9 @@ class Shard(HeldShard):
         looker = self._looker(epoch, search, queries, options)
         return looker.look(vector, quarters, ids.tolist(), whole_scores)
 
-    def bags(self, epoch: str, ids: np.ndarray, windows: Mapping[int, CellWindow]) -> sp.csr_matrix:
+    def bags(self, epoch: str, ids: np.ndarray) -> sp.csr_matrix:
         """See `Searchable.bags_of`."""
-        return self._of(epoch).bags_of(ids.tolist(), windows)
+        return self._of(epoch).bags_of(ids.tolist())
 
     # Pictures
 

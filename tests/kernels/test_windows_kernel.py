@@ -8,7 +8,8 @@ import numpy as np
 import oracle
 import pytest
 
-from blcf.kernels.windows import lay_out, score_windows
+from blcf.kernels.windows import lay_out, score_one_each, score_windows
+from blcf.weighed_maps import WeighedMaps
 
 
 def all_windows(h, w):
@@ -118,3 +119,31 @@ def test_words_are_numbered_whatever_their_hash(n_words):
     assert first.tolist() == list(range(1_201))
     assert factors.size == np.unique(words).size == np.unique(numbers).size
     assert len(set(zip(numbers.tolist(), words.ravel().tolist()))) == factors.size
+
+
+@pytest.mark.parametrize("sqrt", [False, True])
+def test_one_window_of_each_of_several_maps_scores_what_it_does_alone(sqrt):
+    rng = np.random.default_rng(sqrt)
+    n_words, shares = 30, np.array([1 / 3, 2 / 3])
+    queries, idf = rng.random((2, n_words)), rng.random(n_words)
+    maps, windows, expected = [], np.empty((2, 20, 4), dtype=np.int32), []
+    for image in range(20):
+        shape = tuple(int(n) for n in rng.integers(1, 12, 2))
+        words = rng.integers(0, n_words, shape).astype(np.int32)
+        weights = rng.random(shape).astype(np.float32)
+        maps.append((words, weights))
+        there = all_windows(*shape)
+        windows[:, image] = there[rng.integers(0, len(there), 2)]
+        total = 0.0
+        for region in range(2):
+            one = windows[region, image : image + 1]
+            cells = lay_out(words, weights, queries[region], idf, sqrt)
+            score = np.empty(1)
+            score_windows(*cells, sqrt, one, np.arange(1), score)
+            total += shares[region] * float(score[0])
+        expected.append(total)
+    laid_out = WeighedMaps.of([one for one, _ in maps], [one for _, one in maps], n_words)
+    cells = laid_out.words, laid_out.weights, laid_out.starts, laid_out.shapes
+    scores = np.empty(20)
+    score_one_each(*cells, queries, idf, sqrt, windows, shares, scores)
+    assert scores.tolist() == expected

@@ -11,6 +11,7 @@ from blcf.boxes import iou
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.records import Query, View
 from blcf.rerank.voting import Voting
+from blcf.weighed_maps import WeighedMaps
 
 N_NOISE, N_WORDS = 20, 100  # words of the noise come first, then those of the object
 
@@ -128,7 +129,7 @@ def test_scores_are_the_oracle(with_centroids):
         best = max(expected.values())
         found = voting.locate(prepared, image, size, weights)
         assert found.scores[0] == pytest.approx(best, rel=1e-5, abs=1e-9)
-        (x1, y1, x2, y2) = found.boxes[0]
+        x1, y1, x2, y2 = found.boxes[0]
         assert 0 <= x1 < x2 <= size[0] and 0 <= y1 < y2 <= size[1]
 
 
@@ -271,13 +272,16 @@ def test_several_images_at_once_are_each_alone():
         images.append((noise(rng, h, w), (int(rng.integers(9, 500)), 100 + number), weights))
     images[3] = (np.full((4, 5), N_NOISE), (50, 40), np.zeros((4, 5)))  # nothing counts
     images[4] = (planted(noise(rng, 30, 40), thing(), 9, 5)[0], (400, 300), None)
-    scores, boxes = voting.locate_best(prepared, images)
+    maps = WeighedMaps.of([one for one, _, _ in images], [one for _, _, one in images], N_WORDS)
+    sizes = np.array([size for _, size, _ in images])
+    scores, boxes = voting.locate_best(prepared, maps, sizes)
     assert scores.dtype == np.float64 and boxes.dtype == np.float32 and not scores[3]
     for number, (words, size, weights) in enumerate(images):
         found = voting.locate(prepared, words, size, weights, n_boxes=2)  # by its own way
         np.testing.assert_allclose(boxes[number], found.boxes[0], rtol=1e-5)
         np.testing.assert_allclose(scores[number], found.scores[0], rtol=1e-6)
-    assert [len(each) for each in voting.locate_best(prepared, [])] == [0, 0]
+    none = WeighedMaps.of([], [], N_WORDS)
+    assert [len(each) for each in voting.locate_best(prepared, none, sizes[:0])] == [0, 0]
 
 
 def test_of_equal_boxes_the_top_and_left_one_is_taken():

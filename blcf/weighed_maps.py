@@ -1,0 +1,107 @@
+"""Assignment maps of several images and the weights of their cells, for kernels that take many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from blcf.checks import as_assignment_map, as_cell_weights
+
+__all__ = ["WeighedMaps"]
+
+
+@dataclass(frozen=True, eq=False)
+class WeighedMaps:
+    """Maps of n images, checked, one behind the other; made by `of`, and then trusted.
+
+    Attributes
+    ----------
+    n_words : size of the vocabulary that all words are of
+    words : int32 (n_cells,), row by row
+    weights : float32 (n_cells,), >= 0
+    starts : int64 (n,), the first cell of each map
+    shapes : int64 (n, 2), rows and columns
+    """
+
+    n_words: int
+    words: np.ndarray
+    weights: np.ndarray
+    starts: np.ndarray
+    shapes: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        maps: Sequence[np.ndarray],
+        weights: Sequence[np.ndarray | None],
+        n_words: int,
+    ) -> WeighedMaps:
+        """Check and lay out maps.
+
+        Parameters
+        ----------
+        maps : int (h, w), of each image
+        weights : float (h, w), >= 0, of its cells; None counts each as 1
+        n_words : size of the vocabulary
+
+        Raises
+        ------
+        InvalidInput
+            No map; weights of another shape, negative or not finite.
+        VocabularyMismatch
+            Words that the vocabulary has not.
+        """
+        checked = [as_assignment_map(one) for one in maps]
+        counted = [
+            np.ones(one.shape, np.float32) if given is None else np.asarray(given)
+            for one, given in zip(checked, weights, strict=True)
+        ]
+        shapes = np.array([one.shape for one in checked], dtype=np.int64).reshape(-1, 2)
+        alike = all(one.shape == given.shape for one, given in zip(checked, counted))
+        words = np.concatenate([np.empty(0, np.int32), *(one.ravel() for one in checked)])
+        every = np.concatenate([np.empty(0, np.float32), *(one.ravel() for one in counted)])
+        # All at once: of 100 maps one by one it takes longer than what is made of them.
+        sound = alike and every.dtype.kind == "f" and every.min(initial=0) >= 0
+        if not (sound and every.max(initial=0) < np.inf):
+            for one, given in zip(checked, counted):
+                as_cell_weights(given, one.shape)
+        if words.size and not 0 <= words.min() <= words.max() < n_words:
+            for one in checked:
+                as_assignment_map(one, n_words)
+        ends = shapes.prod(axis=1).cumsum()
+        starts = np.concatenate([[0], ends])[:-1].astype(np.int64)
+        return cls(n_words, words.astype(np.int32), every.astype(np.float32), starts, shapes)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, rows: np.ndarray) -> WeighedMaps:
+        """Some of the images, in an order of their own; the cells are the same arrays."""
+        return WeighedMaps(
+            self.n_words, self.words, self.weights, self.starts[rows], self.shapes[rows]
+        )
+
+    def followed_by(self, other: WeighedMaps) -> WeighedMaps:
+        """The images of both."""
+        return WeighedMaps(
+            self.n_words,
+            np.concatenate([self.words, other.words]),
+            np.concatenate([self.weights, other.weights]),
+            np.concatenate([self.starts, self.words.size + other.starts]),
+            np.concatenate([self.shapes, other.shapes]),
+        )
+
+    def words_of(self, row: int) -> np.ndarray:
+        """The assignment map of an image: int32 (h, w)."""
+        return self._of(self.words, row)
+
+    def weights_of(self, row: int) -> np.ndarray:
+        """The weights of its cells: float32 (h, w)."""
+        return self._of(self.weights, row)
+
+    def _of(self, values: np.ndarray, row: int) -> np.ndarray:
+        h, w = self.shapes[row].tolist()
+        first = int(self.starts[row])
+        return values[first : first + h * w].reshape(h, w)
