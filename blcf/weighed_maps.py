@@ -60,8 +60,8 @@ class WeighedMaps:
         ]
         shapes = np.array([one.shape for one in checked], dtype=np.int64).reshape(-1, 2)
         alike = all(one.shape == given.shape for one, given in zip(checked, counted))
-        words = np.concatenate([np.empty(0, np.int32), *(one.ravel() for one in checked)])
-        every = np.concatenate([np.empty(0, np.float32), *(one.ravel() for one in counted)])
+        words = np.concatenate([one.ravel() for one in checked] or [np.empty(0, np.int32)])
+        every = np.concatenate([one.ravel() for one in counted] or [np.empty(0, np.float32)])
         # All at once: of 100 maps one by one it takes longer than what is made of them.
         sound = alike and every.dtype.kind == "f" and every.min(initial=0) >= 0
         if not (sound and every.max(initial=0) < np.inf):
@@ -72,7 +72,11 @@ class WeighedMaps:
                 as_assignment_map(one, n_words)
         ends = shapes.prod(axis=1).cumsum()
         starts = np.concatenate([[0], ends])[:-1].astype(np.int64)
-        return cls(n_words, words.astype(np.int32), every.astype(np.float32), starts, shapes)
+        # A copy of what is there already takes longer than the rest: its pages are new.
+        words, every = (
+            one.astype(kind, copy=False) for one, kind in ((words, np.int32), (every, np.float32))
+        )
+        return cls(n_words, words, every, starts, shapes)
 
     def __len__(self) -> int:
         return len(self.starts)

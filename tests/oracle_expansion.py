@@ -59,12 +59,12 @@ def shares_of_gaps(scores, sizes):
     return [len(counts) * one / total if total else 1.0 for one in counts]
 
 
-def smoothed_scores(scores, vectors, n_neighbours, weight):
-    """Cosines with hits that are moved towards the hits most like them; dense vectors."""
+def smoothed_scores(scores, vectors, n_neighbours, weight, n_best=1_000):
+    """Cosines with hits that are moved towards those of the best most like them; dense vectors."""
     n = len(scores)
     rows = [one / np.linalg.norm(one) if one.any() else one for one in vectors]
-    best = sorted(range(n), key=lambda i: (-scores[i], i))
-    found = []
+    best = sorted(range(n), key=lambda i: (-scores[i], i))[:n_best]
+    n_neighbours, found = min(n_neighbours, len(best) - 1), []
     for i in range(n):
         others = sorted((j for j in best if j != i), key=lambda j: -float(rows[i] @ rows[j]))
         moved, wanted = np.array(rows[i], dtype=float), float(scores[i])

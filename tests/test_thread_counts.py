@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from blcf import Vocabulary, Whitening
 from blcf.descriptors import RMAC, SPoC
 from blcf.records import Query, View
-from blcf.rerank.similarities import prepare_votes
+from blcf.rerank import Voting
 from blcf.vocabulary.kmeans import kmeans
 
 SCRIPT = Path(__file__).with_name("thread_counts.py")
@@ -135,7 +135,8 @@ def test_votes() -> None:
     query = Query((view,), (400, 300), None)
 
     def prepare():
-        votes = prepare_votes(query, np.arange(5_000), 5_000, centroids, 0.1, 8)
+        voting = Voting(5_000, centroids, floor=0.1, n_bins=8)
+        votes = voting.prepare(query)
         return votes.values, votes.bins
 
     check_equal(prepare)

@@ -5,6 +5,7 @@ from blcf.rerank.local_search import LocalSearch
 from blcf.rerank.neighbours import smoothed_scores
 from blcf.rerank.outlines import Outline, find_outline, keypoints_in, widened
 from blcf.rerank.pyramid import pyramid_parts, quadrants
+from blcf.rerank.similarities import PreparedVotes
 from blcf.rerank.voting import Located, Voting
 from blcf.rerank.windows import grid_windows
 
@@ -12,6 +13,7 @@ __all__ = [
     "LocalSearch",
     "Located",
     "Outline",
+    "PreparedVotes",
     "Voting",
     "find_outline",
     "grid_windows",

@@ -15,7 +15,6 @@ __all__ = ["WEIGHT", "smoothed_scores"]
 # of logos and grocery, see benchmarks/neighbours.md; from .15 to 1 all gain.
 WEIGHT = 0.5
 _POOL = 1000  # the best hits, among which neighbours are looked for: the time is that of n times it
-_BLOCK = 1024  # rows of cosines at a time, 8 MB
 
 
 def smoothed_scores(
@@ -56,32 +55,36 @@ def smoothed_scores(
     >>> smoothed_scores(np.array([0.5, 0.5, 0.6]), vectors, 1).round(3).tolist()
     [0.5, 0.552, 0.596]
     """
-    n = len(scores)
     found = np.asarray(scores, dtype=np.float64)
-    pool = np.argsort(-found, kind="stable")[:_POOL]
+    order = np.argsort(-found, kind="stable")
+    pool = order[:_POOL]
     n_neighbours = min(n_neighbours, len(pool) - 1)
     if n_neighbours < 1:
         return found.copy()
-    lengths = _lengths(vectors)
-    scale = np.divide(1, lengths, out=np.zeros(n), where=lengths > 0)
-    unit = (sp.diags(scale) @ vectors).tocsr()
+    unit, is_long = _unit_rows(vectors)
     among = unit[pool].T.tocsr()
-    neighbours = np.empty((n, n_neighbours), dtype=np.int64)
-    shares = np.empty(neighbours.shape)
-    for first in range(0, n, _BLOCK):
-        block = slice(first, first + _BLOCK)
-        alike = (unit[block] @ among).toarray()
-        alike[np.arange(n)[block, None] == pool] = -1  # itself
-        places = np.argsort(-alike, axis=1, kind="stable")[:, :n_neighbours]
-        neighbours[block] = pool[places]
-        shares[block] = weight * np.maximum(np.take_along_axis(alike, places, axis=1), 0)
-    ends = np.arange(0, neighbours.size + 1, n_neighbours)
-    moving = sp.csr_matrix((shares.ravel(), neighbours.ravel(), ends), shape=(n, n))
-    moving = sp.identity(n, format="csr") + moving
-    moved = moving @ unit
-    lengths = _lengths(moved)
-    return np.minimum(np.divide(moving @ found, lengths, out=found.copy(), where=lengths > 0), 1)
+    of_pool = (unit[pool] @ among).toarray()
+    moved = found.copy()
+    for first in range(0, len(order), len(pool)):
+        block = order[first : first + len(pool)]
+        alike = (unit[block] @ among).toarray() if first else of_pool
+        known = alike.copy()
+        known[block[:, None] == pool] = -1  # itself
+        places = np.argsort(-known, axis=1, kind="stable")[:, :n_neighbours]
+        shares = weight * np.maximum(np.take_along_axis(known, places, axis=1), 0)
+        # |v'|^2 from the cosines: the vectors themselves need not be added.
+        between = of_pool[places[:, :, None], places[:, None, :]]
+        crossed = (shares * np.take_along_axis(alike, places, axis=1)).sum(axis=1)
+        squared = is_long[block] + 2 * crossed + np.einsum("ij,ijk,ik->i", shares, between, shares)
+        sums = found[block] + (shares * found[pool[places]]).sum(axis=1)
+        moved[block] = np.divide(sums, np.sqrt(squared), out=moved[block], where=squared > 0)
+    return np.minimum(moved, 1)
 
 
-def _lengths(vectors: sp.csr_matrix) -> np.ndarray:
-    return np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+def _unit_rows(vectors: sp.csr_matrix) -> tuple[sp.csr_matrix, np.ndarray]:
+    """The vectors over their lengths, and which have one: bool (n,)."""
+    lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+    scale = np.divide(1, lengths, out=np.zeros(len(lengths)), where=lengths > 0)
+    values = vectors.data * np.repeat(scale, np.diff(vectors.indptr))
+    unit = sp.csr_matrix((values, vectors.indices, vectors.indptr), shape=vectors.shape)
+    return unit, lengths > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class PreparedVotes:
     rows : int32 (n_words,), the row of each word below, -1 for words that were not asked for
     starts, bins, values : int32 (n_rows + 1,), int32 (n,), float32 (n,), CSR: the bins (row by
         row) that a word is similar to, and how much
+    own, shares : int (n_own,) and float32 (n_own, n_bins * n_bins), the words of the query and what
+        they weigh in each bin
     """
 
     aspect: float
@@ -40,26 +42,32 @@ class PreparedVotes:
     starts: np.ndarray
     bins: np.ndarray
     values: np.ndarray
+    own: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def of(cls, query: Query, n_words: int, n_bins: int) -> PreparedVotes:
+        """A query, prepared for no word yet; the order of the views makes no difference."""
+        own, shares, places = _laid_out(query, n_words, n_bins)
+        rows, nothing = np.full(n_words, -1, dtype=np.int32), np.zeros(0, dtype=np.int32)
+        starts, values = np.zeros(1, dtype=np.int32), np.zeros(0, dtype=np.float32)
+        return cls(query.aspect, places, rows, starts, nothing, values, own, shares)
 
 
 def prepare_votes(
-    query: Query,
-    words: np.ndarray,
-    n_words: int,
-    centroids: np.ndarray | None,
-    floor: float,
-    n_bins: int,
+    before: PreparedVotes, words: np.ndarray, centroids: np.ndarray | None, floor: float
 ) -> PreparedVotes:
-    """See `Voting.prepare`; the order of the views makes no difference."""
-    own, shares, places = _laid_out(query, n_words, n_bins)
+    """The same query, prepared for further words too; see `Voting.prepare`."""
+    own, shares, n_words = before.own, before.shares, before.rows.size
     words = _distinct(words, n_words)
+    words = words[before.rows[words] < 0]
     looks = None if centroids is None else _unit_rows(centroids, own)
-    starts, bins, values = [np.zeros(1, dtype=np.int64)], [], []
+    starts, bins, values = [before.starts], [before.bins], [before.values]
 
     def find(block: np.ndarray) -> np.ndarray:
         """What some words are similar to: (n_block, n_bins * n_bins)."""
         if centroids is None or looks is None:
-            found = np.zeros((block.size, n_bins**2), dtype=np.float32)
+            found = np.zeros((block.size, shares.shape[1]), dtype=np.float32)
             _, here, there = np.intersect1d(block, own, assume_unique=True, return_indices=True)
             found[here] = shares[there]
             return found
@@ -72,18 +80,18 @@ def prepare_votes(
     with one_blas_thread() as n_threads:
         for found in in_order(find, blocks, n_threads):
             rows, columns = np.nonzero(found)
-            starts.append(starts[-1][-1] + np.cumsum(np.bincount(rows, minlength=len(found))))
-            bins.append(columns)
+            counts = np.bincount(rows, minlength=len(found))
+            starts.append((starts[-1][-1] + np.cumsum(counts)).astype(np.int32))
+            bins.append(columns.astype(np.int32))
             values.append(found[rows, columns])
-    numbers = np.full(n_words, -1, dtype=np.int32)
-    numbers[words] = np.arange(words.size)
-    return PreparedVotes(
-        query.aspect,
-        places,
-        numbers,
-        np.concatenate(starts).astype(np.int32),
-        np.concatenate([np.empty(0, dtype=np.int32), *bins]).astype(np.int32),
-        np.concatenate([np.empty(0, dtype=np.float32), *values]).astype(np.float32),
+    numbers = before.rows.copy()
+    numbers[words] = before.starts.size - 1 + np.arange(words.size)
+    return replace(
+        before,
+        rows=numbers,
+        starts=np.concatenate(starts),
+        bins=np.concatenate(bins),
+        values=np.concatenate(values),
     )
 
 

@@ -144,7 +144,12 @@ class Voting:
     def __repr__(self) -> str:
         return shown(self)
 
-    def prepare(self, query: Query, words: np.ndarray | None = None) -> PreparedVotes:
+    def prepare(
+        self,
+        query: Query,
+        words: np.ndarray | None = None,
+        before: PreparedVotes | None = None,
+    ) -> PreparedVotes:
         """The similarities of words with the places of a query, for `locate` and `heat`.
 
         Parameters
@@ -152,6 +157,7 @@ class Voting:
         query : all its views count; their frames are the query picture's
         words : int (n,), those of the images that will be looked at, repeated or not, which takes
             the time of a product of their centroids with those of the query; None: all words
+        before : what was prepared of the same query for other words, which are there too then
 
         Raises
         ------
@@ -160,7 +166,9 @@ class Voting:
         """
         if words is None:
             words = np.arange(self.n_words)
-        return prepare_votes(query, words, self.n_words, self.centroids, self.floor, self.n_bins)
+        if before is None:
+            before = PreparedVotes.of(query, self.n_words, self.n_bins)
+        return prepare_votes(before, words, self.centroids, self.floor)
 
     def locate(
         self,

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from blcf.bags.weighting import spatial_weights
 from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
 from blcf.records import Query
-from blcf.rerank import LocalSearch, Voting
+from blcf.rerank import LocalSearch, PreparedVotes, Voting
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Found
 from blcf.searching.own import is_alone, own_view
@@ -71,6 +71,7 @@ class Looker:
         self._maps = WeighedMaps.of([], [], index.n_words)
         self._sizes = np.empty((0, 2), dtype=np.int64)
         self._voted: list[np.ndarray] = []  # boxes, the same for every vector
+        self._prepared: dict[int, PreparedVotes] = {}  # by query, for the words of these images
         self._rows: dict[int, int] = {}  # by image
 
     def look(
@@ -170,7 +171,11 @@ class Looker:
             return
         voting = Voting(self._index.n_words, self._searchable.model.centroids)
         new = self._maps.words[self._maps.starts[first] :]  # one image behind the other
-        prepared = [voting.prepare(query, new) for query in self._queries]
+        prepared = [
+            voting.prepare(query, new, self._prepared.get(number))
+            for number, query in enumerate(self._queries)
+        ]
+        self._prepared.update(enumerate(prepared))
 
         def locate(part: np.ndarray) -> list[np.ndarray]:
             """The boxes of some images, in one thread."""

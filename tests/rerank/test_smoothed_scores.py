@@ -27,11 +27,13 @@ def test_it_is_the_oracle(seed, n_neighbours):
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
-def test_blocks_change_nothing(monkeypatch):
+@pytest.mark.parametrize("pool", [1, 7, 50])
+def test_more_hits_than_the_best_are_the_oracle(monkeypatch, pool):
     scores, vectors = made_up(3, 50)
-    found = smoothed_scores(scores, vectors, 5)
-    monkeypatch.setattr(neighbours, "_BLOCK", 7)
-    np.testing.assert_array_equal(smoothed_scores(scores, vectors, 5), found)
+    monkeypatch.setattr(neighbours, "_POOL", pool)
+    found = smoothed_scores(scores, vectors, 5, 0.7)
+    wanted = oracle_expansion.smoothed_scores(scores, vectors.toarray(), 5, 0.7, pool)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 def test_neighbours_are_among_the_best(monkeypatch):

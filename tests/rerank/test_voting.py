@@ -284,6 +284,25 @@ def test_several_images_at_once_are_each_alone():
     assert [len(each) for each in voting.locate_best(prepared, none, sizes[:0])] == [0, 0]
 
 
+@pytest.mark.parametrize("with_centroids", [False, True])
+def test_words_may_be_prepared_in_several_steps(with_centroids):
+    rng = np.random.default_rng(6)
+    voting = Voting(N_WORDS, rng.normal(size=(N_WORDS, 8)) if with_centroids else None)
+    example = query(view(thing()))
+    at_once, votes = voting.prepare(example), None
+    for words in ([3, 5], [], [5, 90, 3], np.arange(N_WORDS)):
+        votes = voting.prepare(example, np.array(words, dtype=np.int64), votes)
+        known = np.flatnonzero(votes.rows >= 0)
+        assert known.size + 1 == votes.starts.size and set(words) <= set(known.tolist())
+    image = planted(noise(rng, 30, 40), thing(), 9, 5)[0]
+    found, wanted = (located(voting, one, image) for one in (votes, at_once))
+    np.testing.assert_allclose(found.scores, wanted.scores, rtol=1e-5)
+    np.testing.assert_allclose(found.boxes, wanted.boxes, rtol=1e-5)
+    assert (votes.starts.dtype, votes.bins.dtype, votes.values.dtype) == (
+        *(np.int32, np.int32, np.float32),
+    )
+
+
 def test_of_equal_boxes_the_top_and_left_one_is_taken():
     voting = Voting(N_WORDS)
     image = np.zeros((40, 60), dtype=np.int32)
