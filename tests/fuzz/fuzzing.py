@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 FINDINGS = Path(__file__).parent / "findings"
 SECONDS = float(os.environ.get("BLCF_FUZZ_SECONDS", 120))
 SEED = int(os.environ["BLCF_FUZZ_SEED"]) if "BLCF_FUZZ_SEED" in os.environ else None
+BATCH = 25  # files of a seed: a segment takes a second on a slow machine, and a batch is fed whole
 HANG = 30  # seconds a file may take, on a busy machine
 
 _EDGES = [0, 1, 2, 127, 128, 255, 256, 32_767, 32_768, 65_535, 2**31 - 1, 2**31, 2**32 - 1, 2**63]
@@ -91,7 +92,7 @@ def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 
 
 def _seeds() -> Iterator[int]:
-    """Of each hundred files: other ones every time, or from BLCF_FUZZ_SEED on the same again."""
+    """Of each batch of files: other ones every time, or from BLCF_FUZZ_SEED on the same again."""
     if SEED is not None:
         yield from itertools.count(SEED)
     while True:
@@ -114,7 +115,7 @@ def fuzz(target: Target, folder: Path) -> None:
         wrapped = hypothesis.given(damaged(target.seeds))(feed)
         wrapped = hypothesis.seed(next(seeds))(wrapped)
         wrapped = hypothesis.settings(
-            max_examples=100,
+            max_examples=BATCH,
             deadline=None,
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
