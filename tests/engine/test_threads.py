@@ -78,8 +78,7 @@ def start(collection: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_the_first_searches_of_eight_threads(collection, number) -> None:
+def test_the_first_searches_of_eight_threads(collection) -> None:
     start(collection)
 
 

@@ -113,9 +113,9 @@ def test_other_things_than_the_picture_alone(planted):
 def test_a_small_part_far_from_its_own_picture(planted, as_frame, windows):
     """A tile that fills other scenes more than its own: the first `depth` do not hold its scene."""
     engine = planted.engine(weighting="norm", idf=False)
-    missed = 0
+    missed, step = 0, 7 if as_frame else 28  # a file goes through the network each time
     for number, words in enumerate(planted.maps):
-        for y, x in np.argwhere(words >= 0)[::7].tolist():
+        for y, x in np.argwhere(words >= 0)[number % 7 :: step].tolist():
             box = (16 * x, 16 * y, 16 * x + 16, 16 * y + 16)
             name = f"{number:02d}.png"
             asked = {"frame": name} if as_frame else {"image": planted.path(number)}
@@ -128,7 +128,7 @@ def test_a_small_part_far_from_its_own_picture(planted, as_frame, windows):
             assert (np.diff(hits.scores) <= 1e-6).all()
             among = {"where": f"name != '{name}'"}
             assert name not in engine.search(**asked, **among, k=12).names
-    assert missed > 10
+    assert missed > 60 / step
 
 
 @pytest.mark.parametrize("scales", [(0.5, 1.0), (2, 1, 0.5)])
