@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blcf.checks import as_assignment_map, as_cell_weights
+from blcf.errors import InvalidInput, VocabularyMismatch
 
 __all__ = ["WeighedMaps"]
 
@@ -59,12 +60,13 @@ class WeighedMaps:
             for one, given in zip(checked, weights, strict=True)
         ]
         shapes = np.array([one.shape for one in checked], dtype=np.int64).reshape(-1, 2)
-        alike = all(one.shape == given.shape for one, given in zip(checked, counted))
+        for one, given in zip(checked, counted):
+            if one.shape != given.shape or given.dtype.kind not in "biuf":
+                as_cell_weights(given, one.shape)
         words = np.concatenate([one.ravel() for one in checked] or [np.empty(0, np.int32)])
         every = np.concatenate([one.ravel() for one in counted] or [np.empty(0, np.float32)])
         # All at once: of 100 maps one by one it takes longer than what is made of them.
-        sound = alike and every.dtype.kind == "f" and every.min(initial=0) >= 0
-        if not (sound and every.max(initial=0) < np.inf):
+        if not (every.min(initial=0) >= 0 and every.max(initial=0) < np.inf):  # NaN is neither
             for one, given in zip(checked, counted):
                 as_cell_weights(given, one.shape)
         if words.size and not 0 <= words.min() <= words.max() < n_words:
@@ -81,6 +83,45 @@ class WeighedMaps:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def check_words(self, n_words: int) -> None:
+        """Raise `VocabularyMismatch` unless they are maps of so many words: kernels trust them."""
+        if self.n_words != n_words:
+            raise VocabularyMismatch(
+                f"Expected maps of {n_words} words, got maps of {self.n_words}. Use the vocabulary "
+                "that made the assignment maps."
+            )
+
+    def as_windows(self, cells: Sequence[tuple[int, int, int, int]] | np.ndarray) -> np.ndarray:
+        """Check one window of each map: int32 (n, 4), xyxy, half-open, cells.
+
+        Raises
+        ------
+        InvalidInput
+            None, or some outside of the map; another number of windows than of maps.
+        """
+        if len(cells) != len(self):
+            raise InvalidInput(
+                f"Expected a window of each of {len(self)} maps, got {len(cells)} of them."
+            )
+        if not len(self):
+            return np.empty((0, 4), dtype=np.int32)
+        try:
+            found = np.array(cells)
+        except ValueError:  # of several lengths
+            found = np.empty(0)
+        row = 0
+        if found.shape == (len(self), 4) and found.dtype.kind in "iu":
+            near, far = found[:, :2], found[:, 2:]
+            wrong = ((near < 0) | (near >= far) | (far > self.shapes[:, ::-1])).any(axis=1)
+            if not wrong.any():
+                return found.astype(np.int32)
+            row = int(np.argmax(wrong))
+        h, w = self.shapes[row].tolist()
+        raise InvalidInput(
+            f"Expected windows of whole cells, x1,y1,x2,y2 inside a map of {w}x{h} cells, got "
+            f"{cells[row]}."
+        )
+
     def take(self, rows: np.ndarray) -> WeighedMaps:
         """Some of the images, in an order of their own; the cells are the same arrays."""
         return WeighedMaps(
@@ -88,7 +129,8 @@ class WeighedMaps:
         )
 
     def followed_by(self, other: WeighedMaps) -> WeighedMaps:
-        """The images of both."""
+        """The images of both, which are of one vocabulary."""
+        other.check_words(self.n_words)
         return WeighedMaps(
             self.n_words,
             np.concatenate([self.words, other.words]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from blcf import BagOfWords, LocalSearch
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.weighed_maps import WeighedMaps
 
@@ -63,3 +64,29 @@ def test_what_is_wrong_is_said_of_the_map_that_it_is_in():
                     np.full((2, 3), np.inf), np.full((2, 3), "a")):  # fmt: skip
         with pytest.raises(InvalidInput, match=r"finite weights >= 0.* as the|finite weights"):
             WeighedMaps.of([good, good], [None, weights], 5)
+
+
+def test_maps_of_another_vocabulary_reach_no_kernel():
+    maps = WeighedMaps.of([np.full((2, 2), 7)], [None], 10)
+    calls = (
+        lambda: LocalSearch(np.ones(4)).scores_of_windows(np.ones(4), maps, [(0, 0, 1, 1)]),
+        lambda: BagOfWords(4).encode_one_each(maps, np.array([[0, 0, 1, 1]])),
+        lambda: maps.followed_by(WeighedMaps.of([], [], 4)),
+    )
+    for call in calls:
+        with pytest.raises(VocabularyMismatch, match="Expected maps of .* words, got maps of"):
+            call()
+
+
+def test_windows_are_inside_their_maps():
+    maps = WeighedMaps.of([np.zeros((2, 3), int), np.zeros((4, 1), int)], [None, None], 1)
+    windows = maps.as_windows([(0, 0, 3, 2), (0, 1, 1, 4)])
+    assert windows.dtype == np.int32 and windows.tolist() == [[0, 0, 3, 2], [0, 1, 1, 4]]
+    assert maps.take(np.array([], int)).as_windows([]).shape == (0, 4)
+    assert BagOfWords(1).encode_one_each(maps, windows).toarray().tolist() == [[6.0], [3.0]]
+    for bad in ([(0, 0, 3, 2)], [(0, 0, 3, 2)] * 3):
+        with pytest.raises(InvalidInput, match=f"each of 2 maps, got {len(bad)} of them"):
+            maps.as_windows(bad)
+    for bad in ((0, 0, 2, 1), (0, -1, 1, 1), (0, 2, 1, 2), (0, 0, 1.5, 1), (0, 0, 1), None):
+        with pytest.raises(InvalidInput, match="x1,y1,x2,y2 inside a map of"):
+            BagOfWords(1).encode_one_each(maps, [(0, 0, 3, 2), bad])

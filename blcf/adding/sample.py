@@ -143,7 +143,8 @@ def draw_sample(
     """
     chosen = _chosen(images, settings)
     originals = [images.original(images.names[position]) for position in chosen]
-    check_possible(extractor, settings, originals, len(images))
+    if settings.vocabulary != "refined":  # whose words need no feature
+        check_possible(extractor, settings, originals, len(images))
     sample = _Sample(folder, _digest(images))
     # A larger collection gains little: most of its pictures are looked at once.
     is_kept = draw is None and len(images) <= 2 * MOST_IMAGES

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blcf.adding.generic import refined
 from blcf.adding.sample import Draw, draw_sample
 from blcf.collection.settings import Settings
 from blcf.images import Large, Source
@@ -38,27 +40,36 @@ def learn_model(
     large: Large | None = None,
     draw: Draw | None = None,
     look: Look | None = None,
+    begin: tuple[Whitening, Vocabulary] | None = None,
 ) -> tuple[Whitening, Vocabulary]:
     """Whitening and vocabulary from a seeded sample of the images.
 
     `draw` and `look` do what takes long elsewhere than in this process: they draw the sample, and
-    find the words of its features in an iteration of k-means.
+    find the words of its features in an iteration of k-means. `begin` is kept but for its words,
+    which are refined by the sample.
 
     The sample and each iteration of k-means are kept in `folder`, so that a run that was
     interrupted does not start again. What is learned from is read from there, a part at a time:
-    the memory does not grow with the sample.
+    the memory does not grow with the sample. Words are refined by 20 features each, in memory.
     """
     from blcf.features import Whitening
     from blcf.vocabulary import Vocabulary, auto_n_words
     from blcf.vocabulary.rows import at_most_distinct
     from blcf.vocabulary.size import SAMPLED_PER_WORD
 
+    if begin is not None:
+        settings = replace(settings, n_words=begin[1].n_words_)
     sample, n_features = draw_sample(extractor, images, settings, folder, progress, large, draw)
     logger.info(
         "training on %s of some %s local features of this collection",
         f"{len(sample):,}",
         f"{n_features:,}",
     )
+    if begin is not None:
+        whitening, vocabulary = begin
+        features = _whiten(whitening, sample, folder / "whitened.f32")
+        most = SAMPLED_PER_WORD * vocabulary.n_words_  # as k-means takes
+        return whitening, refined(vocabulary, features[:: -(-len(features) // most)])
     n_wanted = min(settings.n_components or sample.shape[1], sample.shape[1])
     step = max(1, len(sample) // (WHITENED_PER_CHANNEL * sample.shape[1]))
     whitening = Whitening(n_wanted).fit(sample[::step])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from blcf.adding.generic import read_generic, takes_generic
+from blcf.adding.generic import FEWEST_TO_LEARN, read_generic, takes_generic
 from blcf.adding.given_channel import given_channel
 from blcf.adding.indexer import AddReport, index_images
 from blcf.adding.kept_maps import KeptMaps
@@ -35,6 +36,8 @@ __all__ = [
     "learn_words",
     "remove_images",
 ]
+
+logger = logging.getLogger(__name__)
 
 Given = Mapping[str, Mapping[str, Fact]]
 
@@ -175,14 +178,24 @@ def learn_words(
     """
     training = model.collection.training_folder()
     extractor, settings = model.extractor, model.settings
-    generic = takes_generic(extractor, settings, len(images))
-    if generic:
+    began = "own"
+    if takes_generic(extractor, settings, len(images)):
+        began = "refined" if settings.vocabulary == "refined" else "generic"
+    if began == "generic":
         _check_readable(images, settings.side, large)
         learned = read_generic(extractor.device)
+        if settings.vocabulary == "auto":
+            logger.info(
+                "a collection that begins with %d pictures or more, or with vocabulary='own' "
+                "(--vocabulary own), learns its words from them",
+                FEWEST_TO_LEARN,
+            )
     else:
-        learned = learn_model(extractor, images, settings, training, progress, large, draw, look)
+        begin = read_generic(extractor.device) if began == "refined" else None
+        how = extractor, images, settings, training, progress, large
+        learned = learn_model(*how, draw, look, begin)
     entry = write_model(model.collection.file("model.h5"), *learned)
-    model.collection.commit(model=entry | {"vocabulary": "generic" if generic else "own"})
+    model.collection.commit(model=entry | {"vocabulary": began})
     if training.is_dir():
         for path in training.iterdir():  # the feature maps are of use until they are indexed
             if path.name not in KeptMaps.FILES:

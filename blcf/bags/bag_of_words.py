@@ -123,10 +123,18 @@ class BagOfWords(Estimator):
         Returns
         -------
         CSR float32 (n, n_words)
+
+        Raises
+        ------
+        InvalidInput, VocabularyMismatch
+            Windows outside of the maps; maps of another vocabulary.
         """
+        maps.check_words(self.n_words)
+        return self._counted(maps, maps.as_windows(windows))
+
+    def _counted(self, maps: WeighedMaps, windows: np.ndarray) -> sp.csr_matrix:
         cells = maps.words, maps.weights, maps.starts, maps.shapes
-        windows = np.asarray(windows, dtype=np.int64).reshape(-1, 4)
-        words, tf, ends = count_words(*cells, windows, STEPS)
+        words, tf, ends = count_words(*cells, windows.astype(np.int64), STEPS)
         return sp.csr_matrix((tf, words, ends), shape=(len(maps), self.n_words))
 
     def encode_windows(
@@ -155,7 +163,7 @@ class BagOfWords(Estimator):
         starts = np.concatenate([[0], sizes.cumsum()])[:-1].astype(np.int64)
         cells = words.astype(np.int32), weights.astype(np.float32), starts, rows
         windows = np.stack([0 * sizes, 0 * sizes, sizes, np.ones_like(sizes)], axis=1)
-        return self.encode_one_each(WeighedMaps(self.n_words, *cells), windows)
+        return self._counted(WeighedMaps(self.n_words, *cells), windows)
 
     def _cells(self, assignment_map, box, size, cells, channel, region):
         """Words and weights of the cells that count, flat."""

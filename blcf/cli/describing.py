@@ -59,7 +59,9 @@ def _facts(facts: Mapping[str, Any], collection: str) -> Iterator[tuple[str, str
     if not facts["model"]:
         yield "words", "none yet: the first pictures make the vocabulary"
     else:
-        kind = "the package's" if facts["model"].get("vocabulary") == "generic" else "its own"
+        began = str(facts["model"].get("vocabulary"))
+        kinds = {"generic": "the package's", "refined": "the package's, refined"}
+        kind = kinds.get(began, "its own")
         words = f"{facts['model']['n_words']:,} in the vocabulary ({kind})"
         if facts["n_images"]:
             n_a_picture = facts["n_postings"] / (facts["n_images"] + facts["n_removed"])

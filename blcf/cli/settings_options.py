@@ -57,7 +57,8 @@ def add_settings(command: Any) -> None:
     add(
         "--vocabulary",
         choices=VOCABULARIES,
-        help="own: learned from the pictures; generic: the package's, at once; auto: generic for "
+        help="own: learned from the pictures; generic: the package's, at once; refined: the "
+        "package's, moved to what the pictures have; auto: own, generic for "
         f"fewer than {FEWEST_TO_LEARN} pictures (default: {default.vocabulary})",
     )
     add(

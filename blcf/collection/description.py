@@ -28,7 +28,8 @@ def short_facts(collection: Collection) -> dict[str, str]:
     made, model = manifest["extractor"], manifest["model"]
     words = "not learned yet"
     if model is not None:
-        kind = "generic" if model.get("vocabulary") == "generic" else "its own"
+        began = model.get("vocabulary")
+        kind = began if began in ("generic", "refined") else "its own"
         words = f"{model['n_words']:,} ({kind})"
     return {
         "pictures": f"{collection.n_images:,}",

@@ -11,7 +11,7 @@ from blcf.errors import InvalidInput
 
 __all__ = ["VOCABULARIES", "Settings"]
 
-VOCABULARIES = ("auto", "generic", "own")
+VOCABULARIES = ("auto", "generic", "refined", "own")
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class Settings:
     n_words : of the vocabulary, from 1 to 10,000,000, no more than the pictures of the first `add`
         have local features; or "auto"
     vocabulary : "own" is learned from the collection, "generic" comes with the package (for
-        blcf-lite), "auto" is generic for a collection that begins with fewer than 10 pictures,
-        where it fits the other settings
+        blcf-lite), "refined" begins with that and is moved to the collection's features, "auto"
+        is generic for a collection that begins with fewer than 10 pictures, where it fits the
+        other settings
     weighting : spatial weights of the collection's images, see `blcf.bags.spatial_weights`;
         "saliency" needs a function of the picture, see `blcf.SearchEngine.create`
     idf, sqrt : of the bags, see `blcf.InvertedFile`

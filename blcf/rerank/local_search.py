@@ -17,7 +17,6 @@ from blcf.records import Window
 from blcf.rerank.pyramid import SHARES, quadrants
 from blcf.rerank.windows import (
     allowed_widths,
-    as_windows,
     by_rows,
     grid_windows,
     kept_windows,
@@ -221,7 +220,8 @@ class LocalSearch:
         cells : of each (x1, y1, x2, y2), half-open, cells
         """
         self._check_query(query)
-        windows = as_windows(cells, maps.shapes)
+        maps.check_words(self.idf.size)
+        windows = maps.as_windows(cells)
         regions = [windows, *quadrants(windows)] if self.pyramid else [windows]
         scores = np.empty(len(maps))
         score_one_each(

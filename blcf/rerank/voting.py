@@ -164,10 +164,10 @@ class Voting:
         VocabularyMismatch
             Words outside the vocabulary.
         """
-        if words is None:
-            words = np.arange(self.n_words)
-        if before is None:
-            before = PreparedVotes.of(query, self.n_words, self.n_bins)
+        words = np.arange(self.n_words) if words is None else words
+        before = before or PreparedVotes.of(query, self.n_words, self.n_bins)
+        if (before.places.shape[1], before.rows.size) != (self.n_bins, self.n_words):
+            raise InvalidInput("Expected what was prepared before to be of this voting.")
         return prepare_votes(before, words, self.centroids, self.floor)
 
     def locate(
@@ -252,9 +252,12 @@ class Voting:
 
         Raises
         ------
-        InvalidInput
-            Words that `prepare` was not told of.
+        InvalidInput, VocabularyMismatch
+            Words that `prepare` was not told of, or of another vocabulary.
         """
+        maps.check_words(self.n_words)
+        if len(sizes) != len(maps):
+            raise InvalidInput(f"Expected the sizes of {len(maps)} images, got {len(sizes)}.")
         scores, boxes = np.zeros(len(maps)), np.empty((len(maps), 4), dtype=np.float32)
         if not len(maps):
             return scores, boxes

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from blcf.errors import InvalidInput
-
-__all__ = [
-    "allowed_widths",
-    "as_windows",
-    "by_rows",
-    "grid_windows",
-    "kept_windows",
-    "near_windows",
-]
+__all__ = ["allowed_widths", "by_rows", "grid_windows", "kept_windows", "near_windows"]
 
 
 @lru_cache(maxsize=256)
@@ -137,34 +127,3 @@ def near_windows(cells: tuple[int, int, int, int], step: int, shape: tuple[int, 
     windows = (np.array(cells) + moves).astype(np.int32)
     inside = (windows[:, :2] >= 0).all(axis=1) & (windows[:, 2:] <= shape[::-1]).all(axis=1)
     return _in_order(windows[inside & (windows[:, :2] < windows[:, 2:]).all(axis=1)])
-
-
-def as_windows(
-    cells: Sequence[tuple[int, int, int, int]] | np.ndarray, shapes: np.ndarray
-) -> np.ndarray:
-    """Check one window of each of several maps: int32 (n, 4), xyxy, half-open, cells.
-
-    Parameters
-    ----------
-    cells : of each map
-    shapes : int (n, 2), rows and columns of the maps
-
-    Raises
-    ------
-    InvalidInput
-        No whole cells, none, or some outside of the map.
-    """
-    if len(cells) != len(shapes):
-        raise InvalidInput(
-            f"Expected a window of each of {len(shapes)} maps, got {len(cells)} of them."
-        )
-    windows = np.zeros((len(shapes), 4), dtype=np.int32)
-    for row, (one, (h, w)) in enumerate(zip(cells, shapes.tolist())):
-        window = np.array(one)
-        whole = window.shape == (4,) and window.dtype.kind in "iu"
-        if not (whole and 0 <= one[0] < one[2] <= w and 0 <= one[1] < one[3] <= h):
-            raise InvalidInput(
-                f"Expected a window x1,y1,x2,y2 inside a map of {w}x{h} cells, got {one}."
-            )
-        windows[row] = window
-    return windows

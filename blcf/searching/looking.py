@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -68,6 +69,7 @@ class Looker:
             min_side=options.min_side,
             pyramid=options.pyramid,
         )
+        self._looking = threading.Lock()  # a shard may be asked once more before it has answered
         # Of all images that were looked at: a second ranking shares most of them with the first.
         self._maps = WeighedMaps.of([], [], index.n_words)
         self._sizes = np.empty((0, 2), dtype=np.int64)
@@ -92,8 +94,16 @@ class Looker:
         ids : of the images
         whole_scores : float32 (n,), of the whole images
         """
-        if not len(ids):
-            return []
+        with self._looking:
+            return self._look(vector, quarters, ids, whole_scores) if len(ids) else []
+
+    def _look(
+        self,
+        vector: sp.csr_matrix,
+        quarters: sp.csr_matrix | None,
+        ids: Sequence[int],
+        whole_scores: np.ndarray,
+    ) -> list[Found]:
         rows = self._read(ids)
         maps = self._maps.take(rows)
         found = []
@@ -103,6 +113,8 @@ class Looker:
             found.append(replace(one, score=whole_score, is_whole=True) if is_whole else one)
         for row in self._perhaps_own(rows):
             found[row] = self._or_own(ids[row], vector, maps.words_of(row), found[row])
+        if not (self._options.n_neighbours or self._options.expands_locally):
+            return found
         bags = self._searchable.bags_of_parts.encode_one_each(maps, _cells(found))
         parts = (np.split(each, bags.indptr[1:-1]) for each in (bags.indices, bags.data))
         return [replace(one, bag=bag) for one, bag in zip(found, zip(*parts))]
@@ -225,9 +237,11 @@ class Looker:
                 for one, channel in zip(words, channels)
             ]
             maps = WeighedMaps.of(words, weights, self._index.n_words)
-            self._rows.update(zip(new, range(len(self._sizes), len(self._sizes) + len(new))))
-            self._maps = self._maps.followed_by(maps) if len(self._maps) else maps
-            self._sizes = np.concatenate([self._sizes, np.array(sizes, dtype=np.int64)])
+            first = len(self._rows)
+            all_sizes = np.concatenate([self._sizes[:first], np.array(sizes, dtype=np.int64)])
+            self._maps = self._maps.followed_by(maps) if first else maps
+            self._sizes = all_sizes
+            self._rows.update(zip(new, range(first, first + len(new))))
         return np.array([self._rows[image_id] for image_id in ids], dtype=np.int64)
 
 

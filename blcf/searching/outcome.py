@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from blcf.records import Ranking
 
-__all__ = ["CellWindow", "Found", "Outcome", "bags_of_windows"]
+__all__ = ["CellWindow", "Found", "Outcome", "bags_of_windows", "without_bags"]
 
 CellWindow = tuple[int, int, int, int]  # xyxy, half-open, in cells
 _NOTHING = np.empty(0, np.int32), np.empty(0, np.float32)
@@ -61,6 +61,12 @@ class Outcome:
     found: dict[int, Found] = field(default_factory=dict)
     quarters: sp.csr_matrix | None = None
     kept: dict[int, sp.csr_matrix] = field(default_factory=dict)
+
+
+def without_bags(outcome: Outcome) -> Outcome:
+    """The same for who keeps it, without the bags of windows: 4 kB each, or 30."""
+    found = {key: replace(one, bag=_NOTHING) for key, one in outcome.found.items()}
+    return replace(outcome, found=found)
 
 
 def bags_of_windows(found: Sequence[Found], n_words: int) -> sp.csr_matrix:

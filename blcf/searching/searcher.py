@@ -21,7 +21,7 @@ from blcf.searching.expansion import expand, sure_of
 from blcf.searching.explanation import explain
 from blcf.searching.looking import Looker, Looks, first_box
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import Outcome
+from blcf.searching.outcome import Outcome, without_bags
 from blcf.searching.own import own_pictures, with_pictures
 from blcf.searching.pictures import Pictures
 from blcf.searching.places import keep_places
@@ -235,7 +235,7 @@ class Searcher:
         n_given = min(options.k, n_sure)
         outcome = replace(outcome, ranking=outcome.ranking[:n_given])
         boxes = {image_id: one.boxes for image_id, one in outcome.found.items()}
-        evidence = partial(explain, searchable, options, queries, outcome)
+        evidence = partial(explain, searchable, options, queries, without_bags(outcome))
         look_up = searchable.snapshot.facts_of
         pictures = Pictures(searchable)
         return Answer(

@@ -71,7 +71,8 @@ def absorb(
     -----
     Source: Sculley, WWW 2010 (web-scale k-means clustering), algorithm 1.
     """
-    rows = as_float32(features, device)
+    # A copy of what may not be written, a map of a file: torch warns of tensors over such.
+    rows = as_float32(np.require(features, requirements=["W"]), device)
     words, scores = nearest_words(rows, as_float32(centroids, device))
     inertia = squared_distances_to(rows, scores).cpu().numpy().mean(dtype=np.float64)
     order, starts = sort_by_word(words.cpu().numpy().astype(np.int32), len(centroids))

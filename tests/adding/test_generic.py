@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import oracle
 import pytest
 import tiles
 
 from blcf import ConvFeatures, SearchEngine, Settings, Vocabulary, Whitening
 from blcf.adding import generic
-from blcf.adding.generic import PACKAGED, read_generic, takes_generic, write_generic
+from blcf.adding.generic import (
+    PACKAGED,
+    read_generic,
+    refined,
+    takes_generic,
+    write_generic,
+)
+from blcf.collection.description import short_facts
 from blcf.errors import FormatError, InvalidInput
 
 
@@ -74,7 +82,7 @@ def test_another_network(tmp_path, scenes):
 
 
 def test_an_unknown_choice():
-    with pytest.raises(InvalidInput, match="auto, generic, own, got 'mine'"):
+    with pytest.raises(InvalidInput, match="auto, generic, refined, own, got 'mine'"):
         Settings(vocabulary="mine")
 
 
@@ -102,3 +110,52 @@ def test_what_is_written_is_read_back(tmp_path, extractor, monkeypatch):
     with pytest.raises(FormatError):
         read_generic("cpu")
     assert PACKAGED != path
+
+
+def test_refined_words_go_to_what_the_pictures_have(scenes, tmp_path, call):
+    engine = SearchEngine.create(
+        tmp_path / "c.blcf", vocabulary="refined", device="cpu", side=128, n_words=10_000
+    )
+    engine.add(scenes, progress=False)
+    assert engine.info()["model"]["vocabulary"] == "refined"
+    assert short_facts(engine.collection)["words"] == "10,000 (refined)"
+    assert "(the package's, refined)" in call("info", tmp_path / "c.blcf")[1]
+    whitening, vocabulary = read_generic("cpu")
+    assert np.array_equal(engine.model.whitening.projection_, whitening.projection_)
+    words, before = engine.model.centroids, vocabulary.centroids_
+    moved = (words != before).any(axis=1)
+    assert words.shape == before.shape and 0 < moved.sum() < len(words) / 2
+    assert engine.search(scenes / "03.png", k=1)[0].name == "03.png"
+    engine.add([scenes / "00.png"], progress=False)  # what it began with it keeps
+    assert np.array_equal(engine.model.centroids, words)
+    assert not (tmp_path / "c.blcf" / "training").exists()
+
+
+def test_refined_words_are_the_oracle():
+    rng = np.random.default_rng(0)
+    words = rng.normal(size=(12, 6)).astype(np.float32)
+    features = rng.normal(size=(300, 6)).astype(np.float32) + 1
+    counts = np.full(12, 1_000)  # what they were learned from says nothing
+    found = refined(Vocabulary.from_parts(words, counts=counts, device="cpu"), features)
+    expected = words.copy()
+    for _ in range(5):
+        nearest = np.array([oracle.nearest_word(one, expected) for one in features])
+        for word in set(nearest.tolist()):
+            expected[word] = features[nearest == word].mean(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(found.centroids_, expected, atol=1e-5)
+
+
+def test_refined_words_of_another_network(scenes, tmp_path):
+    with pytest.raises(InvalidInput, match="needs n_components"):
+        engine = SearchEngine.create(
+            tmp_path / "c.blcf", vocabulary="refined", n_components=9, device="cpu", side=128
+        )
+        engine.add(scenes, progress=False)
+
+
+@pytest.mark.filterwarnings("error")
+def test_words_are_refined_by_a_map_of_a_file():
+    rows = np.random.default_rng(0).random((40, 3), dtype=np.float32)
+    rows.flags.writeable = False
+    words = Vocabulary.from_parts(rows[:4].copy(), device="cpu")
+    assert refined(words, rows).n_words_ == 4

@@ -280,6 +280,11 @@ def test_several_images_at_once_are_each_alone():
         found = voting.locate(prepared, words, size, weights, n_boxes=2)  # by its own way
         np.testing.assert_allclose(boxes[number], found.boxes[0], rtol=1e-5)
         np.testing.assert_allclose(scores[number], found.scores[0], rtol=1e-6)
+    with pytest.raises(InvalidInput, match="Expected the sizes of 12 images, got 1"):
+        voting.locate_best(prepared, maps, sizes[:1])
+    other = WeighedMaps.of([images[4][0]], [None], N_WORDS + 1)
+    with pytest.raises(VocabularyMismatch, match="Expected maps of"):
+        voting.locate_best(prepared, other, sizes[4:5])
     none = WeighedMaps.of([], [], N_WORDS)
     assert [len(each) for each in voting.locate_best(prepared, none, sizes[:0])] == [0, 0]
 
@@ -301,6 +306,13 @@ def test_words_may_be_prepared_in_several_steps(with_centroids):
     assert (votes.starts.dtype, votes.bins.dtype, votes.values.dtype) == (
         *(np.int32, np.int32, np.float32),
     )
+
+
+def test_what_was_prepared_is_of_the_same_voting():
+    example = query(view(thing()))
+    before = Voting(N_WORDS, n_bins=7).prepare(example)
+    with pytest.raises(InvalidInput, match="to be of this voting"):
+        Voting(N_WORDS, n_bins=3).prepare(example, None, before)
 
 
 def test_of_equal_boxes_the_top_and_left_one_is_taken():
