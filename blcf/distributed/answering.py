@@ -1,6 +1,7 @@
 """What a Dask worker does for a search: it opens shards once, mapped, and answers for them.
 
-No pictures travel: vectors, words of the query's pictures, boxes and scores do.
+No pictures travel: vectors, words of the query's pictures and of the windows that were found, boxes
+and scores do.
 """
 
 from __future__ import annotations

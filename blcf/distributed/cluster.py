@@ -165,9 +165,10 @@ class Cluster:
         """Index pictures into a sharded collection, or add them to one.
 
         Features and words are made on the workers, and so is the vocabulary, where there is none
-        yet. Pictures that the collection holds are passed over; the same call resumes a run that
-        was interrupted, and does not do again what is done. A picture that cannot be read is
-        skipped and named; so are those of a part that fails on every worker.
+        yet (`vocabulary="refined"` is refined here). Pictures that the collection holds are passed
+        over; the same call resumes a run that was interrupted, and does not do again what is done.
+        A picture that cannot be read is skipped and named; so are those of a part that fails on
+        every worker.
 
         Parameters
         ----------
