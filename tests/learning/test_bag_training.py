@@ -98,7 +98,7 @@ def test_a_blend_is_between_both(tmp_path):
         torch.testing.assert_close(tensor, before[name] + 0.25)
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_killed_run_ends_with_the_same_weights(tmp_path, monkeypatch, steps):
     whole = _training()
     whole.run(_photographs(), CLASSES, tmp_path / "whole")
