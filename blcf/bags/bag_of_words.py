@@ -112,13 +112,15 @@ class BagOfWords(Estimator):
             ]
         )
 
-    def encode_one_each(self, maps: WeighedMaps, windows: np.ndarray) -> sp.csr_matrix:
+    def encode_one_each(
+        self, maps: WeighedMaps, windows: Sequence[tuple[int, int, int, int]] | np.ndarray
+    ) -> sp.csr_matrix:
         """Bags of one window of each of several maps, whose weights are those of the cells.
 
         Parameters
         ----------
         maps : of n images, with the weights that `spatial_weights` gives them
-        windows : int (n, 4), xyxy, half-open, cells, inside the maps
+        windows : of each (x1, y1, x2, y2), half-open, cells, inside its map
 
         Returns
         -------

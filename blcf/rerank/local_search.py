@@ -8,7 +8,6 @@ from functools import lru_cache
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.checks import as_assignment_map, as_cell_weights
 from blcf.errors import InvalidInput, VocabularyMismatch
 from blcf.kernels.all_windows import best_of_all_windows
 from blcf.kernels.windows import lay_out, score_one_each, score_windows
@@ -236,12 +235,8 @@ class LocalSearch:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The map as int32 (h, w), whose words the query has, and its weights, float32 (h, w)."""
         self._check_query(query)
-        words = as_assignment_map(assignment_map, self.idf.size)
-        words = np.ascontiguousarray(words, dtype=np.int32)
-        if weights is None:
-            return words, np.ones(words.shape, dtype=np.float32)
-        checked = as_cell_weights(weights, words.shape)
-        return words, np.ascontiguousarray(checked, dtype=np.float32)
+        maps = WeighedMaps.of([assignment_map], [weights], self.idf.size)
+        return maps.words_of(0), maps.weights_of(0)
 
     def _check_query(self, query: np.ndarray) -> None:
         n_words = self.idf.size

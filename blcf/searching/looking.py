@@ -115,7 +115,7 @@ class Looker:
             found[row] = self._or_own(ids[row], vector, maps.words_of(row), found[row])
         if not (self._options.n_neighbours or self._options.expands_locally):
             return found
-        bags = self._searchable.bags_of_parts.encode_one_each(maps, _cells(found))
+        bags = self._searchable.bags_of_parts.encode_one_each(maps, [one.cells for one in found])
         parts = (np.split(each, bags.indptr[1:-1]) for each in (bags.indices, bags.data))
         return [replace(one, bag=bag) for one, bag in zip(found, zip(*parts))]
 
@@ -243,11 +243,6 @@ class Looker:
             self._sizes = all_sizes
             self._rows.update(zip(new, range(first, first + len(new))))
         return np.array([self._rows[image_id] for image_id in ids], dtype=np.int64)
-
-
-def _cells(found: Sequence[Found]) -> np.ndarray:
-    """The windows that were found: int64 (n, 4)."""
-    return np.array([one.cells for one in found], dtype=np.int64)
 
 
 def _pairs(values: np.ndarray) -> list[tuple[int, int]]:
