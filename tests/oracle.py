@@ -371,8 +371,8 @@ def tile_windows(h, w, n):
     return found
 
 
-def best_tile_scores(query, images, tiles, weights, sqrt):
-    """The cosine of each image: the largest of that of its bag and those of its tiles' bags.
+def best_tile_scores(query, images, tiles, weights, sqrt, share=1):
+    """The cosine of each image: the largest of that of its bag and a share of its tiles' bags'.
 
     `query` is {word: value} of length 1, `images` bags {word: tf}, `tiles` a list of them each.
     """
@@ -380,4 +380,7 @@ def best_tile_scores(query, images, tiles, weights, sqrt):
     def cosine(one):
         return sum(query.get(w, 0.0) * value for w, value in vector(one, weights, sqrt).items())
 
-    return [max(cosine(one) for one in [whole, *own]) for whole, own in zip(images, tiles)]
+    return [
+        max(cosine(whole), *(share * cosine(one) for one in own))
+        for whole, own in zip(images, tiles)
+    ]

@@ -6,7 +6,7 @@ cost more than either. A block of a kilobyte is verified with the first use of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import h5py
 import numpy as np
@@ -15,7 +15,7 @@ from blcf.errors import FormatError
 from blcf.kernels.blocks import BLOCK, sum_blocks, verify_blocks
 from blcf.storage import Place, StoredGroup, write_dataset
 
-__all__ = ["SUMS", "Blocks", "read_blocks", "sums_of", "write_sums"]
+__all__ = ["SUMS", "Blocks", "blocks_below", "read_blocks", "sums_of", "write_sums"]
 
 SUMS = "sums"
 
@@ -110,6 +110,12 @@ def read_blocks(file: StoredGroup) -> dict[str, Blocks]:
         blocks[name] = Blocks(arrays[name], sums[first : first + count], file.path, name)
         first += count
     return blocks
+
+
+def blocks_below(group: str, blocks: Mapping[str, Blocks]) -> dict[str, Blocks]:
+    """The blocks of the arrays of a group, by their names in it."""
+    start = f"{group}/"
+    return {name[len(start) :]: one for name, one in blocks.items() if name.startswith(start)}
 
 
 def _arrays(group: StoredGroup) -> Iterable[tuple[str, np.ndarray]]:

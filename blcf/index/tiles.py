@@ -1,8 +1,8 @@
 """Posting lists of the tiles of images: bags of parts of them, the best of which counts.
 
 The tiles of an image lie one behind the other, and its cosine is the largest of that of the whole
-image and those of its tiles. A list holds 65,536 bags at most: the tiles of many images are in
-several `Postings`.
+image and a share of those of its tiles. A list holds 65,536 bags at most: the tiles of many images
+are in several `Postings`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from blcf.errors import FormatError
-from blcf.index.blocks import Blocks
+from blcf.index.blocks import Blocks, blocks_below
 from blcf.index.postings import BUFFER, Postings
 from blcf.kernels.top import raise_to_tiles
 from blcf.storage import StoredGroup
 
 __all__ = ["TileLists", "Wanted", "WeighedTiles"]
 
-_GROUP = "tiles_{:03d}"
+_GROUP, _SHARE = "tiles_{:03d}", "share"
 Wanted = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # words, starts, rows, weights
 
 
@@ -34,10 +34,12 @@ class TileLists:
     ----------
     n_tiles : of an image, 1 or more
     lists : one behind the other, each of as many images as fit; none where there are no images
+    share : what the cosine of a tile counts beside that of the whole image, above 0, at most 1
     """
 
     n_tiles: int
     lists: Sequence[Postings]
+    share: float = 1.0
 
     @property
     def n_images(self) -> int:
@@ -55,11 +57,11 @@ class TileLists:
         return sum(one.n_postings for one in self.lists)
 
     @classmethod
-    def from_bags(cls, bags: sp.csr_matrix, n_tiles: int) -> TileLists:
+    def from_bags(cls, bags: sp.csr_matrix, n_tiles: int, share: float = 1.0) -> TileLists:
         """Lists of bags, CSR float32 (n_images n_tiles, n_words), those of an image together."""
         step = _images_of_a_list(n_tiles) * n_tiles
         firsts = range(0, bags.shape[0], step)
-        return cls(n_tiles, [Postings.from_bags(bags[one : one + step]) for one in firsts])
+        return cls(n_tiles, [Postings.from_bags(bags[one : one + step]) for one in firsts], share)
 
     @classmethod
     def merge_any(
@@ -70,10 +72,10 @@ class TileLists:
         Raises
         ------
         FormatError
-            Some have tiles and others have none, or another number of them.
+            Some have tiles and others have none, another number of them, or of another share.
         """
         tiles = [(one, live) for one, live in parts if one is not None]
-        if len({one.n_tiles if one else 0 for one, _ in parts}) > 1:
+        if len({(one.n_tiles, one.share) if one else None for one, _ in parts}) > 1:
             raise FormatError("Expected all parts of an index to have the same number of tiles.")
         return cls.merge(tiles) if tiles else None
 
@@ -107,7 +109,7 @@ class TileLists:
                 if (places == number).any()
             ]
             merged.append(Postings.merge(chosen))
-        return cls(n_tiles, merged)
+        return cls(n_tiles, merged, parts[0][0].share)
 
     def norms(self, idf: np.ndarray, sqrt: bool) -> np.ndarray:
         """Each tile's norm under an idf: float64 (n_images n_tiles,)."""
@@ -117,7 +119,10 @@ class TileLists:
     def write(self, file: h5py.Group) -> None:
         """Write the lists into groups of an HDF5 file."""
         for number, one in enumerate(self.lists):
-            one.write(file.create_group(_GROUP.format(number)))
+            group = file.create_group(_GROUP.format(number))
+            one.write(group)
+            if self.share != 1:
+                group.attrs[_SHARE] = self.share
 
     @classmethod
     def read(
@@ -132,25 +137,28 @@ class TileLists:
         Raises
         ------
         FormatError
-            They are not of that many images.
+            They are not of that many images, or count as nothing can.
         """
         lists: list[Postings] = []
+        shares = set()
         while (name := _GROUP.format(len(lists))) in file:
-            own = {
-                key[len(name) + 1 :]: one
-                for key, one in (blocks or {}).items()
-                if key.startswith(f"{name}/")
-            }
-            lists.append(Postings.read(file.group(name), own))
+            group = file.group(name)
+            lists.append(Postings.read(group, blocks_below(name, blocks or {})))
+            shares.add(group.value(_SHARE, float) if _SHARE in group.values else 1.0)
         if not lists:
             return None
         n_bags = sum(one.n_images for one in lists)
         n_tiles = n_bags // max(n_images, 1)
-        found = cls(n_tiles, lists)
+        found = cls(n_tiles, lists, min(shares))
         if not n_tiles or n_bags != n_tiles * n_images or not found._is_laid_out():
             raise FormatError(
                 f"{file.path} is damaged: its tiles are not of {n_images} images. Restore it from "
                 "a copy, or index again."
+            )
+        if len(shares) > 1 or not 0 < found.share <= 1:
+            raise FormatError(
+                f"{file.path} is damaged: its tiles count {sorted(shares)} of their cosines. "
+                "Restore it from a copy, or index again."
             )
         return found
 
@@ -172,7 +180,7 @@ class WeighedTiles:
     Attributes
     ----------
     tiles : `TileLists`
-    scale : float64 (n_images n_tiles,), one over a tile's norm, 0 where that is 0
+    scale : float64 (n_images n_tiles,), the tiles' share over their norms, 0 where these are 0
     """
 
     tiles: TileLists
@@ -181,15 +189,16 @@ class WeighedTiles:
     @classmethod
     def by_norms(cls, tiles: TileLists, norms: np.ndarray) -> WeighedTiles:
         """With the norms of the tiles, float64 (n_images n_tiles,)."""
-        return cls(tiles, np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0))
+        return cls(tiles, np.divide(tiles.share, norms, out=np.zeros_like(norms), where=norms > 0))
 
     @property
     def norms(self) -> np.ndarray:
         """The norms of the tiles: float64 (n_images n_tiles,)."""
-        return np.divide(1, self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
+        share, scale = self.tiles.share, self.scale
+        return np.divide(share, scale, out=np.zeros_like(scale), where=scale > 0)
 
     def raise_cosines(self, wanted: Wanted, sqrt: bool, cosines: np.ndarray) -> None:
-        """Raise the cosines of images to those of their best tiles.
+        """Raise the cosines of images to the share of those of their best tiles.
 
         Parameters
         ----------

@@ -31,11 +31,11 @@ def as_dicts(bags):
     ]
 
 
-def part_of(rng, n, n_tiles, live=None, first=0):
+def part_of(rng, n, n_tiles, live=None, first=0, share=1.0):
     """Arguments of `add_part`, and names, bags and bags of tiles of the images that live."""
     whole, tiles = bags_of(rng, n), bags_of(rng, n * n_tiles)
     names = [f"{first + i}" for i in range(n)]
-    lists = TileLists.from_bags(tiles, n_tiles)
+    lists = TileLists.from_bags(tiles, n_tiles, share)
     given = Names.from_list(names), Postings.from_bags(whole), live, lists
     own = as_dicts(tiles)
     kept = range(n) if live is None else np.flatnonzero(live).tolist()
@@ -43,16 +43,16 @@ def part_of(rng, n, n_tiles, live=None, first=0):
     return given, rows
 
 
-@pytest.fixture(params=[(1, 65_536), (4, 20), (9, 9)], ids=str)
+@pytest.fixture(params=[(1, 65_536, 1.0), (4, 20, 0.6), (9, 9, 1.0)], ids=str)
 def case(request, monkeypatch):
     """An index of three parts, a list of few tiles at most, and what it holds."""
-    n_tiles, buffer = request.param
+    n_tiles, buffer, share = request.param
     monkeypatch.setattr(tiles_module, "_images_of_a_list", lambda n: max(1, buffer // n))
     rng = np.random.default_rng(n_tiles)
     live = rng.random(11) < 0.6
     index, rows, first = InvertedFile(N_WORDS, idf=True, sqrt=True), [], 0
     for n, mask in ((6, None), (11, live), (3, None)):
-        given, own = part_of(rng, n, n_tiles, mask, first)
+        given, own = part_of(rng, n, n_tiles, mask, first, share)
         index.add_part(*given)
         rows += own
         first += n
@@ -62,12 +62,13 @@ def case(request, monkeypatch):
 def check(index, rows, rng, among=None):
     """Rankings are those of the oracle, whose weights are of whole images."""
     idf = oracle.idf([whole for _, whole, _ in rows], N_WORDS, True)
+    share = index._state.parts[0].tiles.share
     for _ in range(4):
         bag = bags_of(rng, 1)
         vector = index.weigh(bag)
         query = {int(word): float(one) for word, one in zip(vector.indices, vector.data)}
         scores = oracle.best_tile_scores(
-            query, [one for _, one, _ in rows], [one for _, _, one in rows], idf, True
+            query, [one for _, one, _ in rows], [one for _, _, one in rows], idf, True, share
         )
         found = index.search(bag, 50, among=among)
         expected = {rows[i][0]: one for i, one in enumerate(scores) if among is None or among[i]}
@@ -150,21 +151,32 @@ def test_parts_with_and_without_tiles_are_not_merged(case):
     some = [(part.tiles, part.live) for part in index._state.parts]
     with pytest.raises(FormatError, match="the same number of tiles"):
         TileLists.merge_any(some)
+    lists = [TileLists.from_bags(bags_of(rng, 4), 4, share) for share in (0.5, 0.6)]
+    with pytest.raises(FormatError, match="the same number of tiles"):
+        TileLists.merge_any([(one, None) for one in lists])
     assert TileLists.merge_any([(None, None)]) is None
 
 
 def test_lists_of_a_file_must_fit(tmp_path):
     rng = np.random.default_rng(0)
-    lists = TileLists.from_bags(bags_of(rng, 12), 4)
+    lists = TileLists.from_bags(bags_of(rng, 12), 4, 0.6)
     with write_h5(tmp_path / "a.h5", "tiles", 1) as file:
         lists.write(file)
         file.create_group("none")
     with open_h5(tmp_path / "a.h5", "tiles", 1) as file:
         again = TileLists.read(file, 3)
         assert (again.n_tiles, again.n_images, again.n_postings) == (4, 3, lists.n_postings)
+        assert again.share == 0.6
         assert TileLists.read(file.group("none"), 3) is None
         for wrong in (5, 24, 0):
             with pytest.raises(FormatError, match="its tiles are not of"):
                 TileLists.read(file, wrong)
     with h5py.File(tmp_path / "a.h5") as file:
         assert list(file) == ["none", "tiles_000"]
+    for wrong in (0.0, 1.5, np.nan):
+        with write_h5(tmp_path / "a.h5", "tiles", 1) as file:
+            lists.write(file)
+            file["tiles_000"].attrs["share"] = wrong
+        with open_h5(tmp_path / "a.h5", "tiles", 1) as file:
+            with pytest.raises(FormatError, match="its tiles count .* of their cosines"):
+                TileLists.read(file, 3)
