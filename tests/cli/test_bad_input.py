@@ -251,7 +251,10 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("limit", [2_000, pytest.param(9_000, marks=pytest.mark.slow), 40_000])
+SLOW = [pytest.param(limit, marks=pytest.mark.slow) for limit in (9_000, 40_000)]
+
+
+@pytest.mark.parametrize("limit", [2_000, *SLOW])
 def test_disk_full(place, tmp_path, limit):
     """A file that cannot be written: one sentence, and what was committed is there."""
     shutil.copytree(place / "c.blcf", tmp_path / "c.blcf")

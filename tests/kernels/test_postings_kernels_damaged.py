@@ -80,6 +80,7 @@ def test_any_images_are_copied(code_type, seed):
     assert (lengths[: run_ends[-1]] + 1).sum() == after[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="this is the interpreted run")
 def test_kernels_hold_without_compilation():
     """Interpreted, numpy checks every index: a kernel that strays outside an array fails."""

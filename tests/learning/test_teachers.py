@@ -18,6 +18,7 @@ def _canvases(data, n=3):
     )
 
 
+@pytest.mark.slow
 def test_maps_lie_on_the_grid_of_the_student(data):
     teachers = Teachers(data / "weights", dtype=torch.float32)
     canvases = _canvases(data)

@@ -39,6 +39,7 @@ def _weights(training: Training) -> dict[str, torch.Tensor]:
     return training.network().state_dict()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_weights(tmp_path):
     whole = Training(SETTINGS, taught=FEW)
     for number in range(2):

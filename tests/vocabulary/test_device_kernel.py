@@ -18,7 +18,10 @@ import torch
 pytest.importorskip("triton", reason="the kernel for GPUs needs Triton")
 
 
-@pytest.mark.parametrize("interpreted", [True, pytest.param(False, marks=pytest.mark.gpu)])
+@pytest.mark.parametrize(
+    "interpreted",
+    [pytest.param(True, marks=pytest.mark.slow), pytest.param(False, marks=pytest.mark.gpu)],
+)
 def test_it_keeps_what_the_kernel_of_the_cpu_keeps(interpreted):
     if not interpreted and not torch.cuda.is_available():
         pytest.skip("there is no GPU")

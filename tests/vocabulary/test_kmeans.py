@@ -178,6 +178,7 @@ def test_near_looks_between_exact_ones() -> None:
     assert all(later <= earlier * (1 + 1e-6) for earlier, later in zip(history, history[1:]))
 
 
+@pytest.mark.slow
 def test_near_looks_lose_little(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = blobs(9_000, 6, 60, seed=0)
     near = kmeans(sample, 1_100, tol=0)
