@@ -106,6 +106,7 @@ BOUNDS = {
     # Of a collection, see `blcf.Settings`.
     "side": Bounds(*_SIDE),
     "tiles": Bounds(2, 7, also=(0,)),  # of a row and of a column
+    "tile_side": Bounds(*_SIDE, also=(None,)),
     "upsample": Bounds(1, 8),
     "n_components": Bounds(1, 16_384, also=(None,)),
     "n_words": Bounds(1, 10_000_000, also=("auto",)),

@@ -88,8 +88,9 @@ def test_the_ends_are_allowed_and_what_is_beyond_is_not(kind):
         within = [bounds.least + (step if bounds.above else 0), bounds.most]
         beyond = [bounds.least - (0 if bounds.above else step), bounds.most + step]
         row = (lambda one: (one,)) if bounds.row else (lambda one: one)
+        others = {"tiles": 2} if field.name == "tile_side" else {}  # which it is of
         for value in within:
-            kind(**{field.name: row(value)})
+            kind(**{field.name: row(value)}, **others)
         for value in (*beyond, 10**22, float("inf"), float("nan"), -1, ""):
             with pytest.raises(InvalidInput, match=f"Expected {field.name} to be "):
                 kind(**{field.name: row(value)})

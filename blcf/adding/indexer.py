@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from blcf.adding.given_channel import given_channel
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.stream import stream_pictures
-from blcf.bags import tile_windows
+from blcf.adding.twice import stream_twice
+from blcf.bags import FAR_SHARE, tile_windows
 from blcf.bags.weighting import quantise_channel
 from blcf.collection import Batch
 from blcf.collection.facts import Fact
@@ -25,6 +26,8 @@ from blcf.index.tiles import TileLists
 
 if TYPE_CHECKING:
     from blcf.features.pipeline import Extracted
+
+    _Picture = Extracted[tuple[np.ndarray, np.ndarray]]
 
 __all__ = ["AddReport", "index_images", "tiles_of"]
 
@@ -110,8 +113,14 @@ def index_images(
         collection.record_skipped(skipped | dropped, settled, root, prefix)
         last_commit = time.monotonic()
 
-    def take(picture: Extracted[tuple[np.ndarray, np.ndarray]]) -> None:
+    def take(picture: _Picture, larger: _Picture | None) -> None:
         name, content = picture.name, picture.content
+        of_tiles = None
+        if larger is not None:
+            if isinstance(larger.content, UnreadableImage):
+                content = larger.content
+            else:
+                of_tiles = larger.content
         settled.append(name)
         if isinstance(content, UniformFrame):
             dropped[name] = content.reason
@@ -123,7 +132,9 @@ def index_images(
         said = (given or {}).get(name)
         others = {} if channel is None else channel.on_cells(picture.beside, words.shape)
         norms = quantise_channel(norms)
-        batch.append(name, picture.size, words, norms, picture.facts, said, others)
+        if of_tiles is not None:
+            of_tiles = of_tiles[0], quantise_channel(of_tiles[1])
+        batch.append(name, picture.size, words, norms, picture.facts, said, others, of_tiles)
         if film_of(name) in choices:
             batch.choices[film_of(name)] = choices[film_of(name)]
         if len(batch) >= COMMIT_IMAGES or time.monotonic() - last_commit > COMMIT_SECONDS:
@@ -131,22 +142,10 @@ def index_images(
 
     try:
         if names:  # for none no network is loaded
-            encode = model.encode_many
-            stream = stream_pictures(
-                model.extractor,
-                images,
-                names,
-                encode,
-                "indexing",
-                progress,
-                kept,
-                large,
-                None if channel is None else channel.of,
-                on_device=True,
-            )
-            with closing(stream):
-                for picture in stream:
-                    take(picture)
+            of = None if channel is None else channel.of
+            with closing(_stream(model, images, names, progress, kept, large, of)) as stream:
+                for picture, larger in stream:
+                    take(picture, larger)
     except KeyboardInterrupt:
         commit()
         raise
@@ -156,15 +155,37 @@ def index_images(
     return AddReport(n_added, n_present, skipped, n_indexed - n_added, dropped=list(dropped))
 
 
+def _stream(
+    model: Model,
+    images: Source,
+    names: list[str],
+    progress: bool,
+    kept: KeptMaps | None,
+    large: Large | None,
+    beside: Callable[[np.ndarray], Any] | None,
+) -> Generator[tuple[_Picture, _Picture | None], None, None]:
+    """Words and norms of pictures, and of their larger copies where tiles are of these."""
+    settings = model.settings
+    what = model.extractor, images, names, model.encode_many, "indexing", progress
+    how: dict[str, Any] = {"large": large, "beside": beside, "on_device": True}
+    if settings.tile_side is not None and settings.looks_twice:
+        yield from stream_twice(*what, settings.tile_side, kept, **how)
+        return
+    with closing(stream_pictures(*what, kept, **how)) as stream:
+        for picture in stream:
+            yield picture, None
+
+
 def tiles_of(model: Model, batch: Batch) -> TileLists | None:
     """Posting lists of the tiles of the pictures of a batch; None where they have none."""
     n = model.settings.tiles
     if not n:
         return None
     bags = model.bags_of_parts
-    channel = batch.channel(bags.weighting)
+    maps, channel = batch.of_tiles(bags.weighting)
     rows = [
         bags.encode_windows(one, tile_windows(one.shape, n), channel[row] if channel else None)
-        for row, one in enumerate(batch.maps)
+        for row, one in enumerate(maps)
     ]
-    return TileLists.from_bags(sp.vstack(rows, format="csr"), n**2)
+    share = FAR_SHARE if model.settings.looks_twice else 1.0
+    return TileLists.from_bags(sp.vstack(rows, format="csr"), n**2, share)

@@ -11,7 +11,7 @@ from blcf.bags.regions import (
     region_box,
     region_weights,
 )
-from blcf.bags.tiles import tile_windows
+from blcf.bags.tiles import FAR_SHARE, tile_windows
 from blcf.bags.weighting import CHANNELS, WEIGHTINGS, spatial_weights
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "region_box",
     "region_weights",
     "spatial_weights",
+    "FAR_SHARE",
     "tile_windows",
 ]

@@ -67,12 +67,16 @@ def _facts(facts: Mapping[str, Any], collection: str) -> Iterator[tuple[str, str
             n_a_picture = facts["n_postings"] / (facts["n_images"] + facts["n_removed"])
             words += f", {facts['words_used']:,} in use, {n_a_picture:,.0f} different a picture"
         yield "words", words
-    extractor = facts["extractor"]
-    yield (
-        "made with",
+    extractor, settings = facts["extractor"], facts["settings"]
+    made = (
         f"network {extractor['network']}, layer {extractor['layer']}, pictures of "
-        f"{facts['settings']['side']:,} pixels (the longer side)",
+        f"{settings['side']:,} pixels (the longer side)"
     )
+    if n := settings.get("tiles"):
+        made += f", {n} x {n} tiles"
+        if side := settings.get("tile_side"):
+            made += f" of pictures of {side:,}"
+    yield "made with", made
     if facts["fact_columns"]:
         yield "facts", ", ".join(facts["fact_columns"])
     size = bytes_text(facts["bytes"])

@@ -41,6 +41,13 @@ def add_settings(command: Any) -> None:
         shown = f"{BOUNDS[dest].span} (default: {getattr(default, dest)})"
         add(f"--{name}", dest=dest, type=integer, help=f"{meaning}, {shown}")
     add(
+        "--tile-side",
+        dest="tile_side",
+        type=integer,
+        help="longer side in which the tiles are looked at, in pixels, "
+        f"{BOUNDS['tile_side'].span}: a second, larger map of each picture (default: none)",
+    )
+    add(
         "--components",
         dest="n_components",
         type=integer_or("all", None),

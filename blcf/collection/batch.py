@@ -30,6 +30,8 @@ class Batch:
     facts : list of `blcf.images.PictureFacts`
     given : list of {column: value}, the caller's own facts, checked (`blcf.collection.facts`)
     choices : {film: by what its frames were taken}, of films some frames of which are here
+    tile_maps, tile_norms : as `maps` and the norms, of the pictures in the size in which their
+        tiles are looked at; empty where that is no other
     tiles : posting lists of the images' tiles, once it is complete; None where they have none
     """
 
@@ -40,6 +42,8 @@ class Batch:
     facts: list[PictureFacts] = field(default_factory=list)
     given: list[Mapping[str, Any]] = field(default_factory=list)
     choices: dict[str, FrameChoice] = field(default_factory=dict)
+    tile_maps: list[np.ndarray] = field(default_factory=list)
+    tile_norms: list[np.ndarray] = field(default_factory=list)
     tiles: TileLists | None = None
 
     def __len__(self) -> int:
@@ -50,6 +54,13 @@ class Batch:
         quantised = self.channels[name] if name in CHANNELS else None
         return None if quantised is None else [dequantise_channel(one) for one in quantised]
 
+    def of_tiles(self, weighting: str) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+        """The maps that tiles are parts of, and their channel of a weighting of parts."""
+        if not self.tile_maps:
+            return self.maps, self.channel(weighting)
+        norms = [dequantise_channel(one) for one in self.tile_norms]
+        return self.tile_maps, norms if weighting == "norm" else None
+
     def append(
         self,
         name: str,
@@ -59,12 +70,19 @@ class Batch:
         facts: PictureFacts | None = None,
         given: Mapping[str, Any] | None = None,
         others: Mapping[str, np.ndarray] = MappingProxyType({}),
+        of_tiles: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
-        """Add one image, with what is known of its file, the caller's own facts, other channels."""
+        """Add one image, with what is known of its file, the caller's own facts, other channels.
+
+        `of_tiles` are words and quantised norms of the map of its tiles, where that is another.
+        """
         self.names.append(name)
         self.sizes.append(size)
         self.maps.append(words)
         for channel, values in {"norm": norms, **others}.items():
             self.channels.setdefault(channel, []).append(values)
+        if of_tiles is not None:
+            self.tile_maps.append(of_tiles[0])
+            self.tile_norms.append(of_tiles[1])
         self.facts.append(facts or PictureFacts())
         self.given.append(given or {})

@@ -153,9 +153,8 @@ def _inspect_segments(findings: Findings) -> None:
             _compare(path, entry)
             segment = Segment.read(folder, entry, model.get("vocabulary_digest", ""))
             n_words = n_words or segment.postings.n_words
-            segment.check(
-                n_words, len(manifest["roots"]), len(manifest["videos"]), manifest["next_id"]
-            )
+            counts = n_words, len(manifest["roots"]), len(manifest["videos"])
+            segment.check(*counts, manifest["next_id"])
             segment.maps.check_channel(str(manifest["settings"].get("weighting")))
         except (StorageError, MemoryError) as error:
             findings.unreadable.append(Unreadable(path.below, str(error) or "No memory is left."))

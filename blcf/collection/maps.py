@@ -12,7 +12,7 @@ import numpy as np
 
 from blcf.bags.weighting import CHANNELS
 from blcf.errors import FormatError
-from blcf.index.blocks import Blocks
+from blcf.index.blocks import Blocks, blocks_below
 from blcf.kernels.maps import pack_map, unpack_map
 from blcf.storage import StoredGroup, write_dataset
 
@@ -116,6 +116,14 @@ class Maps:
             np.concatenate(cell_words),
             {name: np.concatenate(values) for name, values in channels.items()},
         )
+
+    @classmethod
+    def join_any(cls, parts: Sequence[tuple[Maps | None, np.ndarray]]) -> Maps | None:
+        """`join` of parts that have maps; None where none has, `FormatError` where some have."""
+        found = [(maps, keep) for maps, keep in parts if maps is not None]
+        if found and len(found) < len(parts):
+            raise FormatError("Expected all segments of one collection to have maps of tiles.")
+        return cls.join(found) if found else None
 
     @property
     def n_cells(self) -> int:
@@ -237,6 +245,11 @@ class Maps:
         arrays: dict[str, Any] = {name: group.array(name) for name in ARRAYS}
         maps = cls(**arrays, channels=channels)
         return replace(maps, blocks={name: blocks[name] for name in maps._arrays} if blocks else {})
+
+    @classmethod
+    def read_of(cls, file: StoredGroup, group: str, blocks: Mapping[str, Blocks]) -> Maps:
+        """The maps of a group of a file, with the blocks of all its arrays."""
+        return cls.read(file.group(group), blocks_below(group, blocks))
 
 
 def _word_type(n_words: int) -> type:

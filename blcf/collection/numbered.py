@@ -246,10 +246,17 @@ class NumberedImages:
         return segment.channel_of(weighting, position) if weighting in CHANNELS else None
 
     def seen(
-        self, weighting: str, image_id: int
+        self, weighting: str, image_id: int, of_tiles: bool = False
     ) -> tuple[tuple[int, int], np.ndarray, np.ndarray | None]:
-        """Size, words and channel of an image: `size`, `words` and `channel`."""
-        return self.size(image_id), self.words(image_id), self.channel(weighting, image_id)
+        """Size, words and channel of an image: `size`, `words` and `channel`.
+
+        `of_tiles` takes the map that its tiles are parts of.
+        """
+        segment, position = self._place(image_id)
+        words, channel = segment.words_of(position, of_tiles), None
+        if weighting in CHANNELS:
+            channel = segment.channel_of(weighting, position, of_tiles)
+        return segment.size_of(position), words, channel
 
     def norms(self, image_id: int) -> np.ndarray:
         """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""

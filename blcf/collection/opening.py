@@ -48,10 +48,13 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
 def check_tiles(collection: Snapshot, settings: Settings) -> None:
     """Raise `FormatError` where pictures have other tiles than the settings say."""
     for segment in collection.segments:
-        if (segment.tiles.n_tiles if segment.tiles else 0) != settings.n_tiles:
+        n_tiles, n_maps = segment.tiles.n_tiles if segment.tiles else 0, len(segment.all_maps)
+        if (n_tiles, n_maps) != (settings.n_tiles, 1 + settings.looks_twice):
+            of_a_map = " in a map of their own" if settings.looks_twice else ""
             raise FormatError(
-                f"{segment.path} is damaged: expected {settings.n_tiles} tiles of each picture, as "
-                "the manifest says. Restore both from the same copy, or index again."
+                f"{segment.path} is damaged: expected {settings.n_tiles} tiles of each picture"
+                f"{of_a_map}, as the manifest says. Restore both from the same copy, or index "
+                "again."
             )
 
 

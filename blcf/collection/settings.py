@@ -27,8 +27,11 @@ class Settings:
     side : longer side of the pictures, in pixels, from 32 to 8192
     tiles : how many tiles of a row and of a column a picture is looked at in beside the whole, 0 or
         from 2 to 7: small objects are found that a bag of the whole picture does not show, see
-        `blcf.bags.tile_windows`. A picture scores what its best tile does. Larger pictures (`side`)
-        give tiles more cells
+        `blcf.bags.tile_windows`. A picture scores what its best tile does
+    tile_side : longer side of the pictures, in pixels, from 32 to 8192, in which their tiles are
+        looked at: they go through the network twice, and both maps are kept. A tile counts
+        `blcf.bags.FAR_SHARE` of its cosine then, and reranking looks for the object in the map
+        that makes the score. None: tiles are parts of the map of `side`, and count whole
     upsample : factor of bilinear interpolation of the maps, from 1 to 8
     n_components : of the whitening, from 1 to 16,384 (no more than there are channels), None for
         all channels
@@ -49,6 +52,7 @@ class Settings:
     weights: str | None = None
     side: int = 384
     tiles: int = 0
+    tile_side: int | None = None
     upsample: int = 2
     n_components: int | None = 128
     n_words: int | str = "auto"
@@ -65,6 +69,11 @@ class Settings:
                 raise InvalidInput(f"Expected {name} to be a name, got {value!r}.")
         check_weighting(self.weighting)
         check_numbers(self)
+        if self.tile_side is not None and not self.tiles:
+            raise InvalidInput(
+                f"Expected tiles with tile_side, got tile_side={self.tile_side} and tiles=0. Pass "
+                "tiles=3, say, or no tile_side."
+            )
         check_choice("vocabulary", self.vocabulary, VOCABULARIES)
         for name in ("idf", "sqrt"):
             check_bool(name, getattr(self, name))
@@ -76,6 +85,11 @@ class Settings:
                 f"A collection with tiles ({self.tiles} of a row) {instead}. Or index without "
                 "tiles (tiles=0, --tiles 0)."
             )
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether tiles are of another map than that of the whole picture."""
+        return self.tile_side not in (None, self.side)
 
     @property
     def n_tiles(self) -> int:

@@ -84,13 +84,13 @@ def model_digest(manifest: dict[str, Any]) -> str:
     """
     if manifest["model"] is None:
         raise InvalidInput("Expected a collection that has learned its words, it has none yet.")
-    tiles = manifest["settings"].get("tiles", 0)  # without, the digest is that of before
+    of_tiles = [[name, manifest["settings"].get(name)] for name in ("tiles", "tile_side")]
     return digest_of(
         [
             [manifest["extractor"].get(name) for name in IDENTITY],
             [manifest["settings"].get(name) for name in _SETTINGS],
             [manifest["model"].get(name) for name in _LEARNED],
-            *([["tiles", tiles]] if tiles else []),
+            *(one for one in of_tiles if one[1]),  # without, the digest is that of before
         ]
     )
 

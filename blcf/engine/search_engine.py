@@ -55,6 +55,7 @@ class SearchEngine(Changes):
         weights: str | os.PathLike[str] | None = None,
         side: int = 384,
         tiles: int = 0,
+        tile_side: int | None = None,
         upsample: int = 2,
         n_components: int | None = 128,
         n_words: int | str = "auto",

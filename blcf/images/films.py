@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,6 +29,7 @@ from blcf.images.originals import (
     Size,
     file_digest,
     file_state,
+    resized_together,
 )
 from blcf.images.reading import Large
 from blcf.images.resizing import resize_image
@@ -238,6 +239,12 @@ class FrameOriginal:
     def resized(self, side: int, large: Large | None = None) -> Loaded[Pixels]:
         """The frame in the network's size."""
         return self.through(lambda pixels: resize_image(pixels, side))
+
+    def resized_each(
+        self, sides: Sequence[int], large: Large | None = None
+    ) -> list[Loaded[Pixels]]:
+        """The frame in several sizes, decoded once."""
+        return resized_together(self, sides)
 
 
 def list_film(path: Path, choice: Choice) -> tuple[Film, str]:

@@ -43,7 +43,13 @@ def explain(
     image_id = int(outcome.ranking.ids[row])
     vector = outcome.kept.get(image_id, outcome.vector)
     found = outcome.found.get(image_id)
-    words = snapshot.words(image_id)
+    looked_at, cells = _looked_at(vector, index, options.approximate), None
+    if found is None or found.is_whole:
+        cells = best_part(searchable, looked_at, image_id)[1] if searchable.has_tiles else None
+        of_tiles = cells is not None
+    else:
+        of_tiles = found.of_tiles
+    words = snapshot.seen("", image_id, of_tiles)[1]
     views = [
         replace(view, weights=view.weights * np.float32(share))
         for query in queries
@@ -57,12 +63,10 @@ def explain(
         )
 
     def weights_of(bags: BagOfWords) -> np.ndarray:
-        channel = snapshot.channel(bags.weighting, image_id)
+        channel = snapshot.seen(bags.weighting, image_id, of_tiles)[2]
         return spatial_weights(bags.weighting, words.shape, channel)
 
     if found is None or found.is_whole:
-        looked_at = _looked_at(vector, index, options.approximate)
-        cells = best_part(searchable, looked_at, image_id)[1] if searchable.has_tiles else None
         bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
         evidence = region(looked_at, eighths(weights_of(bags)), cells)
     elif found.weights is not None:

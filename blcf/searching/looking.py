@@ -73,9 +73,9 @@ class Looker:
         # Of all images that were looked at: a second ranking shares most of them with the first.
         self._maps = WeighedMaps.of([], [], index.n_words)
         self._sizes = np.empty((0, 2), dtype=np.int64)
-        self._voted: list[np.ndarray] = []  # boxes, the same for every vector
+        self._voted: dict[int, np.ndarray] = {}  # boxes by row, the same for every vector
         self._prepared: dict[int, PreparedVotes] = {}  # by query, for the words of these images
-        self._rows: dict[int, int] = {}  # by image
+        self._rows: dict[tuple[int, bool], int] = {}  # by image, and whether it is of its tiles
         self._own: dict[int, _OwnRegion | None] = {}  # by image
 
     def look(
@@ -104,14 +104,21 @@ class Looker:
         ids: Sequence[int],
         whole_scores: np.ndarray,
     ) -> list[Found]:
-        rows = self._read(ids)
+        rows, of_tiles = self._read(ids), np.zeros(len(ids), dtype=bool)
+        own = self._own_among(ids, rows)
+        if self._searchable.model.settings.looks_twice:
+            of_tiles = self._shown_by_tiles(vector, ids, whole_scores)
+            of_tiles[own] = False  # it is compared as a whole with the query's picture
+            chosen = np.flatnonzero(of_tiles).tolist()
+            rows[chosen] = self._read([ids[row] for row in chosen], of_tiles=True)
         maps = self._maps.take(rows)
         found = []
         windows = self._windows(self._local_search.prepare(vector, quarters), rows, maps)
-        for one, whole_score in zip(windows, whole_scores.tolist()):
+        for one, whole_score, large in zip(windows, whole_scores.tolist(), of_tiles.tolist()):
+            one = replace(one, of_tiles=large)
             is_whole = self._options.keep_whole and whole_score > one.score
             found.append(replace(one, score=whole_score, is_whole=True) if is_whole else one)
-        for row in self._perhaps_own(rows):
+        for row in own:
             found[row] = self._or_own(ids[row], vector, maps.words_of(row), found[row])
         if not (self._options.n_neighbours or self._options.expands_locally):
             return found
@@ -132,20 +139,35 @@ class Looker:
                 boxes = cells_to_boxes(np.array([window.cells]), size, shape)
                 found.append(Found(window.score, window.cells, False, boxes))
             return found
-        self._vote()
-        voted = [self._voted[row] for row in rows]
+        self._vote(rows)
+        voted = [self._voted[row] for row in rows.tolist()]
         cells = [nearest_cells(one[0], *where) for one, *where in zip(voted, sizes, shapes)]
         scores = self._local_search.scores_of_windows(dense, maps, cells).tolist()
         placed = zip(scores, cells, voted)
         return [Found(score, window, False, boxes) for score, window, boxes in placed]
 
-    def _perhaps_own(self, rows: np.ndarray) -> list[int]:
-        """Which of some images may be the picture of an example: those of its size."""
-        if any(query.frame is not None for query in self._queries):
-            return list(range(len(rows)))
-        wanted = np.array([query.size for query in self._queries])
-        alike = (self._sizes[rows][:, None] == wanted).all(axis=2).any(axis=1)
-        return np.flatnonzero(alike).tolist()
+    def _shown_by_tiles(
+        self, vector: sp.csr_matrix, ids: Sequence[int], scores: np.ndarray
+    ) -> np.ndarray:
+        """Of which images the score is that of a tile, and not of the whole: bool (n,)."""
+        wholes = self._index.weigh(self._searchable.bags_of(ids)) @ vector.T
+        return scores > wholes.toarray().ravel() + ROUNDING
+
+    def _own_among(self, ids: Sequence[int], rows: np.ndarray) -> list[int]:
+        """Which of some images are the picture of an example, see `_own_region`."""
+        perhaps = np.ones(len(ids), dtype=bool)  # of a frame the name says it
+        if not any(query.frame is not None for query in self._queries):
+            wanted = np.array([query.size for query in self._queries])
+            perhaps = (self._sizes[rows][:, None] == wanted).all(axis=2).any(axis=1)
+        own = []
+        for place in np.flatnonzero(perhaps).tolist():
+            image_id = ids[place]
+            if image_id not in self._own:
+                words = self._maps.words_of(int(rows[place]))
+                self._own[image_id] = self._own_region(image_id, words)
+            if self._own[image_id] is not None:
+                own.append(place)
+        return own
 
     def _or_own(
         self, image_id: int, vector: sp.csr_matrix, words: np.ndarray, found: Found
@@ -158,11 +180,8 @@ class Looker:
         near a box and miss it by some cells: of 117 boxes in scenes of `blcf demo` the votes gave
         .94 in the mean, .57 at worst, and five of the images did not come first.
         """
-        if image_id not in self._own:
-            self._own[image_id] = self._own_region(image_id, words)
         known = self._own[image_id]
-        if known is None:
-            return found
+        assert known is not None
         own, region, example = known
         query = self._queries[own.example]
         view, size = query.views[own.view], self._snapshot.size(image_id)
@@ -190,13 +209,13 @@ class Looker:
         region = self._index.weigh(sp.csr_matrix(tf[None], dtype=np.float32))
         return own, region, joint_vector(self._index, [query])
 
-    def _vote(self) -> None:
-        """Find the boxes of images that were read and not voted on yet."""
-        first = len(self._voted)
-        if first == len(self._sizes):
+    def _vote(self, rows: np.ndarray) -> None:
+        """Find the boxes in maps that were not voted on yet."""
+        rows = np.array([row for row in rows.tolist() if row not in self._voted], dtype=np.int64)
+        if not rows.size:
             return
         voting = Voting(self._index.n_words, self._searchable.model.centroids)
-        new = self._maps.words[self._maps.starts[first] :]  # one image behind the other
+        new = np.concatenate([self._maps.words_of(row).ravel() for row in rows.tolist()])
         prepared = [
             voting.prepare(query, new, self._prepared.get(number))
             for number, query in enumerate(self._queries)
@@ -220,18 +239,21 @@ class Looker:
                 boxes.append(max(located, key=lambda one: one.scores[0]).boxes)
             return boxes
 
-        rows = np.arange(first, len(self._sizes))
         parts = np.split(rows, range(_TOGETHER, rows.size, _TOGETHER))
         with one_blas_thread() as n_threads:
-            for found in in_order(locate, parts, n_threads):
-                self._voted += found
+            for part, found in zip(parts, in_order(locate, parts, n_threads)):
+                self._voted.update(zip(part.tolist(), found))
 
-    def _read(self, ids: Sequence[int]) -> np.ndarray:
-        """The rows of images in what was read of the collection, once each: int64 (n,)."""
-        new = [image_id for image_id in ids if image_id not in self._rows]
+    def _read(self, ids: Sequence[int], of_tiles: bool = False) -> np.ndarray:
+        """The rows of images, or of the maps of their tiles, in what was read of the collection.
+
+        Each is read once: int64 (n,).
+        """
+        new = [image_id for image_id in ids if (image_id, of_tiles) not in self._rows]
         if new:
             weighting = self._searchable.bags_of_parts.weighting
-            sizes, words, channels = zip(*(self._snapshot.seen(weighting, one) for one in new))
+            seen = (self._snapshot.seen(weighting, one, of_tiles) for one in new)
+            sizes, words, channels = zip(*seen)
             weights = [
                 None if channel is None else spatial_weights(weighting, one.shape, channel)
                 for one, channel in zip(words, channels)
@@ -241,8 +263,9 @@ class Looker:
             all_sizes = np.concatenate([self._sizes[:first], np.array(sizes, dtype=np.int64)])
             self._maps = self._maps.followed_by(maps) if first else maps
             self._sizes = all_sizes
-            self._rows.update(zip(new, range(first, first + len(new))))
-        return np.array([self._rows[image_id] for image_id in ids], dtype=np.int64)
+            keys = [(image_id, of_tiles) for image_id in new]
+            self._rows.update(zip(keys, range(first, first + len(new))))
+        return np.array([self._rows[image_id, of_tiles] for image_id in ids], dtype=np.int64)
 
 
 def _pairs(values: np.ndarray) -> list[tuple[int, int]]:

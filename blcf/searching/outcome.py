@@ -30,6 +30,7 @@ class Found:
         the query's own region
     view : of all views of the examples the one that alone makes the score; None: all of them
     bag : words and term frequencies of the window, int32 and float32 (n,), words ascending
+    of_tiles : whether the window is one of the map that the image's tiles are parts of
     """
 
     score: float
@@ -39,6 +40,7 @@ class Found:
     weights: np.ndarray | None = None
     view: int | None = None
     bag: tuple[np.ndarray, np.ndarray] = _NOTHING
+    of_tiles: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import scipy.sparse as sp
 
-from blcf.bags import tile_windows
+from blcf.bags import FAR_SHARE, tile_windows
 from blcf.searching.outcome import CellWindow
 from blcf.searching.searchable import Searchable
 
@@ -15,6 +15,8 @@ def best_part(
     searchable: Searchable, vector: sp.csr_matrix, image_id: int
 ) -> tuple[float, CellWindow | None]:
     """The score that the index gives an image, and the window of the tile that makes it.
+
+    The window is one of the map that tiles are parts of, see `NumberedImages.seen`.
 
     Parameters
     ----------
@@ -30,11 +32,13 @@ def best_part(
     windows: list[CellWindow | None] = [None]
     if n:
         of_parts = searchable.bags_of_parts
-        _, words, channel = snapshot.seen(of_parts.weighting, image_id)
+        _, words, channel = snapshot.seen(of_parts.weighting, image_id, True)
         tiles = tile_windows(words.shape, n)
         bags.append(of_parts.encode_windows(words, tiles, channel))
         windows += tiles
     vectors = searchable.index.weigh(sp.vstack(bags, format="csr"))
     scores = (vectors @ vector.T).toarray().ravel()
+    if searchable.model.settings.looks_twice:
+        scores[1:] *= FAR_SHARE
     best = int(scores.argmax())
     return float(scores[best]), windows[best]

@@ -161,10 +161,10 @@ class ShardedPictures(Collection):
         return films
 
     def seen(
-        self, weighting: str, image_id: int
+        self, weighting: str, image_id: int, of_tiles: bool = False
     ) -> tuple[tuple[int, int], np.ndarray, np.ndarray | None]:
-        """Size, words and channel of an image."""
-        size, words, channel = self._ask(image_id, "seen", weighting)
+        """Size, words and channel of an image, or those of the map of its tiles."""
+        size, words, channel = self._ask(image_id, "seen", weighting, of_tiles)
         return size, words, channel
 
     def words(self, image_id: int) -> np.ndarray:

@@ -110,10 +110,10 @@ class Shard(HeldShard):
     # Pictures
 
     def seen(
-        self, epoch: str, weighting: str, image_id: int
+        self, epoch: str, weighting: str, of_tiles: bool, image_id: int
     ) -> tuple[tuple[int, int], np.ndarray, np.ndarray | None]:
-        """Size, words and channel of a picture."""
-        return self._of(epoch).snapshot.seen(weighting, image_id)
+        """Size, words and channel of a picture, or those of the map of its tiles."""
+        return self._of(epoch).snapshot.seen(weighting, image_id, of_tiles)
 
     def values(self, epoch: str, name: str, ids: np.ndarray | None) -> np.ndarray:
         """A column of pictures; None takes all. Ids are those of all shards."""

@@ -48,6 +48,17 @@ def test_it_is_what_one_machine_makes(cluster, pictures, at_once, tmp_path, n_sh
     assert engine.collection.root_of(3) == str(pictures)
 
 
+def test_tiles_of_a_larger_map(cluster, pictures, tmp_path):
+    how = {"tiles": 2, "tile_side": 256}
+    cluster.index(pictures, tmp_path / "s.blcf", n_shards=2, **settings(**how))
+    engine = tiles.create(tmp_path / "c.blcf", **how)
+    engine.add(pictures, progress=False)
+    same_rankings(merged(tmp_path / "s.blcf", tmp_path / "m.blcf"), engine, pictures)
+    with tiles.reopen(tmp_path / "s.blcf") as shards:
+        assert shards.settings.tile_side == 256
+        same_rankings(shards, engine, pictures)
+
+
 def test_more_is_added_where_there_is_least(cluster, pictures, tmp_path):
     names = sorted(path.name for path in pictures.iterdir())
     first, rest = [[pictures / name for name in some] for some in (names[:20], names[20:])]

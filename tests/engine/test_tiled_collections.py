@@ -10,6 +10,7 @@ import pytest
 import tiles
 
 from blcf import Example
+from blcf.bags import FAR_SHARE
 from blcf.collection import Collection, check_collection
 from blcf.collection.shards import model_digest
 from blcf.distributed import merge, split
@@ -25,9 +26,9 @@ def pictures(numbers, seed=0):
     return {f"{n:02d}.png": tiles.paint(one) for n, one in zip(numbers, archive.maps_of(numbers))}
 
 
-@pytest.fixture
-def engine(tmp_path):
-    made = tiles.create(tmp_path / "c.blcf", **SETTINGS)
+@pytest.fixture(params=[None, 256], ids=["of the map", "of a larger map"])
+def engine(tmp_path, request):
+    made = tiles.create(tmp_path / "c.blcf", **SETTINGS, tile_side=request.param)
     made.add(pictures(range(30)), progress=False)
     yield made
     made.close()
@@ -41,9 +42,13 @@ def expected(engine, query):
     for image_id in range(snapshot.n_images):
         words = snapshot.words(image_id).tolist()
         weights = np.rint(8 * snapshot.norms(image_id)) / 8
-        h, w = weights.shape
         names.append(snapshot.name(image_id))
         whole.append(oracle.bag(words, weights.tolist()))
+        if engine.settings.tile_side:
+            size, words, norms = snapshot.seen("norm", image_id, of_tiles=True)
+            assert words.shape == (16, 16) and size == (128, 128)
+            words, weights = words.tolist(), np.rint(8 * norms) / 8
+        h, w = weights.shape
         parts.append(
             [
                 oracle.bag([row[x1:x2] for row in words[y1:y2]], weights[y1:y2, x1:x2].tolist())
@@ -53,7 +58,8 @@ def expected(engine, query):
     idf = oracle.idf(whole, n_words, True)
     bag = query.views[0].bag
     tf = {int(word): float(one) for word, one in zip(bag.indices, bag.data)}
-    scores = oracle.best_tile_scores(oracle.vector(tf, idf, True), whole, parts, idf, True)
+    share = FAR_SHARE if engine.settings.tile_side else 1
+    scores = oracle.best_tile_scores(oracle.vector(tf, idf, True), whole, parts, idf, True, share)
     return dict(zip(names, scores))
 
 
@@ -78,11 +84,12 @@ def test_a_picture_scores_what_its_best_tile_does(engine):
     ours, theirs = (one.search(picture, BOX, **PLAIN) for one in (engine, whole))
     before = dict(zip(theirs.names, theirs.scores))
     gained = [one - before[name] for name, one in zip(ours.names, ours.scores)]
-    assert min(gained) > -1e-6 and max(gained) > 0.05
+    assert min(gained) > -1e-6 and max(gained) > 0.04
+    span = 12 if engine.settings.tile_side else 6
     for hit in ours[:5]:
         cells = hit.evidence().image_cells
-        if hit.score > before[hit.name] + 1e-6:  # of one tile alone: 6 of 8 cells a side
-            assert (cells.max(axis=0) - cells.min(axis=0) < 6).all()
+        if hit.score > before[hit.name] + 1e-6:  # of one tile alone: three quarters of a side
+            assert (cells.max(axis=0) - cells.min(axis=0) < span).all()
     with whole:
         assert whole.settings.tiles == 0 and engine.settings.tiles == 2
         assert whole.info()["n_postings"] < engine.info()["n_postings"]

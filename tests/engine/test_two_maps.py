@@ -1,0 +1,233 @@
+"""Pictures that are looked at in two sizes: as a whole, and larger, for their tiles."""
+
+from __future__ import annotations
+
+import shutil
+
+import footage
+import numpy as np
+import pytest
+import tiles
+from PIL import Image
+
+from blcf import SearchOptions
+from blcf.boxes import iou
+from blcf.cli import main
+from blcf.collection import Collection
+from blcf.errors import FormatError, InvalidInput, UnreadableImage
+from blcf.images.originals import FileOriginal
+
+TWO = {"tiles": 3, "tile_side": 256, "weighting": "norm", "random_state": 3}
+PLAIN = {"query_scales": (1,), "expand": "none"}
+
+
+def scene(seed, n=8):
+    return np.random.default_rng(seed).integers(8, tiles.N_COLOURS, (n, n))
+
+
+PLANTED = tiles.planted_scenes()[1]  # 4 x 4 colours that no scene has
+PLACE = (9, 3, 13, 7)  # of 16 x 16 tiles
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Small pictures, some with the object; and a large one, which has it small."""
+    folder = tmp_path / "pictures"
+    for number, one in enumerate(tiles.planted_scenes()[0]):
+        tiles.save(folder / f"{number:02d}.png", one)
+    large = scene(5, 16)
+    x1, y1, x2, y2 = PLACE
+    large[y1:y2, x1:x2] = PLANTED
+    tiles.save(folder / "large.png", large)
+    return folder
+
+
+def made(path, pictures, words_of=None, **settings):
+    engine = tiles.create(path, **{**TWO, **settings})
+    if words_of is not None:
+        theirs = words_of.collection
+        with engine.collection.writing():
+            shutil.copyfile(theirs.file("model.h5"), engine.collection.file("model.h5"))
+            engine.collection.commit(model=theirs.manifest["model"])
+        engine.close()
+        engine = tiles.reopen(path)
+    engine.add(pictures, progress=False)
+    return engine
+
+
+def seen(engine, name):
+    """Everything that is kept of a picture."""
+    snapshot = engine.searcher.searchable.snapshot
+    (image_id,) = snapshot.find([name]).tolist()
+    size, *whole = snapshot.seen("norm", image_id)
+    _, *of_tiles = snapshot.seen("norm", image_id, of_tiles=True)
+    return size, [*whole, *of_tiles]
+
+
+def test_each_map_is_that_of_a_collection_of_its_size(folder, tmp_path):
+    """And each picture has what it has alone: no map goes to another one."""
+    both = made(tmp_path / "a.blcf", folder)
+    for side, first in ((128, 0), (256, 2)):
+        how = {"side": side, "tiles": 0, "tile_side": None}
+        engine = made(tmp_path / f"{side}.blcf", folder, both, **how)
+        assert sorted(engine.names) == sorted(both.names)
+        for name in engine.names:
+            size, arrays = seen(both, name)
+            expected_size, expected = seen(engine, name)
+            assert size == expected_size
+            for one, other in zip(arrays[first : first + 2], expected):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_a_small_object_is_placed_by_the_larger_map(folder, tmp_path):
+    query, box = tiles.paint(scene(9)), np.array([32, 48, 96, 112])
+    query[48:112, 32:96] = tiles.paint(PLANTED)
+    with made(tmp_path / "a.blcf", folder) as engine:
+        hits = engine.search(query, box, **PLAIN)
+        hit = next(one for one in hits if one.name == "large.png")
+        assert iou(hit.box[None], 16 * np.array([PLACE]))[0, 0] > 0.5
+        assert hit.evidence().image_shape == (16, 16)
+        assert hit.evidence().score == pytest.approx(hit.score, abs=2e-5)
+        # Those that show it as large as the query does are placed by the map of the whole.
+        for one in hits[:4]:
+            assert one.evidence().score == pytest.approx(one.score, abs=2e-5)
+        assert {one.evidence().image_shape for one in hits} == {(8, 8), (16, 16)}
+        expanded = engine.search(query, box, query_scales=(1,), expand="local", n_expand=3)
+        again = engine.search_many([query], progress=False, query_scales=(1,))
+        assert len(expanded) == len(again[0]) == 13
+    with made(tmp_path / "b.blcf", folder, tile_side=None) as engine:
+        found = engine.search(query, box, **PLAIN)
+        other = next(one for one in found if one.name == "large.png")
+        assert other.score < hit.score - 0.1
+
+
+def test_a_picture_of_the_collection_comes_first_with_score_1(folder, tmp_path):
+    with made(tmp_path / "a.blcf", folder) as engine:
+        for name in ("large.png", "03.png"):
+            width = 256 if name == "large.png" else 128
+            box = (width // 4, width // 4, width // 2, width // 2)
+            for example in ({"image": folder / name}, {"frame": name}):
+                hits = engine.search(box=box, **example)
+                assert hits.names[0] == name and hits[0].score == pytest.approx(1, abs=1e-5)
+                np.testing.assert_allclose(hits[0].box, box)
+
+
+def test_what_cannot_be_read_is_skipped_alone(folder, tmp_path):
+    for name in ("05.png", "large.png", "00.png"):
+        (folder / name).write_bytes(b"no picture")
+    with tiles.create(tmp_path / "a.blcf", **TWO, n_words=20) as engine:
+        report = engine.add(folder, progress=False)
+        assert report.n_added == 10 and sorted(report.skipped) == ["00.png", "05.png", "large.png"]
+        tiles.save(folder / "05.png", scene(1))
+        assert engine.add(folder, progress=False).n_added == 1
+        assert seen(engine, "05.png")[1][2].shape == (16, 16)
+
+
+def test_a_picture_that_the_network_takes_in_one_size_only_is_skipped(
+    folder, tmp_path, monkeypatch
+):
+    from blcf.features import ConvFeatures
+
+    original = ConvFeatures.extract_batch
+
+    def failing(self, images):
+        if self.side == 256 and any(one.shape[0] == 128 for one in images):
+            raise UnreadableImage("too wide")
+        return original(self, images)
+
+    tiles.save(folder / "wide.png", scene(2, 16)[:8])
+    monkeypatch.setattr(ConvFeatures, "extract_batch", failing)
+    with tiles.create(tmp_path / "a.blcf", **TWO) as engine:
+        report = engine.add(folder, progress=False)
+        assert list(report.skipped) == ["wide.png"] and report.n_added == 13
+
+
+def test_frames_of_a_film_are_what_their_pictures_are(tmp_path):
+    pytest.importorskip("av")
+    maps = tiles.planted_scenes()[0]
+    (tmp_path / "films").mkdir()
+    frames = [tiles.paint(one) for one in maps]
+    how = {"codec": "ffv1", "rate": 1, "pixel_format": "bgr0"}
+    footage.write_film(tmp_path / "films" / "a.mkv", frames, **how)
+    for number, one in enumerate(maps):
+        tiles.save(tmp_path / "pictures" / f"{number:02d}.png", one)
+    film = made(tmp_path / "f.blcf", tmp_path / "films")
+    plain = made(tmp_path / "p.blcf", tmp_path / "pictures", film)
+    assert len(film) == len(plain) == len(maps)
+    for name, other in zip(film.names, plain.names):
+        (size, arrays), (other_size, others) = seen(film, name), seen(plain, other)
+        assert size == other_size
+        for one, expected in zip(arrays, others):
+            np.testing.assert_array_equal(one, expected)
+
+
+def test_saliency_weighs_the_whole(folder, tmp_path):
+    how = {"weighting": "saliency", "saliency": tiles.redness}
+    with made(tmp_path / "a.blcf", folder, **how) as engine:
+        snapshot = engine.searcher.searchable.snapshot
+        assert snapshot.seen("saliency", 0)[2].shape == (8, 8)
+        hits = engine.search(folder / "01.png", (32, 32, 96, 96))
+        assert hits.names[0] == "01.png" and hits[0].score == pytest.approx(1, abs=1e-5)
+        for hit in hits[:3]:
+            assert hit.evidence().score == pytest.approx(hit.score, abs=2e-5)
+
+
+def test_tiles_in_the_size_of_the_whole_are_of_its_map(folder, tmp_path):
+    same = made(tmp_path / "a.blcf", folder, tile_side=128)
+    none = made(tmp_path / "b.blcf", folder, tile_side=None)
+    assert not same.settings.looks_twice and same.collection.segments[0].tile_maps is None
+    options = SearchOptions(query_scales=(1,))
+    query = same.describe(folder / "03.png", (32, 32, 96, 96))
+    found, expected = (one.search_query(query, options) for one in (same, none))
+    assert found.names == expected.names and np.array_equal(found.scores, expected.scores)
+
+
+def test_segments_without_the_second_map_are_damage(folder, tmp_path):
+    for settings, expected in (
+        ({"tile_side": None}, "in a map of their own"),
+        ({}, "expected 9 tiles of each picture, as"),
+    ):
+        path = tmp_path / f"{len(settings)}.blcf"
+        made(path, folder, **settings).close()
+        with Collection.open(path) as one, one.writing():
+            other = None if one.manifest["settings"]["tile_side"] else 256
+            one.commit(settings={**one.manifest["settings"], "tile_side": other})
+        with tiles.reopen(path) as engine, pytest.raises(FormatError, match=expected):
+            engine.search(folder / "01.png")
+
+
+@pytest.mark.parametrize("value", [31, 8193, 0, 256.5, "256", True])
+def test_bad_sides(tmp_path, value):
+    with pytest.raises(InvalidInput, match="Expected tile_side to be .*from 32 to 8192"):
+        tiles.create(tmp_path / "c.blcf", tiles=2, tile_side=value)
+    with pytest.raises(InvalidInput, match="Expected tiles with tile_side, got tile_side=256"):
+        tiles.create(tmp_path / "c.blcf", tile_side=256)
+    assert not (tmp_path / "c.blcf").exists()
+
+
+def test_from_the_command_line(folder, tmp_path, capsys):
+    path = tmp_path / "c.blcf"
+    index = ["index", str(path), str(folder), "--words", "16", "--components", "8"]
+    assert main([*index, "--tiles", "2", "--side", "64", "--tile-side", "128"]) == 0
+    assert main(["info", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "pictures of 64 pixels (the longer side), 2 x 2 tiles of pictures of 128" in shown
+    assert main(["check", str(path)]) == 0
+    assert main([*index[:1], str(tmp_path / "d.blcf"), *index[2:], "--tile-side", "128"]) == 2
+    assert "Expected tiles with tile_side" in capsys.readouterr().err
+
+
+def test_a_file_that_changes_between_the_sizes_is_no_picture(tmp_path, monkeypatch):
+    path = tiles.save(tmp_path / "a.png", scene(1))
+    resized, numbers = FileOriginal.resized, iter(range(9))
+
+    def changing(self, side, large=None):
+        Image.new("RGB", (64, 64), (next(numbers), 0, 0)).save(path)
+        return resized(self, side, large)
+
+    original = FileOriginal("a.png", path)
+    small, large = original.resized_each([32, 64])
+    assert small.content.shape == (32, 32, 3) and large.content.shape == (64, 64, 3)
+    monkeypatch.setattr(FileOriginal, "resized", changing)
+    with pytest.raises(UnreadableImage, match="has changed while it was read"):
+        original.resized_each([32, 64])
