@@ -21,7 +21,7 @@ from benchmarks.refinement.__main__ import DEPTH, SHARES, queries_of, share_of
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.adding.indexer import tiles_of
-from blcf.bags import tile_windows
+from blcf.bags import FAR_SHARE, tile_windows
 from blcf.boxes import iou
 from blcf.collection import Batch, Collection
 from blcf.collection.joining import create_like
@@ -31,9 +31,18 @@ from blcf.records import Query
 from blcf.searching.queries import Example, describe_examples
 
 NETWORK, SET = "blcf-lite", "logos"
-# Side of the pictures, tiles of a row, side of the queries. What was chosen, the sides of queries,
-# was by even queries.
-CASES = ((384, 0, 384), (768, 0, 768), (768, 0, 384), (768, 3, 384), (768, 5, 384), (384, 3, 384))
+# Side of the pictures, tiles of a row, side of these, side of the queries. What was chosen, the
+# sides of queries and what tiles count, was by even queries.
+CASES = (
+    (384, 0, None, 384),
+    (768, 0, None, 768),
+    (768, 0, None, 384),
+    (768, 3, None, 384),
+    (768, 5, None, 384),
+    (384, 3, None, 384),
+    (384, 3, 768, 384),
+    (384, 5, 768, 384),
+)
 STEP = 4  # every second one of the odd queries
 
 
@@ -55,21 +64,28 @@ def of_side(data: Path, work: Path, side: int) -> SearchEngine:
     return engine
 
 
-def with_tiles(engine: SearchEngine, path: Path, n: int) -> tuple[SearchEngine, float]:
-    """The same pictures with tiles, by their maps; and the milliseconds that these took each."""
+def with_tiles(
+    engine: SearchEngine, path: Path, n: int, larger: SearchEngine | None
+) -> tuple[SearchEngine, float]:
+    """The same pictures with tiles, by their maps; and the milliseconds that these took each.
+
+    `larger` has the maps of the same pictures that tiles are of; None takes their own.
+    """
     source, seconds = engine.collection, 0.0
     if not path.exists():
         made = create_like(path, source)
+        side = None if larger is None else larger.settings.side
         with made.writing():
-            made.commit(settings={**source.manifest["settings"], "tiles": n})
+            settings = {**source.manifest["settings"], "tiles": n, "tile_side": side}
+            made.commit(settings=settings)
         made.close()
     tiled = SearchEngine.open(path)
     model = tiled.model
     batch = Batch()
     for number in range(source.n_images):
-        norms = np.rint(255 * source.norms(number)).astype(np.uint8)
-        words, size = source.words(number).astype(np.int32), source.size(number)
-        batch.append(source.name(number), size, words, norms)
+        name = source.name(number)
+        of_tiles = None if larger is None else kept_of(larger, name)
+        batch.append(name, source.size(number), *kept_of(engine, name), of_tiles=of_tiles)
     start = time.thread_time()
     batch.tiles = tiles_of(model, batch)
     seconds = time.thread_time() - start
@@ -81,19 +97,28 @@ def with_tiles(engine: SearchEngine, path: Path, n: int) -> tuple[SearchEngine, 
     return tiled, seconds / source.n_images * 1e3
 
 
+def kept_of(engine: SearchEngine, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Words and quantised norms of a picture."""
+    snapshot = engine.collection
+    (number,) = snapshot.find([name]).tolist()
+    norms = np.rint(255 * snapshot.norms(number)).astype(np.uint8)
+    return snapshot.words(number).astype(np.int32), norms
+
+
 def check(engine: SearchEngine, vector: Any) -> None:
     """The index gives what the bags of all parts give, by brute force."""
     searchable = engine.searcher.searchable
     snapshot, n = searchable.snapshot, engine.settings.tiles
     found = searchable.index.search(vector, 20, weighed=True)
     for image_id, score in zip(found.ids.tolist(), found.scores.tolist()):
-        words, channel = snapshot.words(image_id), snapshot.norms(image_id)
+        _, words, channel = snapshot.seen("norm", image_id, of_tiles=True)
         bags = searchable.bags_of_parts
         windows = tile_windows(words.shape, n) if n else []
         parts = [bags.encode(words, cells=one, channel=channel) for one in windows]
         parts.append(searchable.bags_of([image_id]))
-        cosines = [(searchable.index.weigh(one) @ vector.T).toarray()[0, 0] for one in parts]
-        assert abs(max(cosines) - score) < 1e-5
+        *tiles, whole = ((searchable.index.weigh(one) @ vector.T).toarray()[0, 0] for one in parts)
+        share = FAR_SHARE if engine.settings.looks_twice else 1
+        assert abs(max(whole, *(share * one for one in tiles), -1) - score) < 1e-5
 
 
 def described(engine: SearchEngine, queries: list[dict[str, Any]], side: int) -> list[Query]:
@@ -205,6 +230,7 @@ def markdown(results: dict) -> str:
 
 def _title(row: dict) -> str:
     tiles = f"{row['tiles']} x {row['tiles']}" if row["tiles"] else "none"
+    tiles += f" of {row['tile side']}" if row["tile side"] else ""
     return f"{row['side']}, {tiles}, {row['query side']}"
 
 
@@ -217,18 +243,20 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     rows = []
     known: dict[int, list[Query]] = {}
-    for side, n, query_side in CASES:
+    for side, n, tile_side, query_side in CASES:
         engine, milliseconds = of_side(options.data, options.work, side), 0.0
         truths = queries_of(options.data, SET, engine)[1::STEP]
         if query_side not in known:
             known[query_side] = described(engine, truths, query_side)
         if n:
-            path = options.work / f"{SET}-{NETWORK}-{side}-tiles_{n}.blcf"
-            engine, milliseconds = with_tiles(engine, path, n)
+            label = f"{SET}-{NETWORK}-{side}-tiles_{n}" + (f"_of_{tile_side}" if tile_side else "")
+            larger = of_side(options.data, options.work, tile_side) if tile_side else None
+            engine, milliseconds = with_tiles(engine, options.work / f"{label}.blcf", n, larger)
         facts = engine.info()
         row = {
             "side": side,
             "tiles": n,
+            "tile side": tile_side,
             "query side": query_side,
             "kB": round((facts["bytes"] - _model_bytes(engine)) / len(engine) / 1e3, 2),
             "postings": round(facts["n_postings"] / len(engine)),
