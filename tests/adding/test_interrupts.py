@@ -169,9 +169,9 @@ engine.add(sys.argv[2], progress=False)
 
 def test_kill_loses_only_the_batch_in_flight(scenes, tmp_path):
     """kill -9 at several instants, then the same command: the ranking of an undisturbed run."""
-    path = tmp_path / "c.blcf"
-    undisturbed = create(tmp_path / "undisturbed.blcf", n_words=20)  # of 23 colours
-    for engine in (create(path, n_words=20), undisturbed):
+    path, how = tmp_path / "c.blcf", {"tiles": 2, "tile_side": 256, "n_words": 20}  # of 23 colours
+    undisturbed = create(tmp_path / "undisturbed.blcf", **how)
+    for engine in (create(path, **how), undisturbed):
         engine.add([scenes / "00.png"], root=scenes, progress=False)  # learns the vocabulary
     undisturbed.add(scenes, progress=False)
     before = 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import footage
+import h5py
 import numpy as np
 import pytest
 import tiles
@@ -13,7 +15,7 @@ from PIL import Image
 from blcf import SearchOptions
 from blcf.boxes import iou
 from blcf.cli import main
-from blcf.collection import Collection
+from blcf.collection import Collection, check_collection
 from blcf.errors import FormatError, InvalidInput, UnreadableImage
 from blcf.images.originals import FileOriginal
 
@@ -231,3 +233,28 @@ def test_a_file_that_changes_between_the_sizes_is_no_picture(tmp_path, monkeypat
     monkeypatch.setattr(FileOriginal, "resized", changing)
     with pytest.raises(UnreadableImage, match="has changed while it was read"):
         original.resized_each([32, 64])
+
+
+def test_any_damage_of_the_second_map_is_found(folder, tmp_path):
+    path = tmp_path / "a.blcf"
+    with made(path, folder) as engine:
+        before = engine.search(folder / "01.png", (32, 32, 96, 96))
+    segment = path / "segments" / "00000001.h5"
+    sound, names, places = segment.read_bytes(), list(before.names), {}
+    with h5py.File(segment) as file:
+        for group in (file["tile_maps"], file["tiles_000"]):
+            for one in group.values():
+                middle = one.size // 2 * one.dtype.itemsize
+                places[one.name] = one.id.get_offset() + middle
+    assert len(places) > 10
+    for name, place in places.items():
+        data = bytearray(sound)
+        data[place] ^= 0xFF
+        segment.write_bytes(data)
+        (damage,) = check_collection(path).damages
+        assert damage.file == "segments/00000001.h5", name
+        with contextlib.suppress(FormatError), tiles.reopen(path) as engine:
+            found = engine.search(folder / "01.png", (32, 32, 96, 96))
+            assert found.names == names and np.array_equal(found.scores, before.scores), name
+    segment.write_bytes(sound)
+    assert check_collection(path).is_sound
