@@ -59,6 +59,21 @@ def test_tiles_of_a_larger_map(cluster, pictures, tmp_path):
         same_rankings(shards, engine, pictures)
 
 
+def test_words_that_begin_generic_and_are_refined(cluster, pictures, tmp_path):
+    how = {"vocabulary": "refined", "n_words": 10_000, "side": 96}
+    cluster.index(pictures, tmp_path / "s.blcf", n_shards=2, progress=False, **how)
+    with SearchEngine.create(tmp_path / "c.blcf", **how) as engine:
+        engine.add(pictures, progress=False)
+        expected, model = engine.model.centroids, engine.collection.manifest["model"]
+    for path in Shards.read(tmp_path / "s.blcf").paths:
+        with SearchEngine.open(path) as shard:
+            assert shard.collection.manifest["model"]["vocabulary"] == "refined"
+            assert (
+                shard.collection.manifest["model"]["whitening_digest"] == model["whitening_digest"]
+            )
+            np.testing.assert_allclose(shard.model.centroids, expected, atol=1e-5)
+
+
 def test_more_is_added_where_there_is_least(cluster, pictures, tmp_path):
     names = sorted(path.name for path in pictures.iterdir())
     first, rest = [[pictures / name for name in some] for some in (names[:20], names[20:])]
