@@ -23,6 +23,7 @@ __all__ = [
     "quantise_channel",
     "spatial_weights",
     "weighting_of_parts",
+    "weights_of_each",
 ]
 
 
@@ -151,6 +152,31 @@ def spatial_weights(
     if distances.min() == distances.max():
         return np.ones(shape, dtype=np.float32)
     return (1 - distances / distances.max()).astype(np.float32)
+
+
+def weights_of_each(
+    weighting: str, quantised: np.ndarray | None, starts: np.ndarray, n_cells: int
+) -> np.ndarray:
+    """`spatial_weights` of the cells of several maps, which lie one behind the other.
+
+    Parameters
+    ----------
+    weighting : of queries and windows, see `weighting_of_parts`
+    quantised : uint8 (n_cells,), the channel where the weighting is one of `CHANNELS`, from
+        `quantise_channel`
+    starts : int64 (n,), the first cell of each map; none is empty
+    n_cells : of all maps
+
+    Returns
+    -------
+    float32 (n_cells,), >= 0
+    """
+    if quantised is None or not n_cells:
+        return np.ones(n_cells, dtype=np.float32)
+    largest = dequantise_channel(np.maximum.reduceat(quantised, starts))
+    sizes = np.diff(starts, append=n_cells)
+    values, over = dequantise_channel(quantised), np.repeat(largest, sizes)
+    return np.divide(values, over, out=np.ones_like(values), where=over > 0)
 
 
 def weighting_of_parts(weighting: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from blcf.bags.weighting import CHANNELS
 from blcf.errors import FormatError
 from blcf.index.blocks import Blocks, blocks_below
-from blcf.kernels.maps import pack_map, unpack_map
+from blcf.kernels.maps import pack_map, unpack_map, unpack_maps
 from blcf.storage import StoredGroup, write_dataset
 
 __all__ = ["Maps"]
@@ -150,6 +150,55 @@ class Maps:
         self.check_channel(name)
         values = self._of(position, CHANNELS[name].values, self.channels[name], self.offsets)
         return values.reshape(self.shapes[position])
+
+    def words_of_each(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The assignment maps of several images, one behind the other.
+
+        Parameters
+        ----------
+        positions : int64 (n,)
+
+        Returns
+        -------
+        words : int32 (n_cells,)
+        starts, shapes : int64 (n,) and (n, 2), the first cell of each map, its rows and columns
+
+        Raises
+        ------
+        FormatError
+            As `words_of` of the first that cannot be unpacked.
+        """
+        marks = self._spans("marks", self.mark_offsets, positions)
+        cells = self._spans("cell_words", self.word_offsets, positions)
+        shapes = self.shapes[positions].astype(np.int64)
+        if (shapes < 1).any():
+            empty = int(positions[(shapes < 1).any(axis=1)][0])
+            raise FormatError(f"The assignment map of image {empty} has no cells.")
+        starts = _offsets(shapes.prod(axis=1))
+        words = np.empty(starts[-1], dtype=np.int32)
+        packed = self.marks, self.cell_words, marks[0], *cells
+        wrong = unpack_maps(*packed, starts[:-1], shapes, words)
+        if wrong >= 0:
+            self.words_of(int(positions[wrong]))  # raises
+        return words, starts[:-1], shapes
+
+    def channel_of_each(self, name: str, positions: np.ndarray) -> np.ndarray:
+        """A quantised channel of several images, one behind the other: uint8 (n_cells,)."""
+        self.check_channel(name)
+        values = self.channels[name]
+        spans = self._spans(CHANNELS[name].values, self.offsets, positions)
+        each = [values[first:last] for first, last in zip(*(one.tolist() for one in spans))]
+        return np.concatenate([np.empty(0, np.uint8), *each])
+
+    def _spans(
+        self, name: str, ends: np.ndarray, positions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where an array has what is of some images, verified with its first use."""
+        knows_places = bool(self.blocks) and self._knows_places
+        firsts, lasts = ends[positions], ends[positions + 1]
+        if knows_places:
+            self.blocks[name].touch(firsts, lasts)
+        return firsts, lasts
 
     def check_channel(self, weighting: str) -> None:
         """Raise `FormatError` unless there is what a weighting needs."""

@@ -26,6 +26,7 @@ from blcf.index.numbering import Numbering
 from blcf.index.postings import Postings
 from blcf.index.tiles import TileLists
 from blcf.storage import Member
+from blcf.weighed_maps import WeighedMaps
 
 __all__ = ["NumberedImages"]
 
@@ -257,6 +258,25 @@ class NumberedImages:
         if weighting in CHANNELS:
             channel = segment.channel_of(weighting, position, of_tiles)
         return segment.size_of(position), words, channel
+
+    def weighed(
+        self, weighting: str, image_ids: Sequence[int], of_tiles: bool = False
+    ) -> tuple[np.ndarray, WeighedMaps]:
+        """Sizes, int64 (n, 2), and maps of several images, as `seen` has them, in one call.
+
+        `weighting` is one of queries and windows, see `blcf.bags.weighting.weighting_of_parts`.
+        """
+        places = [self._numbering.locate(image_id) for image_id in image_ids]
+        parts, positions = np.array(places, dtype=np.int64).reshape(-1, 2).T
+        n_words = self.segments[0].postings.n_words if self.segments else 0
+        maps, rows = WeighedMaps.of([], [], n_words), np.empty(len(places), dtype=np.int64)
+        for part in np.unique(parts).tolist():
+            own = np.flatnonzero(parts == part)
+            rows[own] = len(maps) + np.arange(own.size)
+            found = self.segments[part].weighed(weighting, positions[own], of_tiles)
+            maps = maps.followed_by(found) if len(maps) else found
+        sizes = [self.segments[part].size_of(position) for part, position in places]
+        return np.array(sizes, dtype=np.int64).reshape(-1, 2), maps.take(rows)
 
     def norms(self, image_id: int) -> np.ndarray:
         """The norms of an image's raw features, relative to the largest: float32 (h, w), 0..1."""

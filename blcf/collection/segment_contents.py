@@ -8,7 +8,7 @@ from itertools import compress
 
 import numpy as np
 
-from blcf.bags.weighting import dequantise_channel
+from blcf.bags.weighting import CHANNELS, dequantise_channel, weights_of_each
 from blcf.collection.columns import Columns, check_columns, misshapen
 from blcf.collection.maps import Maps
 from blcf.errors import FormatError
@@ -17,6 +17,7 @@ from blcf.index.names import Names
 from blcf.index.postings import Postings
 from blcf.index.tiles import TileLists
 from blcf.storage import Place, StoredGroup
+from blcf.weighed_maps import WeighedMaps
 
 __all__ = ["SegmentContents"]
 
@@ -148,9 +149,7 @@ class SegmentContents:
             if words.size and (words.max() >= self.postings.n_words or words.min() < 0):
                 raise FormatError(f"Image {position} holds words that the vocabulary has not.")
         except FormatError as error:
-            raise FormatError(
-                f"{self.path} is damaged: {error} Run `blcf check` on the collection."
-            ) from error
+            raise self._damaged(error) from error
         return words
 
     def channel_of(self, name: str, position: int, of_tiles: bool = False) -> np.ndarray:
@@ -161,9 +160,36 @@ class SegmentContents:
         try:
             return dequantise_channel(self.maps_of(of_tiles).channel_of(name, position))
         except FormatError as error:
-            raise FormatError(
-                f"{self.path} is damaged: {error} Run `blcf check` on the collection."
-            ) from error
+            raise self._damaged(error) from error
+
+    def weighed(self, weighting: str, positions: np.ndarray, of_tiles: bool = False) -> WeighedMaps:
+        """The maps of several images, or those of their tiles, with weights of their cells.
+
+        Parameters
+        ----------
+        weighting : of queries and windows, see `blcf.bags.weighting.weighting_of_parts`
+        positions : int64 (n,)
+
+        Raises
+        ------
+        FormatError
+            As `words_of` and `channel_of`.
+        """
+        maps, quantised = self.maps_of(of_tiles), None
+        try:
+            words, starts, shapes = maps.words_of_each(positions)
+            if weighting in CHANNELS:
+                quantised = maps.channel_of_each(weighting, positions)
+        except FormatError as error:
+            raise self._damaged(error) from error
+        if words.size and not 0 <= words.min() <= words.max() < self.postings.n_words:
+            for position in positions.tolist():
+                self.words_of(position, of_tiles)  # raises
+        weights = weights_of_each(weighting, quantised, starts, words.size)
+        return WeighedMaps(self.postings.n_words, words, weights, starts, shapes)
+
+    def _damaged(self, error: FormatError) -> FormatError:
+        return FormatError(f"{self.path} is damaged: {error} Run `blcf check` on the collection.")
 
     def size_of(self, position: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from blcf.kernels.compiling import kernel
 
-__all__ = ["pack_map", "unpack_map"]
+__all__ = ["pack_map", "unpack_map", "unpack_maps"]
 
 _NEW, _LEFT, _ABOVE = 0, 1, 2
 
@@ -78,3 +78,27 @@ def unpack_map(marks, new_words, words):
             else:
                 return -1
     return n
+
+
+@kernel
+def unpack_maps(marks, new_words, mark_firsts, word_firsts, word_lasts, starts, shapes, words):
+    """`unpack_map` of several images, one behind the other.
+
+    Parameters
+    ----------
+    marks, new_words : uint8 and int, of all images of a file
+    mark_firsts, word_firsts, word_lasts : int64 (n,), where those of each image are
+    starts, shapes : int64 (n,) and (n, 2), the first cell of each map, and its rows and columns
+    words : out, int32 (n_cells,)
+
+    Returns
+    -------
+    number : of the first map that cannot be unpacked, or -1
+    """
+    for i in range(starts.size):
+        h, w = shapes[i]
+        found = words[starts[i] : starts[i] + h * w].reshape((h, w))
+        own = new_words[word_firsts[i] : word_lasts[i]]
+        if unpack_map(marks[mark_firsts[i] :], own, found) != own.size:
+            return i
+    return -1

@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags.weighting import spatial_weights
 from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
 from blcf.records import Query
 from blcf.rerank import LocalSearch, PreparedVotes, Voting
@@ -107,7 +106,7 @@ class Looker:
         rows, of_tiles = self._read(ids), np.zeros(len(ids), dtype=bool)
         own = self._own_among(ids, rows)
         if self._searchable.model.settings.looks_twice:
-            of_tiles = self._shown_by_tiles(vector, ids, whole_scores)
+            of_tiles = self._shown_by_tiles(vector, ids, rows, whole_scores)
             of_tiles[own] = False  # it is compared as a whole with the query's picture
             chosen = np.flatnonzero(of_tiles).tolist()
             rows[chosen] = self._read([ids[row] for row in chosen], of_tiles=True)
@@ -147,11 +146,18 @@ class Looker:
         return [Found(score, window, False, boxes) for score, window, boxes in placed]
 
     def _shown_by_tiles(
-        self, vector: sp.csr_matrix, ids: Sequence[int], scores: np.ndarray
+        self, vector: sp.csr_matrix, ids: Sequence[int], rows: np.ndarray, scores: np.ndarray
     ) -> np.ndarray:
         """Of which images the score is that of a tile, and not of the whole: bool (n,)."""
-        wholes = self._index.weigh(self._searchable.bags_of(ids)) @ vector.T
-        return scores > wholes.toarray().ravel() + ROUNDING
+        searchable = self._searchable
+        if searchable.bags_of_images.weighting == searchable.bags_of_parts.weighting:
+            maps = self._maps.take(rows)
+            wholes = np.hstack([np.zeros_like(maps.shapes), maps.shapes[:, ::-1]])
+            bags = searchable.bags_of_parts.encode_one_each(maps, wholes)
+        else:
+            bags = searchable.bags_of(ids)
+        cosines = (self._index.weigh(bags) @ vector.T).toarray().ravel()
+        return scores > cosines + ROUNDING
 
     def _own_among(self, ids: Sequence[int], rows: np.ndarray) -> list[int]:
         """Which of some images are the picture of an example, see `_own_region`."""
@@ -251,18 +257,10 @@ class Looker:
         """
         new = [image_id for image_id in ids if (image_id, of_tiles) not in self._rows]
         if new:
-            weighting = self._searchable.bags_of_parts.weighting
-            seen = (self._snapshot.seen(weighting, one, of_tiles) for one in new)
-            sizes, words, channels = zip(*seen)
-            weights = [
-                None if channel is None else spatial_weights(weighting, one.shape, channel)
-                for one, channel in zip(words, channels)
-            ]
-            maps = WeighedMaps.of(words, weights, self._index.n_words)
-            first = len(self._rows)
-            all_sizes = np.concatenate([self._sizes[:first], np.array(sizes, dtype=np.int64)])
+            weighting, first = self._searchable.bags_of_parts.weighting, len(self._rows)
+            sizes, maps = self._snapshot.weighed(weighting, new, of_tiles)
             self._maps = self._maps.followed_by(maps) if first else maps
-            self._sizes = all_sizes
+            self._sizes = np.concatenate([self._sizes[:first], sizes])
             keys = [(image_id, of_tiles) for image_id in new]
             self._rows.update(zip(keys, range(first, first + len(new))))
         return np.array([self._rows[image_id, of_tiles] for image_id in ids], dtype=np.int64)

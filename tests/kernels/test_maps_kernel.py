@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blcf.kernels.maps import pack_map, unpack_map
+from blcf.kernels.maps import pack_map, unpack_map, unpack_maps
 
 
 def pack(words):
@@ -56,3 +56,24 @@ def test_damage_is_noticed_or_stays_inside():
         assert n == -1 or (n <= new_words.size and np.isin(found, new_words).all())
     left_of_nothing = np.array([0b01], dtype=np.uint8)
     assert unpack(left_of_nothing, new_words, (1, 1))[0] == -1
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_several_maps_at_once(dtype):
+    rng = np.random.default_rng(1)
+    shapes = np.array([(3, 5), (1, 1), (4, 2), (2, 7)], dtype=np.int64)
+    maps = [rng.integers(0, 4, shape).astype(dtype) for shape in shapes.tolist()]
+    marks, new_words = zip(*map(pack, maps))
+    sizes = [[0, *(one.size for one in each)] for each in (marks, new_words, maps)]
+    mark_ends, word_ends, ends = (np.cumsum(one, dtype=np.int64) for one in sizes)
+    packed = np.concatenate(marks), np.concatenate(new_words)
+    order = np.array([2, 0, 3, 1])
+    chosen = shapes[order]
+    starts = np.concatenate([[0], chosen.prod(axis=1).cumsum()])[:-1].astype(np.int64)
+    spans = mark_ends[order], word_ends[order], word_ends[order + 1]
+    words = np.full(ends[-1], -1, dtype=np.int32)
+    assert unpack_maps(*packed, *spans, starts, chosen, words) == -1
+    expected = np.concatenate([maps[number].ravel() for number in order])
+    np.testing.assert_array_equal(words, expected)
+    packed[0][mark_ends[3]] = 255
+    assert unpack_maps(*packed, *spans, starts, chosen, words) == 2
