@@ -14,7 +14,7 @@ from blcf.boxes import box_to_cells, cells_to_boxes, iou, nearest_cells
 from blcf.records import Query
 from blcf.rerank import LocalSearch, PreparedVotes, Voting
 from blcf.searching.options import SearchOptions
-from blcf.searching.outcome import Found
+from blcf.searching.outcome import CellWindow, Found
 from blcf.searching.own import Own, is_alone, own_view
 from blcf.searching.scales import joint_vector
 from blcf.searching.searchable import Searchable
@@ -113,10 +113,11 @@ class Looker:
         maps = self._maps.take(rows)
         found = []
         windows = self._windows(self._local_search.prepare(vector, quarters), rows, maps)
-        for one, whole_score, large in zip(windows, whole_scores.tolist(), of_tiles.tolist()):
-            one = replace(one, of_tiles=large)
-            is_whole = self._options.keep_whole and whole_score > one.score
-            found.append(replace(one, score=whole_score, is_whole=True) if is_whole else one)
+        for place, whole_score, large in zip(windows, whole_scores.tolist(), of_tiles.tolist()):
+            score, cells, boxes = place
+            is_whole = self._options.keep_whole and whole_score > score
+            score = whole_score if is_whole else score
+            found.append(Found(score, cells, is_whole, boxes, of_tiles=large))
         for row in own:
             found[row] = self._or_own(ids[row], vector, maps.words_of(row), found[row])
         if not (self._options.n_neighbours or self._options.expands_locally):
@@ -125,8 +126,10 @@ class Looker:
         parts = (np.split(each, bags.indptr[1:-1]) for each in (bags.indices, bags.data))
         return [replace(one, bag=bag) for one, bag in zip(found, zip(*parts))]
 
-    def _windows(self, dense: np.ndarray, rows: np.ndarray, maps: WeighedMaps) -> list[Found]:
-        """The window of each image that is most like what is searched for."""
+    def _windows(
+        self, dense: np.ndarray, rows: np.ndarray, maps: WeighedMaps
+    ) -> list[tuple[float, CellWindow, np.ndarray]]:
+        """Score, cells and boxes of the window of each image that is most like what is searched."""
         shapes, sizes = _pairs(maps.shapes), _pairs(self._sizes[rows])
         if self._options.windows != "votes":
             aspect, found = self._queries[0].aspect, []
@@ -136,14 +139,13 @@ class Looker:
                     dense, words, aspect=aspect, size=size, weights=weights
                 )
                 boxes = cells_to_boxes(np.array([window.cells]), size, shape)
-                found.append(Found(window.score, window.cells, False, boxes))
+                found.append((window.score, window.cells, boxes))
             return found
         self._vote(rows)
         voted = [self._voted[row] for row in rows.tolist()]
         cells = [nearest_cells(one[0], *where) for one, *where in zip(voted, sizes, shapes)]
         scores = self._local_search.scores_of_windows(dense, maps, cells).tolist()
-        placed = zip(scores, cells, voted)
-        return [Found(score, window, False, boxes) for score, window, boxes in placed]
+        return list(zip(scores, cells, voted))
 
     def _shown_by_tiles(
         self, vector: sp.csr_matrix, ids: Sequence[int], rows: np.ndarray, scores: np.ndarray
