@@ -381,6 +381,6 @@ def best_tile_scores(query, images, tiles, weights, sqrt, share=1):
         return sum(query.get(w, 0.0) * value for w, value in vector(one, weights, sqrt).items())
 
     return [
-        max(cosine(whole), *(share * cosine(one) for one in own))
+        max([cosine(whole), *(share * cosine(one) for one in own)])
         for whole, own in zip(images, tiles)
     ]

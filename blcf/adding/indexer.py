@@ -15,7 +15,7 @@ from blcf.adding.given_channel import given_channel
 from blcf.adding.kept_maps import KeptMaps
 from blcf.adding.stream import stream_pictures
 from blcf.adding.twice import stream_twice
-from blcf.bags import FAR_SHARE, tile_windows
+from blcf.bags import tile_windows
 from blcf.bags.weighting import quantise_channel
 from blcf.collection import Batch
 from blcf.collection.facts import Fact
@@ -165,11 +165,11 @@ def _stream(
     beside: Callable[[np.ndarray], Any] | None,
 ) -> Generator[tuple[_Picture, _Picture | None], None, None]:
     """Words and norms of pictures, and of their larger copies where tiles are of these."""
-    settings = model.settings
+    side = model.settings.second_side
     what = model.extractor, images, names, model.encode_many, "indexing", progress
     how: dict[str, Any] = {"large": large, "beside": beside, "on_device": True}
-    if settings.tile_side is not None and settings.looks_twice:
-        yield from stream_twice(*what, settings.tile_side, kept, **how)
+    if side is not None:
+        yield from stream_twice(*what, side, kept, **how)
         return
     with closing(stream_pictures(*what, kept, **how)) as stream:
         for picture in stream:
@@ -187,5 +187,5 @@ def tiles_of(model: Model, batch: Batch) -> TileLists | None:
         bags.encode_windows(one, tile_windows(one.shape, n), channel[row] if channel else None)
         for row, one in enumerate(maps)
     ]
-    share = FAR_SHARE if model.settings.looks_twice else 1.0
-    return TileLists.from_bags(sp.vstack(rows, format="csr"), n**2, share)
+    vectors = sp.vstack(rows, format="csr")
+    return TileLists.from_bags(vectors, n**2, model.settings.tile_share)

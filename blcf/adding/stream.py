@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from blcf.features import ConvFeatures
     from blcf.features.pipeline import Extracted
 
-__all__ = ["stream_pictures"]
+__all__ = ["bar_of_pictures", "stream_pictures"]
 
 T = TypeVar("T")
 
@@ -49,14 +49,18 @@ def stream_pictures(
         beside=beside,
         on_device=on_device,
     )
-    bar = tqdm(
-        total=len(names),
+    with bar_of_pictures(len(names), description, progress) as bar, closing(stream):
+        for picture in stream:
+            bar.update()
+            yield picture
+
+
+def bar_of_pictures(n: int, description: str, progress: bool) -> Any:
+    """A bar of so many pictures; a context."""
+    return tqdm(
+        total=n,
         desc=f"{description} pictures",
         unit=" picture",
         disable=not progress,
         mininterval=0.5,
     )
-    with bar, closing(stream):
-        for picture in stream:
-            bar.update()
-            yield picture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from blcf.adding.kept_maps import KeptMaps
-from blcf.adding.stream import stream_pictures
+from blcf.adding.stream import bar_of_pictures
 from blcf.errors import UnreadableImage
 from blcf.images import Large, Loaded, Original, Source
 
@@ -56,29 +56,24 @@ class _Resized:
 
 @dataclass(frozen=True, eq=False)
 class _KeptInBoth:
-    """Maps that were kept of the pictures, whose larger copies have to be read all the same."""
+    """Maps that were kept of the pictures, which have to be read for the rest all the same."""
 
     kept: KeptMaps
+    side: int
     large: Large | None
 
     def get(self, picture: Any) -> Loaded[np.ndarray] | None:
         found = self.kept.get(picture.original)
-        if found is None or picture.beside is not None:
+        if found is None:
             return None
-        larger = picture.original.resized(picture.side, self.large)
-        if larger.facts.digest != found.facts.digest:  # it was changed in between
+        if picture.beside is None:
+            larger = picture.original.resized(picture.side, self.large)
+            read = replace(larger, beside=(None, larger.content))
+        else:
+            read = picture.resized(self.side, self.large)
+        if read.facts.digest != found.facts.digest:  # it was changed in between
             return None
-        return replace(found, beside=(None, larger.content))
-
-
-class _Pictures:
-    """Those of a source, in both sizes."""
-
-    def __init__(self, source: Source, side: int, beside: Callable[[np.ndarray], Any] | None):
-        self._source, self._side, self._beside = source, side, beside
-
-    def original(self, name: str) -> Any:
-        return _InBothSizes(self._source.original(name), self._side, self._beside)
+        return replace(found, beside=read.beside)
 
 
 def stream_twice(
@@ -97,8 +92,9 @@ def stream_twice(
 ) -> Generator[tuple[Extracted[T], Extracted[T] | None], None, None]:
     """What is made of the feature maps of pictures, in the extractor's size and in a larger one.
 
-    A picture is read once; its larger copy waits until the other has been through the network, as
-    many as are looked at together (64 MB) and those before them that are still on their way.
+    Both copies of a picture are made at once, of one state of it; the larger one waits until the
+    other has been through the network. Copies that wait in memory are about four times those that
+    `blcf.features.pipeline.extract_pictures` looks at together, 64 MB.
 
     Parameters
     ----------
@@ -114,10 +110,11 @@ def stream_twice(
 
     of_larger = copy(extractor)
     of_larger.side = side
-    pictures: Any = _Pictures(source, side, beside)
-    both: Any = None if kept is None else _KeptInBoth(kept, large)
+    pictures: Any = (_InBothSizes(source.original(name), side, beside) for name in names)
+    both: Any = None if kept is None else _KeptInBoth(kept, extractor.side, large)
+    n_bytes = extractor.loaded_bytes + of_larger.loaded_bytes
     how: dict[str, Any] = {"kept": both, "large": large, "on_device": on_device}
-    first = stream_pictures(extractor, pictures, names, encode, description, progress, **how)
+    first = extract_pictures(extractor, pictures, encode, loaded_bytes=n_bytes, **how)
     waiting: deque[Extracted[T]] = deque()
 
     def copies() -> Iterator[Any]:
@@ -130,10 +127,13 @@ def stream_twice(
             del one, larger
 
     second = extract_pictures(of_larger, copies(), encode, on_device=on_device)
-    with closing(first), closing(second):
+    with closing(first), closing(second), bar_of_pictures(len(names), description, progress) as bar:
         for one in second:
             while isinstance(waiting[0].content, UnreadableImage):
+                bar.update()
                 yield waiting.popleft(), None
+            bar.update()
             yield waiting.popleft(), one
         while waiting:
+            bar.update()
             yield waiting.popleft(), None

@@ -29,8 +29,10 @@ from blcf.collection.manifest_form import is_segment_file
 from blcf.collection.names_copy import read_names
 from blcf.collection.places import path_of
 from blcf.collection.segment import BEFORE, FORMAT_VERSION, KIND, Segment
+from blcf.collection.segment_tiles import wrong_tiles
+from blcf.collection.settings import Settings
 from blcf.collection.skipped import SKIPPED, read_skipped
-from blcf.errors import BlcfError, FormatError, StorageError
+from blcf.errors import BlcfError, FormatError, InvalidInput, StorageError
 from blcf.storage import Member, Place, file_digest, reading
 
 __all__ = ["Findings", "UnreadableManifest", "inspect"]
@@ -146,7 +148,7 @@ def _read_manifest(folder: Path) -> Findings:
 def _inspect_segments(findings: Findings) -> None:
     manifest, folder = findings.manifest, Member(findings.folder, "segments")
     model = manifest["model"] or {}
-    n_words = model.get("n_words")
+    n_words, settings = model.get("n_words"), _settings_of(manifest)
     for place, entry in enumerate(manifest["segments"]):
         path = folder / entry["file"]
         try:
@@ -156,6 +158,8 @@ def _inspect_segments(findings: Findings) -> None:
             counts = n_words, len(manifest["roots"]), len(manifest["videos"])
             segment.check(*counts, manifest["next_id"])
             segment.maps.check_channel(str(manifest["settings"].get("weighting")))
+            if wrong := "" if settings is None else wrong_tiles(segment, settings):
+                raise FormatError(f"It is not of this collection: {wrong}.")
         except (StorageError, MemoryError) as error:
             findings.unreadable.append(Unreadable(path.below, str(error) or "No memory is left."))
             continue
@@ -173,6 +177,14 @@ def _inspect_segments(findings: Findings) -> None:
         except BlcfError as error:
             findings.bad_names.append(place)
             findings.damages.append(Damage(copy.below, str(error)))
+
+
+def _settings_of(manifest: dict[str, Any]) -> Settings | None:
+    """Those of a manifest; None where they are none, which the engine says."""
+    try:
+        return Settings.from_dict(manifest["settings"])
+    except (InvalidInput, TypeError):
+        return None
 
 
 def _compare(path: Place, entry: dict[str, Any], at_most: int | None = None) -> None:

@@ -34,6 +34,7 @@ __all__ = [
 
 FORMAT, FORMAT_VERSION = "blcf collection", 3
 BEFORE = 2  # without ids and videos
+TWO_MAPS = 4  # of each picture: an earlier blcf would drop the second
 MANIFEST, BACKUP = "manifest.json", "manifest.backup.json"
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,10 @@ class OtherVersion(FormatError):
 
 def new_manifest(description: dict[str, Any]) -> dict[str, Any]:
     """The manifest of an empty collection."""
+    twice = description.get("settings", {}).get("tile_side") is not None
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": TWO_MAPS if twice else FORMAT_VERSION,
         "generation": 0,
         **description,
         "model": None,
@@ -146,7 +148,7 @@ def _read(path: Member) -> dict[str, Any]:
             f"Expected {path} to be the manifest of a {FORMAT}, it is not. {_advice(folder)}"
         )
     version = manifest.get("format_version")
-    if type(version) is not int or version not in (BEFORE, FORMAT_VERSION):
+    if type(version) is not int or version not in (BEFORE, FORMAT_VERSION, TWO_MAPS):
         raise OtherVersion(
             f"Expected {folder} to be of format version {FORMAT_VERSION}, got version "
             f"{str(manifest.get('format_version'))[:20]}. Use the blcf that wrote it, or index "

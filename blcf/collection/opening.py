@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from blcf.collection.collection import Collection
+from blcf.collection.segment_tiles import wrong_tiles
 from blcf.collection.settings import Settings
 from blcf.collection.snapshot import Snapshot
 from blcf.errors import FormatError, InvalidInput, StorageError
@@ -48,13 +49,10 @@ def open_index(collection: Collection, n_words: int, settings: Settings) -> Inve
 def check_tiles(collection: Snapshot, settings: Settings) -> None:
     """Raise `FormatError` where pictures have other tiles than the settings say."""
     for segment in collection.segments:
-        n_tiles, n_maps = segment.tiles.n_tiles if segment.tiles else 0, len(segment.all_maps)
-        if (n_tiles, n_maps) != (settings.n_tiles, 1 + settings.looks_twice):
-            of_a_map = " in a map of their own" if settings.looks_twice else ""
+        if wrong := wrong_tiles(segment, settings):
             raise FormatError(
-                f"{segment.path} is damaged: expected {settings.n_tiles} tiles of each picture"
-                f"{of_a_map}, as the manifest says. Restore both from the same copy, or index "
-                "again."
+                f"{segment.path} is damaged: {wrong}. Restore both from the same copy, or run "
+                "`blcf check` on the collection."
             )
 
 

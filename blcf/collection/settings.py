@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from blcf.bags.tiles import FAR_SHARE
 from blcf.bags.weighting import check_weighting
 from blcf.checks import check_bool, check_choice, check_numbers
 from blcf.errors import InvalidInput
@@ -87,9 +88,19 @@ class Settings:
             )
 
     @property
+    def second_side(self) -> int | None:
+        """Side of the pictures whose map tiles are of; None where that is the whole's."""
+        return None if self.tile_side == self.side else self.tile_side
+
+    @property
     def looks_twice(self) -> bool:
         """Whether tiles are of another map than that of the whole picture."""
-        return self.tile_side not in (None, self.side)
+        return self.second_side is not None
+
+    @property
+    def tile_share(self) -> float:
+        """What the cosine of a tile counts beside that of the whole."""
+        return FAR_SHARE if self.looks_twice else 1.0
 
     @property
     def n_tiles(self) -> int:

@@ -99,6 +99,7 @@ def extract_pictures(
     large: Large | None = None,
     beside: Callable[[np.ndarray], Any] | None = None,
     on_device: bool = False,
+    loaded_bytes: int | None = None,
 ) -> Generator[Extracted[T], None, None]:
     """What is made of the features of pictures, in the pictures' order.
 
@@ -126,6 +127,7 @@ def extract_pictures(
         that it raises in place of it. A picture whose map is kept is read again for it.
     on_device : whether `encode` takes tensors of the device that the extractor computes on, and
         says `InvalidInput` of features that are not finite; on a CPU it gets arrays all the same
+    loaded_bytes : what is in memory of a picture that waits; None: what the extractor loads of it
 
     Raises
     ------
@@ -133,7 +135,8 @@ def extract_pictures(
         Of `encode`, behind the pictures that were finished before it; of the network and an
         interrupt, at once.
     """
-    n_looked_at = max(1, min(_LOOKED_AT, _LOOKED_AT_BYTES // extractor.loaded_bytes))
+    n_bytes = extractor.loaded_bytes if loaded_bytes is None else loaded_bytes
+    n_looked_at = max(1, min(_LOOKED_AT, _LOOKED_AT_BYTES // n_bytes))
     load = partial(_load, extractor=extractor, kept=kept, large=large, beside=beside)
     names: dict[int, str] = {}  # of those on their way
     n_at_once = getattr(extractor, "n_at_once", 1)

@@ -8,16 +8,14 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags import BagOfWords, eighths, spatial_weights
-from blcf.index.approximate import promising_words
+from blcf.bags import eighths, spatial_weights
 from blcf.records import Evidence, Query
 from blcf.rerank import join_evidence, pyramid_parts, region_evidence, scaled
 from blcf.searching.options import SearchOptions
 from blcf.searching.outcome import Outcome
-from blcf.searching.ranking_index import RankingIndex
 from blcf.searching.reranker import quarters_of
 from blcf.searching.searchable import Searchable
-from blcf.searching.tiles import best_part
+from blcf.searching.tiles import best_part, looked_at
 
 __all__ = ["by_picture", "explain"]
 
@@ -43,13 +41,15 @@ def explain(
     image_id = int(outcome.ranking.ids[row])
     vector = outcome.kept.get(image_id, outcome.vector)
     found = outcome.found.get(image_id)
-    looked_at, cells = _looked_at(vector, index, options.approximate), None
+    asked, cells, bags = vector, None, searchable.bags_of_parts
     if found is None or found.is_whole:
-        cells = best_part(searchable, looked_at, image_id)[1] if searchable.has_tiles else None
-        of_tiles = cells is not None
+        asked = looked_at(vector, index, options.approximate)
+        cells = best_part(searchable, asked, image_id)[1] if searchable.has_tiles else None
+        of_tiles, bags = cells is not None, bags if cells else searchable.bags_of_images
     else:
         of_tiles = found.of_tiles
-    words = snapshot.seen("", image_id, of_tiles)[1]
+    _, words, channel = snapshot.seen(bags.weighting, image_id, of_tiles)
+    weights = spatial_weights(bags.weighting, words.shape, channel)
     views = [
         replace(view, weights=view.weights * np.float32(share))
         for query in queries
@@ -62,13 +62,8 @@ def explain(
             shown, dense, index.idf_, words, weights, cells=cells, sqrt=index.sqrt, share=share
         )
 
-    def weights_of(bags: BagOfWords) -> np.ndarray:
-        channel = snapshot.seen(bags.weighting, image_id, of_tiles)[2]
-        return spatial_weights(bags.weighting, words.shape, channel)
-
     if found is None or found.is_whole:
-        bags = searchable.bags_of_images if cells is None else searchable.bags_of_parts
-        evidence = region(looked_at, eighths(weights_of(bags)), cells)
+        evidence = region(asked, eighths(weights), cells)
     elif found.weights is not None:
         wanted, shown = vector, views
         if found.view is not None:  # the others are there, so that views keep their numbers
@@ -79,7 +74,6 @@ def explain(
             ]
         evidence = region(wanted, found.weights, None, shown)
     else:
-        weights = weights_of(searchable.bags_of_parts)
         if outcome.quarters is None:
             evidence = region(vector, weights, found.cells)
         else:
@@ -95,17 +89,6 @@ def explain(
     # Rounding to float32, and what caps or shrinks hits behind others.
     score = float(outcome.ranking.scores[row])
     return scaled(evidence, score) if abs(evidence.score) > TINY else evidence
-
-
-def _looked_at(
-    vector: sp.csr_matrix, index: RankingIndex, approximate: float | None
-) -> sp.csr_matrix:
-    """The vector without the words that an approximate search leaves out."""
-    if approximate is None:
-        return vector
-    kept = promising_words(vector.data, index.df[vector.indices], approximate)
-    row = np.where(kept, vector.data, 0), vector.indices, vector.indptr
-    return sp.csr_matrix(row, shape=vector.shape)
 
 
 def by_picture(evidence: Evidence, n_views: list[int]) -> Evidence:

@@ -18,6 +18,7 @@ from blcf.searching.outcome import CellWindow, Found
 from blcf.searching.own import Own, is_alone, own_view
 from blcf.searching.scales import joint_vector
 from blcf.searching.searchable import Searchable
+from blcf.searching.tiles import looked_at
 from blcf.threads import in_order, one_blas_thread
 from blcf.weighed_maps import WeighedMaps
 
@@ -158,7 +159,8 @@ class Looker:
             bags = searchable.bags_of_parts.encode_one_each(maps, wholes)
         else:
             bags = searchable.bags_of(ids)
-        cosines = (self._index.weigh(bags) @ vector.T).toarray().ravel()
+        shown = looked_at(vector, self._index, self._options.approximate)
+        cosines = (self._index.weigh(bags) @ shown.T).toarray().ravel()
         return scores > cosines + ROUNDING
 
     def _own_among(self, ids: Sequence[int], rows: np.ndarray) -> list[int]:

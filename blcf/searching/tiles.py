@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import numpy as np
 import scipy.sparse as sp
 
-from blcf.bags import FAR_SHARE, tile_windows
+from blcf.bags import tile_windows
+from blcf.index.approximate import promising_words
 from blcf.searching.outcome import CellWindow
+from blcf.searching.ranking_index import RankingIndex
 from blcf.searching.searchable import Searchable
 
-__all__ = ["best_part"]
+__all__ = ["best_part", "looked_at"]
+
+
+def looked_at(
+    vector: sp.csr_matrix, index: RankingIndex, approximate: float | None
+) -> sp.csr_matrix:
+    """The vector without the words that an approximate search leaves out."""
+    if approximate is None:
+        return vector
+    kept = promising_words(vector.data, index.df[vector.indices], approximate)
+    row = np.where(kept, vector.data, 0), vector.indices, vector.indptr
+    return sp.csr_matrix(row, shape=vector.shape)
 
 
 def best_part(
@@ -38,7 +52,6 @@ def best_part(
         windows += tiles
     vectors = searchable.index.weigh(sp.vstack(bags, format="csr"))
     scores = (vectors @ vector.T).toarray().ravel()
-    if searchable.model.settings.looks_twice:
-        scores[1:] *= FAR_SHARE
+    scores[1:] *= searchable.model.settings.tile_share
     best = int(scores.argmax())
     return float(scores[best]), windows[best]

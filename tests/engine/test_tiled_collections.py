@@ -16,6 +16,7 @@ from blcf.collection.shards import model_digest
 from blcf.distributed import merge, split
 from blcf.errors import FormatError, InvalidInput
 from blcf.exporting import write_points
+from blcf.searching.tiles import best_part
 
 PLAIN = {"query_scales": (1,), "rerank": False, "k": 100}
 SETTINGS = {"tiles": 2, "weighting": "norm", "random_state": 3}
@@ -59,7 +60,22 @@ def expected(engine, query):
     bag = query.views[0].bag
     tf = {int(word): float(one) for word, one in zip(bag.indices, bag.data)}
     share = FAR_SHARE if engine.settings.tile_side else 1
-    scores = oracle.best_tile_scores(oracle.vector(tf, idf, True), whole, parts, idf, True, share)
+    vector = oracle.vector(tf, idf, True)
+    scores = oracle.best_tile_scores(vector, whole, parts, idf, True, share)
+    for image_id in range(
+        0, snapshot.n_images, 5
+    ):  # the part that is shown is the one that makes it
+        score, cells = best_part(searchable, searchable.index.weigh(bag), image_id)
+        assert score == pytest.approx(scores[image_id], abs=1e-6)
+        (alone,) = oracle.best_tile_scores(vector, whole[image_id : image_id + 1], [[]], idf, True)
+        if cells is None:
+            assert alone == pytest.approx(score, abs=1e-6)
+            continue
+        assert alone < score
+        every = oracle.tile_windows(h, w, engine.settings.tiles)
+        own = parts[image_id][[tuple(one) for one in every].index(cells)]
+        (shown,) = oracle.best_tile_scores(vector, [{}], [[own]], idf, True, share)
+        assert shown == pytest.approx(score, abs=1e-6)
     return dict(zip(names, scores))
 
 
@@ -72,7 +88,14 @@ def check(engine, box=BOX, seed=1):
         assert sorted(hits.names) == sorted(scores)
         np.testing.assert_allclose(hits.scores, [scores[one] for one in hits.names], atol=1e-5)
         for hit in hits[:5]:
-            assert hit.evidence().score == pytest.approx(hit.score, abs=2e-5)
+            evidence = hit.evidence()
+            assert evidence.score == pytest.approx(hit.score, abs=2e-5)
+            if engine.settings.tile_side:  # of which map: the sum was brought to the score
+                (image_id,) = engine.collection.find([hit.name]).tolist()
+                searchable = engine.searcher.searchable
+                vector = searchable.index.weigh(engine.describe(picture, box).views[0].bag)
+                is_tile = best_part(searchable, vector, image_id)[1] is not None
+                assert evidence.image_shape == ((16, 16) if is_tile else (8, 8))
     return scores
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import shutil
 
@@ -12,12 +13,17 @@ import pytest
 import tiles
 from PIL import Image
 
-from blcf import SearchOptions
+from blcf import ConvFeatures, SearchOptions
+from blcf.adding import twice
 from blcf.boxes import iou
 from blcf.cli import main
 from blcf.collection import Collection, check_collection
 from blcf.errors import FormatError, InvalidInput, UnreadableImage
+from blcf.features import pipeline
+from blcf.images import GivenPictures, Loaded
 from blcf.images.originals import FileOriginal
+from blcf.searching.looking import Looker
+from blcf.searching.tiles import best_part, looked_at
 
 TWO = {"tiles": 3, "tile_side": 256, "weighting": "norm", "random_state": 3}
 PLAIN = {"query_scales": (1,), "expand": "none"}
@@ -128,8 +134,6 @@ def test_what_cannot_be_read_is_skipped_alone(folder, tmp_path):
 def test_a_picture_that_the_network_takes_in_one_size_only_is_skipped(
     folder, tmp_path, monkeypatch
 ):
-    from blcf.features import ConvFeatures
-
     original = ConvFeatures.extract_batch
 
     def failing(self, images):
@@ -258,3 +262,112 @@ def test_any_damage_of_the_second_map_is_found(folder, tmp_path):
             assert found.names == names and np.array_equal(found.scores, before.scores), name
     segment.write_bytes(sound)
     assert check_collection(path).is_sound
+
+
+def test_an_approximate_search_looks_where_its_score_is_of(folder, tmp_path):
+    with made(tmp_path / "a.blcf", folder) as engine:
+        searchable, n_tiles = engine.searcher.searchable, 0
+        for number in range(4):
+            query = engine.describe(folder / f"{number:02d}.png", (32, 32, 96, 96))
+            options = SearchOptions(approximate=0.7, query_scales=(1,), expand="none")
+            before = SearchOptions(approximate=0.7, query_scales=(1,), rerank=False)
+            vector = searchable.index.weigh(query.views[0].bag)
+            asked = looked_at(vector, searchable.index, 0.7)
+            ranking = engine.searcher.answer(query, before).ranking
+            ids = [int(one) for one in ranking.ids]
+            looker = Looker(searchable, [query], options)
+            found = looker.look(vector, None, ids, ranking.scores)
+            for image_id, one in zip(ids, found):
+                is_tile = best_part(searchable, asked, image_id)[1] is not None
+                assert one.of_tiles == (is_tile and one.weights is None), image_id
+                n_tiles += is_tile
+        assert n_tiles > 3
+
+
+def test_an_earlier_blcf_refuses_what_it_would_spoil(folder, tmp_path):
+    """It would drop the second map with the next merge, and add pictures without."""
+    versions = []
+    for settings in ({}, {"tile_side": None}):
+        with tiles.create(tmp_path / f"{len(settings)}.blcf", **{**TWO, **settings}) as engine:
+            versions.append(engine.collection.manifest["format_version"])
+            engine.add(folder, progress=False)
+            engine.compact()
+            assert engine.collection.manifest["format_version"] == versions[-1]
+    assert versions == [4, 3]
+
+
+@pytest.mark.parametrize("n_at_once", [1, 2])
+def test_copies_that_wait_are_few(folder, tmp_path, monkeypatch, n_at_once):
+    """Of a small side 128 pictures would be looked at together, and each has a large copy."""
+    alive, most = 0, 0
+
+    class Counted:
+        def __init__(self, name, pixels):
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+            self.name, self.pixels = name, pixels
+
+        def resized(self, side, large=None):
+            nonlocal alive
+            alive -= 1
+            return Loaded(self.pixels, (1, 1))
+
+    monkeypatch.setattr(pipeline, "_LOOKED_AT_BYTES", 4 * 3 * (128**2 + 256**2))
+    monkeypatch.setattr(twice, "_Resized", Counted)
+    with tiles.create(tmp_path / "a.blcf", **TWO, n_words=12) as engine:
+        monkeypatch.setattr(type(engine.model.extractor), "n_at_once", n_at_once, raising=False)
+        pictures = {f"{n:03d}": tiles.paint(scene(n)) for n in range(60)}
+        assert engine.add(pictures, progress=False).n_added == 60
+    assert 0 < most <= 4 * 5
+
+
+def test_the_bar_ends_with_the_last_picture(folder, tmp_path, monkeypatch):
+    with tiles.create(tmp_path / "a.blcf", **TWO) as engine:
+        engine.add(folder, progress=False)
+        told = []
+
+        class Bar:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *error):
+                told.append("end")
+
+            def update(self):
+                told.append("one")
+
+        monkeypatch.setattr(twice, "bar_of_pictures", lambda *how: Bar())
+        model = engine.model
+        source = GivenPictures({one.name: one for one in sorted(folder.iterdir())})
+        stream = twice.stream_twice(
+            model.extractor, source, source.names, model.encode_many, "indexing", True, 256
+        )
+        for number, _ in enumerate(stream):
+            assert told == ["one"] * (number + 1)
+        assert told[-1] == "end" and told.count("one") == 13
+
+
+def test_the_network_sees_no_training_picture_twice_in_one_size(folder, tmp_path, monkeypatch):
+    original, seen_at = ConvFeatures.extract_batch, collections.Counter()
+
+    def counting(self, images):
+        seen_at[self.side] += len(images)
+        return original(self, images)
+
+    monkeypatch.setattr(ConvFeatures, "extract_batch", counting)
+    for how in ({}, {"weighting": "saliency", "saliency": tiles.redness}):
+        seen_at.clear()
+        made(tmp_path / f"{len(how)}.blcf", folder, **how).close()
+        assert seen_at == {128: 13, 256: 13}
+
+
+def test_the_check_sets_segments_of_other_tiles_aside(folder, tmp_path):
+    made(tmp_path / "a.blcf", folder).close()
+    path = made(tmp_path / "b.blcf", folder, tiles=2).path
+    with Collection.open(path) as one, one.writing():
+        one.commit(settings={**one.manifest["settings"], "tiles": 3})
+    (damage,) = check_collection(path).damages
+    assert "expected 9 tiles of each picture in a map of their own" in damage.reason
+    assert damage.n_images == 13
+    assert check_collection(tmp_path / "a.blcf").is_sound
