@@ -4,11 +4,13 @@ from __future__ import annotations
 
 __all__ = ["FAR_SHARE", "tile_windows"]
 
-# What the cosine of a tile counts where it is of a larger picture than the whole's. Logos with
-# blcf-lite, pictures of side 384 with 3 x 3 and 5 x 5 tiles of side 768, even queries, mAP before
-# reranking (.579 without tiles): 1 .616 and .620, .8 .627 and .631, .7 .632 and .638, .6 .636 and
-# .643, .5 .635 and .645, .4 .627 and .640, .3 .612 and .626. Tiles of the same map lose below 1.
-FAR_SHARE = 0.6
+# What cosines of tiles, and of windows, count where they are of a larger picture than the whole's.
+# Logos with blcf-lite, pictures of side 384 with 3 x 3 and 5 x 5 tiles of side 768, even queries,
+# mAP before reranking (.579 without tiles): 1 .616 and .620, .8 .627 and .631, .7 .632 and .638, .6
+# .636 and .643, .5 .635 and .645, .4 .627 and .640, .3 .612 and .626. Tiles of the same map lose
+# below 1. Grocery, whose objects fill pictures and queries, has .577 without, .557 with .6, .567
+# with .5. Windows: see benchmarks/small_objects.md.
+FAR_SHARE = 0.5
 
 
 def tile_windows(shape: tuple[int, int], n: int) -> list[tuple[int, int, int, int]]:

@@ -30,9 +30,10 @@ class Settings:
         from 2 to 7: small objects are found that a bag of the whole picture does not show, see
         `blcf.bags.tile_windows`. A picture scores what its best tile does
     tile_side : longer side of the pictures, in pixels, from 32 to 8192, in which their tiles are
-        looked at: they go through the network twice, and both maps are kept. A tile counts
-        `blcf.bags.FAR_SHARE` of its cosine then, and reranking looks for the object in the map
-        that makes the score. None: tiles are parts of the map of `side`, and count whole
+        looked at: they go through the network twice, and both maps are kept. Reranking looks for
+        the object in the map that makes the score. Tiles, and windows of that map, count
+        `blcf.bags.FAR_SHARE` of their cosines. None: tiles are parts of the map of `side`, and
+        count whole
     upsample : factor of bilinear interpolation of the maps, from 1 to 8
     n_components : of the whitening, from 1 to 16,384 (no more than there are channels), None for
         all channels
@@ -99,7 +100,7 @@ class Settings:
 
     @property
     def tile_share(self) -> float:
-        """What the cosine of a tile counts beside that of the whole."""
+        """What cosines of tiles, and of windows of their map, count beside those of the whole."""
         return FAR_SHARE if self.looks_twice else 1.0
 
     @property

@@ -10,8 +10,7 @@ import pytest
 import tiles
 
 from blcf import Example
-from blcf.bags import FAR_SHARE
-from blcf.collection import Collection, check_collection
+from blcf.collection import Collection, check_collection, settings
 from blcf.collection.shards import model_digest
 from blcf.distributed import merge, split
 from blcf.errors import FormatError, InvalidInput
@@ -28,7 +27,8 @@ def pictures(numbers, seed=0):
 
 
 @pytest.fixture(params=[None, 256], ids=["of the map", "of a larger map"])
-def engine(tmp_path, request):
+def engine(tmp_path, request, monkeypatch):
+    monkeypatch.setattr(settings, "FAR_SHARE", 0.7)  # or none of these tiles were the best
     made = tiles.create(tmp_path / "c.blcf", **SETTINGS, tile_side=request.param)
     made.add(pictures(range(30)), progress=False)
     yield made
@@ -59,7 +59,7 @@ def expected(engine, query):
     idf = oracle.idf(whole, n_words, True)
     bag = query.views[0].bag
     tf = {int(word): float(one) for word, one in zip(bag.indices, bag.data)}
-    share = FAR_SHARE if engine.settings.tile_side else 1
+    share = engine.settings.tile_share
     vector = oracle.vector(tf, idf, True)
     scores = oracle.best_tile_scores(vector, whole, parts, idf, True, share)
     for image_id in range(

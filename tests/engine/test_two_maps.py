@@ -18,15 +18,23 @@ from blcf.adding import twice
 from blcf.boxes import iou
 from blcf.cli import main
 from blcf.collection import Collection, check_collection
+from blcf.collection import settings as collection_settings
 from blcf.errors import FormatError, InvalidInput, UnreadableImage
 from blcf.features import pipeline
 from blcf.images import GivenPictures, Loaded
 from blcf.images.originals import FileOriginal
+from blcf.rerank import LocalSearch
 from blcf.searching.looking import Looker
 from blcf.searching.tiles import best_part, looked_at
 
 TWO = {"tiles": 3, "tile_side": 256, "weighting": "norm", "random_state": 3}
 PLAIN = {"query_scales": (1,), "expand": "none"}
+
+
+@pytest.fixture(autouse=True)
+def many_tiles(monkeypatch):
+    """The best part of more of these pictures is a tile, so that both maps are looked into."""
+    monkeypatch.setattr(collection_settings, "FAR_SHARE", 0.7)
 
 
 def scene(seed, n=8):
@@ -103,10 +111,6 @@ def test_a_small_object_is_placed_by_the_larger_map(folder, tmp_path):
         expanded = engine.search(query, box, query_scales=(1,), expand="local", n_expand=3)
         again = engine.search_many([query], progress=False, query_scales=(1,))
         assert len(expanded) == len(again[0]) == 13
-    with made(tmp_path / "b.blcf", folder, tile_side=None) as engine:
-        found = engine.search(query, box, **PLAIN)
-        other = next(one for one in found if one.name == "large.png")
-        assert other.score < hit.score - 0.1
 
 
 def test_a_picture_of_the_collection_comes_first_with_score_1(folder, tmp_path):
@@ -371,3 +375,23 @@ def test_the_check_sets_segments_of_other_tiles_aside(folder, tmp_path):
     assert "expected 9 tiles of each picture in a map of their own" in damage.reason
     assert damage.n_images == 13
     assert check_collection(tmp_path / "a.blcf").is_sound
+
+
+def test_windows_of_the_larger_map_count_like_its_tiles(folder, tmp_path, monkeypatch):
+    with made(tmp_path / "a.blcf", folder) as engine:
+        searchable = engine.searcher.searchable
+        query = engine.describe(folder / "01.png", (32, 32, 96, 96))
+        vector = searchable.index.weigh(query.views[0].bag)
+        options = SearchOptions(query_scales=(1,), keep_whole=False)
+        ranking = searchable.index.search(vector, 13, weighed=True)
+        ids = [int(one) for one in ranking.ids]
+        found = Looker(searchable, [query], options).look(vector, None, ids, ranking.scores)
+        local = LocalSearch(searchable.index.idf_, sqrt=searchable.index.sqrt)
+        dense = local.prepare(vector)
+        assert any(one.of_tiles for one in found)
+        for image_id, one in zip(ids, found):
+            if one.weights is None:
+                _, words, norms = searchable.snapshot.seen("norm", image_id, one.of_tiles)
+                cosine = local.score_of_window(dense, words, one.cells, weights=norms)
+                share = 0.7 if one.of_tiles else 1
+                assert one.score == pytest.approx(share * cosine, abs=1e-6)
