@@ -46,7 +46,8 @@ class OtherVersion(FormatError):
 
 def new_manifest(description: dict[str, Any]) -> dict[str, Any]:
     """The manifest of an empty collection."""
-    twice = description.get("settings", {}).get("tile_side") is not None
+    settings = description.get("settings", {})
+    twice = settings.get("tile_side") not in (None, settings.get("side"))
     return {
         "format": FORMAT,
         "format_version": TWO_MAPS if twice else FORMAT_VERSION,
@@ -150,9 +151,8 @@ def _read(path: Member) -> dict[str, Any]:
     version = manifest.get("format_version")
     if type(version) is not int or version not in (BEFORE, FORMAT_VERSION, TWO_MAPS):
         raise OtherVersion(
-            f"Expected {folder} to be of format version {FORMAT_VERSION}, got version "
-            f"{str(manifest.get('format_version'))[:20]}. Use the blcf that wrote it, or index "
-            "again."
+            f"Expected {folder} to be of format version {FORMAT_VERSION} or {TWO_MAPS}, got "
+            f"version {str(version)[:20]}. Use the blcf that wrote it, or index again."
         )
     wrong = wrong_values(manifest, with_ids=version > BEFORE)
     missing = [key for key in wrong if key not in manifest]

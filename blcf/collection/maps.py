@@ -179,7 +179,8 @@ class Maps:
         packed = self.marks, self.cell_words, marks[0], *cells
         wrong = unpack_maps(*packed, starts[:-1], shapes, words)
         if wrong >= 0:
-            self.words_of(int(positions[wrong]))  # raises
+            image = int(positions[wrong])
+            raise FormatError(f"The assignment map of image {image} cannot be unpacked.")
         return words, starts[:-1], shapes
 
     def channel_of_each(self, name: str, positions: np.ndarray) -> np.ndarray:
@@ -253,6 +254,7 @@ class Maps:
         words = self.word_offsets
         if (
             (self.shapes < 0).any()
+            or (sizes > self.n_cells).any()  # of larger ones the sums would wrap
             or not np.array_equal(_offsets(sizes), self.offsets)
             or not np.array_equal(_offsets(_n_marks(sizes)), self.mark_offsets)
             or words[0] != 0

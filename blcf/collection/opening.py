@@ -54,6 +54,12 @@ def check_tiles(collection: Snapshot, settings: Settings) -> None:
                 f"{segment.path} is damaged: {wrong}. Restore both from the same copy, or run "
                 "`blcf check` on the collection."
             )
+        if segment.tiles and segment.tiles.share != settings.tile_share:
+            raise FormatError(
+                f"{segment.path} was made by another blcf: expected tiles that count "
+                f"{settings.tile_share} of their cosines, its count {segment.tiles.share}. Use the "
+                "blcf that wrote it, or index again."
+            )
 
 
 def keep_statistics(collection: Collection, n_words: int, settings: Settings) -> None:

@@ -183,13 +183,14 @@ class SegmentContents:
         except FormatError as error:
             raise self._damaged(error) from error
         if words.size and not 0 <= words.min() <= words.max() < self.postings.n_words:
-            for position in positions.tolist():
-                self.words_of(position, of_tiles)  # raises
+            wrong = (words < 0) | (words >= self.postings.n_words)
+            image = positions[np.searchsorted(starts, np.argmax(wrong), side="right") - 1]
+            raise self._damaged(f"Image {image} holds words that the vocabulary has not.")
         weights = weights_of_each(weighting, quantised, starts, words.size)
         return WeighedMaps(self.postings.n_words, words, weights, starts, shapes)
 
-    def _damaged(self, error: FormatError) -> FormatError:
-        return FormatError(f"{self.path} is damaged: {error} Run `blcf check` on the collection.")
+    def _damaged(self, why: object) -> FormatError:
+        return FormatError(f"{self.path} is damaged: {why} Run `blcf check` on the collection.")
 
     def size_of(self, position: int) -> tuple[int, int]:
         """Width and height of an original image, pixels."""

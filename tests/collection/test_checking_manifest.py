@@ -90,7 +90,7 @@ def test_manifest_whose_copy_is_one_commit_old(collection, monkeypatch):
 def test_another_version(collection):
     path = collection.path / "manifest.json"
     path.write_text(path.read_text().replace('version": 3', 'version": 1'))
-    with pytest.raises(FormatError, match="format version 3, got version 1"):
+    with pytest.raises(FormatError, match="format version 3 or 4, got version 1"):
         check_collection(collection.path, repair=True)
 
 

@@ -251,8 +251,14 @@ def test_no_collection(tmp_path):
         (lambda text: "[1]", "to be the manifest of a blcf collection, it is not"),
         (lambda text: '{"format": "zip"}', "to be the manifest of a blcf collection, it is not"),
         (lambda text: text.replace('"generation"', '"other"'), "it lacks generation"),
-        (lambda text: text.replace('_version": 3', '_version": 1'), "version 3, got version 1"),
-        (lambda text: text.replace('_version": 3', '_version": 7'), "version 3, got version 7"),
+        (
+            lambda text: text.replace('_version": 3', '_version": 1'),
+            "version 3 or 4, got version 1",
+        ),
+        (
+            lambda text: text.replace('_version": 3', '_version": 7'),
+            "version 3 or 4, got version 7",
+        ),
         (lambda text: text.replace('"roots": []', '"roots": 5'), "its roots are not of the form"),
         (lambda text: text.replace('"roots": []', '"roots": [5]'), "its roots are not of"),
         (lambda text: text.replace('"segments": []', '"segments": [{}]'), "its segments are not"),

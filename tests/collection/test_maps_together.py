@@ -10,6 +10,7 @@ from made_up import DESCRIPTION, append, name
 
 from blcf.bags import spatial_weights
 from blcf.collection import Collection, Segment
+from blcf.collection.maps import Maps
 from blcf.errors import FormatError
 from blcf.weighed_maps import WeighedMaps
 
@@ -83,3 +84,28 @@ def test_a_changed_byte_is_noticed(collection):
         path.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
         with pytest.raises(FormatError, match=f"{one} are not as they were written"):
             Segment.read(collection.file("segments"), entry, "").weighed("norm", np.arange(5))
+
+
+def test_sizes_whose_sum_wraps_are_no_maps(collection):
+    """2^30 x 2^30 cells sixteen times over are 0 in 64 bits: a kernel would read anywhere."""
+    maps = collection.segments[1].maps
+    shapes = np.repeat(maps.shapes[:1], 66, axis=0)
+    shapes[:16], shapes[18:] = 2**30, 2**30
+    sizes = shapes.prod(axis=1, dtype=np.int64)
+
+    def ends(each):
+        return np.concatenate([[0], np.cumsum(each)])
+
+    n_cells, n_marks = int(ends(sizes)[-1]), int(ends((sizes + 3) // 4)[-1])
+    assert n_cells == 2 * maps.shapes[0].prod()
+    forged_maps = Maps(
+        shapes,
+        ends(sizes),
+        ends((sizes + 3) // 4),
+        np.zeros(67, dtype=np.int64),
+        np.zeros(max(n_marks, 0), dtype=np.uint8),
+        np.empty(0, dtype=np.uint16),
+        {"norm": np.zeros(n_cells, dtype=np.uint8)},
+    )
+    with pytest.raises(FormatError, match="lie one behind the other"):
+        forged_maps.check_form(66, 20)

@@ -291,13 +291,14 @@ def test_an_approximate_search_looks_where_its_score_is_of(folder, tmp_path):
 def test_an_earlier_blcf_refuses_what_it_would_spoil(folder, tmp_path):
     """It would drop the second map with the next merge, and add pictures without."""
     versions = []
-    for settings in ({}, {"tile_side": None}):
-        with tiles.create(tmp_path / f"{len(settings)}.blcf", **{**TWO, **settings}) as engine:
+    for settings in ({}, {"tile_side": None}, {"tile_side": 128}):
+        path = tmp_path / f"{settings.get('tile_side', 0)}.blcf"
+        with tiles.create(path, **{**TWO, **settings}) as engine:
             versions.append(engine.collection.manifest["format_version"])
             engine.add(folder, progress=False)
             engine.compact()
             assert engine.collection.manifest["format_version"] == versions[-1]
-    assert versions == [4, 3]
+    assert versions == [4, 3, 3]
 
 
 @pytest.mark.parametrize("n_at_once", [1, 2])
@@ -395,3 +396,13 @@ def test_windows_of_the_larger_map_count_like_its_tiles(folder, tmp_path, monkey
                 cosine = local.score_of_window(dense, words, one.cells, weights=norms)
                 share = 0.7 if one.of_tiles else 1
                 assert one.score == pytest.approx(share * cosine, abs=1e-6)
+
+
+def test_tiles_that_count_otherwise_are_of_another_blcf(folder, tmp_path, monkeypatch):
+    """No damage: a repair must not set aside what is sound."""
+    made(tmp_path / "a.blcf", folder).close()
+    monkeypatch.setattr(collection_settings, "FAR_SHARE", 0.4)
+    with tiles.reopen(tmp_path / "a.blcf") as engine:
+        with pytest.raises(FormatError, match="another blcf: .* count 0.4 of .*, its count 0.7"):
+            engine.search(folder / "01.png")
+    assert check_collection(tmp_path / "a.blcf", repair=True).is_sound
