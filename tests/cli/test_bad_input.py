@@ -224,7 +224,7 @@ def test_damage_that_is_met_later_says_what_to_type_too(place, call, monkeypatch
     def damaged(*arguments):
         raise FormatError("Image 3 holds odd words. Run `blcf check` on the collection.")
 
-    monkeypatch.setattr("blcf.collection.snapshot.Snapshot.words", damaged)
+    monkeypatch.setattr("blcf.collection.snapshot.Snapshot.seen", damaged)
     status, _, err = call("search", place / "c.blcf", "été 1/03.png", "--frame")
     assert status == 2 and err == (
         f"blcf: Image 3 holds odd words. `blcf check {place / 'c.blcf'} --repair` "
