@@ -186,6 +186,7 @@ def test_a_plan_wants_what_is_given_to_be_there(run, folder):
     assert code == 2 and "weights of squeezenet1_1 in /nowhere.pth: there is no such file" in err
 
 
+@pytest.mark.slow
 def test_what_cannot_run_is_said_and_the_rest_runs(run, folder):
     code, out, err = run("--data", f"tiles={folder / 'set'}", "--tables", "dir-1", "lecture")
     assert code == 0

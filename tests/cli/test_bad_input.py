@@ -290,6 +290,7 @@ def test_a_mistake_on_resuming_keeps_what_is_there(place, call, tmp_path, monkey
     assert call(*command, "--layer", "features.12")[0] == 0
 
 
+@pytest.mark.slow
 def test_disk_full_at_the_first_index(place, tmp_path):
     """The same command, run again with room, makes the collection."""
     command = ["index", tmp_path / "c.blcf", place / "frames", "--quiet", "--words", "20"]

@@ -46,7 +46,10 @@ torch.nn.Linear(2, 2)(torch.zeros(1, 2))  # a broken trace broke this, too
 """
 
 
-@pytest.fixture(scope="module", params=["blcf-lite", "squeezenet1_1"])
+TRACED = pytest.param("squeezenet1_1", marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=["blcf-lite", TRACED])
 def collection(request, tmp_path_factory) -> Path:
     """A collection of four pictures, of the package's network or of one that is traced."""
     folder = tmp_path_factory.mktemp("threads")

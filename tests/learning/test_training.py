@@ -57,6 +57,7 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_weights_of_another():
     before = Training(SETTINGS, taught=FEW)
     before.learn(_round(0))
