@@ -3,8 +3,9 @@
 import numpy as np
 import tiles
 
+from blcf import SearchEngine
 from blcf.collection import Collection
-from blcf.distributed import Shards
+from blcf.distributed import Shards, merge
 
 
 def settings(**others):
@@ -31,3 +32,8 @@ def same_rankings(engine, other, folder, n=40):
         found, expected = (one.search(path, k=n, query_scales=(1,)) for one in (engine, other))
         assert found.names == expected.names
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+
+
+def merged(folder, out):
+    merge(out, folder, progress=False)
+    return SearchEngine.open(out, network=tiles.TileNetwork())

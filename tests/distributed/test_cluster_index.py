@@ -6,20 +6,15 @@ import os
 import numpy as np
 import pytest
 import tiles
-from in_shards import names_in_order, same_rankings, settings
+from in_shards import merged, names_in_order, same_rankings, settings
 
 import blcf
 from blcf import SearchEngine
 from blcf.collection import Collection, check_collection
 from blcf.collection.lock import writer_lock
-from blcf.distributed import Cluster, Shards, merge, source_indexing
+from blcf.distributed import Cluster, Shards, source_indexing
 from blcf.distributed.parts import PARTS, Part, index_part, part_folder
 from blcf.errors import ClusterError, CollectionLocked, InvalidInput, VocabularyMismatch
-
-
-def merged(folder, out):
-    merge(out, folder, progress=False)
-    return SearchEngine.open(out, network=tiles.TileNetwork())
 
 
 def leftovers(folder):
@@ -46,32 +41,6 @@ def test_it_is_what_one_machine_makes(cluster, pictures, at_once, tmp_path, n_sh
     engine = merged(tmp_path / "s.blcf", tmp_path / "m.blcf")
     same_rankings(engine, at_once, pictures)
     assert engine.collection.root_of(3) == str(pictures)
-
-
-def test_tiles_of_a_larger_map(cluster, pictures, tmp_path):
-    how = {"tiles": 2, "tile_side": 256}
-    cluster.index(pictures, tmp_path / "s.blcf", n_shards=2, **settings(**how))
-    engine = tiles.create(tmp_path / "c.blcf", **how)
-    engine.add(pictures, progress=False)
-    same_rankings(merged(tmp_path / "s.blcf", tmp_path / "m.blcf"), engine, pictures)
-    with tiles.reopen(tmp_path / "s.blcf") as shards:
-        assert shards.settings.tile_side == 256
-        same_rankings(shards, engine, pictures)
-
-
-def test_words_that_begin_generic_and_are_refined(cluster, pictures, tmp_path):
-    how = {"vocabulary": "refined", "n_words": 10_000, "side": 96}
-    cluster.index(pictures, tmp_path / "s.blcf", n_shards=2, progress=False, **how)
-    with SearchEngine.create(tmp_path / "c.blcf", **how) as engine:
-        engine.add(pictures, progress=False)
-        expected, model = engine.model.centroids, engine.collection.manifest["model"]
-    for path in Shards.read(tmp_path / "s.blcf").paths:
-        with SearchEngine.open(path) as shard:
-            assert shard.collection.manifest["model"]["vocabulary"] == "refined"
-            assert (
-                shard.collection.manifest["model"]["whitening_digest"] == model["whitening_digest"]
-            )
-            np.testing.assert_allclose(shard.model.centroids, expected, atol=1e-5)
 
 
 def test_more_is_added_where_there_is_least(cluster, pictures, tmp_path):
