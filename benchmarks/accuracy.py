@@ -203,7 +203,7 @@ def markdown(results: dict) -> str:
         [
             "mAP: trapezoidal AP, junk dropped, whole ranking. LS: the cells of the query's box; "
             "GS: the whole query picture. Default: what a search does that is told nothing, R with "
-            "`expand=\"auto\"`. R: the best windows of the first 100; GQE, LQE: 10 hits. "
+            '`expand="auto"`. R: the best windows of the first 100; GQE, LQE: 10 hits. '
             'Mean IoU, share of IoU >= .5 and the answer "the whole image" over the true hits '
             "among the 100 that R localised.",
             "**The engine's defaults**, except where the side differs; they were tuned on these "
@@ -246,11 +246,11 @@ def main() -> None:
             where = options.data, options.work, name, network
             if name in options.sets:
                 sets.append(measure_set(*where, {}))
-            if name in options.sets and name == "shelves":
-                # A pack fills the query and is a small part of a shelf: the sizes must meet.
-                sets.append(measure_set(*where, {}, query_side=384, side=768))
-            if name in options.sets and name in options.paper:
-                paper.append(measure_set(*where, PAPER_SEARCH, **PAPER_COLLECTION))
+                if name == "shelves":
+                    # A pack fills the query and is a small part of a shelf: the sizes must meet.
+                    sets.append(measure_set(*where, {}, query_side=384, side=768))
+                if name in options.paper:
+                    paper.append(measure_set(*where, PAPER_SEARCH, **PAPER_COLLECTION))
             if name in options.tiled:
                 tiled.append(measure_set(*where, {}, tiles=3, tile_side=768))
     if "squeezenet1_1" in options.networks:

@@ -21,7 +21,7 @@ from benchmarks.refinement.__main__ import DEPTH, SHARES, queries_of, share_of
 from benchmarks.report import keep_results, made_by, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.adding.indexer import tiles_of
-from blcf.bags import FAR_SHARE, tile_windows
+from blcf.bags import tile_windows
 from blcf.boxes import iou
 from blcf.collection import Batch, Collection
 from blcf.collection.joining import create_like
@@ -117,8 +117,8 @@ def check(engine: SearchEngine, vector: Any) -> None:
         parts = [bags.encode(words, cells=one, channel=channel) for one in windows]
         parts.append(searchable.bags_of([image_id]))
         *tiles, whole = ((searchable.index.weigh(one) @ vector.T).toarray()[0, 0] for one in parts)
-        share = FAR_SHARE if engine.settings.looks_twice else 1
-        assert abs(max(whole, *(share * one for one in tiles), -1) - score) < 1e-5
+        share = engine.settings.tile_share
+        assert abs(max([whole, *(share * one for one in tiles)]) - score) < 1e-5
 
 
 def described(engine: SearchEngine, queries: list[dict[str, Any]], side: int) -> list[Query]:

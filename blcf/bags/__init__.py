@@ -16,6 +16,7 @@ from blcf.bags.weighting import CHANNELS, WEIGHTINGS, spatial_weights
 
 __all__ = [
     "CHANNELS",
+    "FAR_SHARE",
     "HOWS",
     "WEIGHTINGS",
     "BagOfWords",
@@ -28,6 +29,5 @@ __all__ = [
     "region_box",
     "region_weights",
     "spatial_weights",
-    "FAR_SHARE",
     "tile_windows",
 ]

@@ -76,7 +76,9 @@ class TileLists:
         """
         tiles = [(one, live) for one, live in parts if one is not None]
         if len({(one.n_tiles, one.share) if one else None for one, _ in parts}) > 1:
-            raise FormatError("Expected all parts of an index to have the same number of tiles.")
+            raise FormatError(
+                "Expected all parts of an index to have the same number of tiles, and one share."
+            )
         return cls.merge(tiles) if tiles else None
 
     @classmethod

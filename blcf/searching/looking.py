@@ -106,7 +106,6 @@ class Looker:
     ) -> list[Found]:
         rows, of_tiles = self._read(ids), np.zeros(len(ids), dtype=bool)
         own, settings = self._own_among(ids, rows), self._searchable.model.settings
-        share = settings.tile_share  # a window is like a tile
         if settings.looks_twice:
             of_tiles = self._shown_by_tiles(vector, ids, rows, whole_scores)
             of_tiles[own] = False  # it is compared as a whole with the query's picture
@@ -117,7 +116,7 @@ class Looker:
         windows = self._windows(self._local_search.prepare(vector, quarters), rows, maps)
         for place, whole_score, large in zip(windows, whole_scores.tolist(), of_tiles.tolist()):
             score, cells, boxes = place
-            score *= share if large else 1
+            score *= settings.tile_share if large else 1  # a window is like a tile
             is_whole = self._options.keep_whole and whole_score > score
             score = whole_score if is_whole else score
             found.append(Found(score, cells, is_whole, boxes, of_tiles=large))
