@@ -1,9 +1,10 @@
 """A cut network made ready for inference on the CPU: what belongs together is computed at once.
 
-A convolution, the batch norm behind it and the activation behind that become one call of oneDNN:
-SqueezeNet 1.1 in bfloat16 takes 2.9 ms a picture instead of 3.3, VGG16 74 instead of 77. Packing
-the weights in oneDNN's order once gained another .1 ms and 2 ms where the order was the right one;
-it depends on sizes, and a batch of one picture took 7.5 ms instead of 3.6 where it was another.
+A convolution, the batch norm behind it and the activation behind that become one call of oneDNN, in
+float32 one of a kernel of ours where that is faster (`winograd.py`): SqueezeNet 1.1 in bfloat16
+takes 2.9 ms a picture instead of 3.3, VGG16 74 instead of 77. Packing the weights in oneDNN's order
+once gained another .1 ms and 2 ms where the order was the right one; it depends on sizes, and a
+batch of one picture took 7.5 ms instead of 3.6 where it was another.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from blcf.features.winograd import WinogradConvolution, can_be_filtered
 
 __all__ = ["FusedConvolution", "fuse_network", "has_fused_convolutions", "largest_activation"]
 
@@ -102,7 +105,7 @@ def fuse_network(part: nn.Module, dtype: torch.dtype) -> nn.Module:
         convolution = _module(fused, node)
         if type(convolution) is nn.Conv2d and not isinstance(convolution.padding, str):
             if convolution.padding_mode == "zeros":
-                _fuse_behind(fused, node, convolution)
+                _fuse_behind(fused, node, convolution, dtype)
     fused.delete_all_unused_submodules()
     fused.recompile()
     return fused
@@ -127,8 +130,10 @@ def _open_sequential(fused: fx.GraphModule, node: fx.Node) -> bool:
     return True
 
 
-def _fuse_behind(fused: fx.GraphModule, node: fx.Node, convolution: nn.Conv2d) -> None:
-    """Put one `FusedConvolution` in the place of a convolution and what can go with it."""
+def _fuse_behind(
+    fused: fx.GraphModule, node: fx.Node, convolution: nn.Conv2d, dtype: torch.dtype
+) -> None:
+    """Put one module in the place of a convolution and what can go with it."""
     taken, user = [node], _only_user(node)
     norm = _module(fused, user)
     if user is not None and type(norm) is nn.BatchNorm2d and norm.running_mean is not None:
@@ -140,7 +145,10 @@ def _fuse_behind(fused: fx.GraphModule, node: fx.Node, convolution: nn.Conv2d) -
         activation = _MODULES.get(type(module)) if module else _FUNCTIONS.get(user.target)
         taken += [user] if activation else []
     name = f"fused_{node.name}"
-    fused.add_submodule(name, FusedConvolution(convolution, *(activation or ("none", []))))
+    activation = activation or ("none", [])
+    filtered = can_be_filtered(convolution, activation[0], dtype)
+    kind = WinogradConvolution if filtered else FusedConvolution
+    fused.add_submodule(name, kind(convolution, *activation))
     with fused.graph.inserting_before(node):
         new = fused.graph.call_module(name, node.args, node.kwargs)
     taken[-1].replace_all_uses_with(new)

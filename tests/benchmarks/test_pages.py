@@ -26,6 +26,7 @@ SECTIONS = {
     "ablations": ("ablations.__main__", "Ablations"),
     "assignment": ("assignment", "Assignment"),
     "confidence": ("confidence", "Confidence"),
+    "convolution": ("convolution", "Convolution"),
     "dense_search": ("dense_search", "Dense search"),
     "descriptors": ("descriptors", "Global descriptors"),
     "expansion": ("expansion", "Expansion"),

@@ -18,6 +18,7 @@ from blcf.features.fusing import (
     largest_activation,
 )
 from blcf.features.networks import build_network, cut_network, default_layer
+from blcf.features.winograd import WinogradConvolution
 
 # Convolutions up to the default layer, counted in the architectures' tables.
 NETWORKS = {
@@ -61,7 +62,8 @@ def maps(part: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def n_fused(part: nn.Module) -> int:
-    return sum(isinstance(each, FusedConvolution) for each in part.modules())
+    kinds = (FusedConvolution, WinogradConvolution)
+    return sum(isinstance(each, kinds) for each in part.modules())
 
 
 def distance(found: torch.Tensor, expected: torch.Tensor) -> float:

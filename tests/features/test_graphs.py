@@ -14,6 +14,7 @@ from blcf.features.graphs import chain_graph, trace_graph
 from blcf.features.lite import LAYERS, LiteNetwork, read_lite
 from blcf.features.networks import build_network, cut_layers, cut_network
 from blcf.features.weights import digest_tensors
+from blcf.features.winograd import WinogradConvolution
 
 
 def run(part: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -62,8 +63,9 @@ def test_blcf_lite_is_cut_as_it_would_be_traced() -> None:
         fused, as_traced = (fuse_network(each, torch.float32) for each in (part, expected))
         assert not any(type(each) is nn.Conv2d for each in fused.modules())
         n_convolutions = sum(isinstance(each, nn.Conv2d) for each in part.modules())
+        kinds = (FusedConvolution, WinogradConvolution)
         for either in (fused, as_traced):
-            n_fused = sum(isinstance(each, FusedConvolution) for each in either.modules())
+            n_fused = sum(isinstance(each, kinds) for each in either.modules())
             assert n_fused == n_convolutions
         assert torch.equal(run(fused, inputs), run(as_traced, inputs))
     whole = traced.cut({"map": "features.conv5.relu"})
