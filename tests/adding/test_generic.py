@@ -159,3 +159,29 @@ def test_words_are_refined_by_a_map_of_a_file():
     rows.flags.writeable = False
     words = Vocabulary.from_parts(rows[:4].copy(), device="cpu")
     assert refined(words, rows).n_words_ == 4
+
+
+@pytest.mark.parametrize(
+    "place", ["blcf.adding.training.refined", "blcf.collection.model.Model.encode_many"]
+)
+def test_a_refining_run_that_was_killed_is_resumed(scenes, tmp_path, monkeypatch, place):
+    """While words are refined, or behind that: the network is not asked again, words are equal."""
+
+    def create(name):
+        return SearchEngine.create(tmp_path / name, vocabulary="refined", device="cpu", side=128)
+
+    def killed(*arguments, **options):
+        raise MemoryError  # nothing is saved on the way out
+
+    undisturbed = create("u.blcf")
+    undisturbed.add(scenes, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, killed)
+        with pytest.raises(MemoryError):
+            create("c.blcf").add(scenes, progress=False)
+    monkeypatch.setattr("blcf.adding.sample.stream_pictures", killed)
+    again = SearchEngine.open(tmp_path / "c.blcf", device="cpu")
+    assert again.add(scenes, progress=False).n_added == 12
+    assert again.info()["model"]["vocabulary"] == "refined"
+    assert np.array_equal(again.model.centroids, undisturbed.model.centroids)
+    assert not (tmp_path / "c.blcf" / "training").exists()
