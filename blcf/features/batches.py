@@ -11,9 +11,16 @@ import torch
 
 from blcf.errors import InvalidInput, OutOfMemory, UnreadableImage
 from blcf.images import Loaded
-from blcf.threads import one_openmp_thread
+from blcf.threads import in_one_thread, one_openmp_thread
 
-__all__ = ["Batch", "as_batch", "encode_batch", "through_network", "through_network_alone"]
+__all__ = [
+    "Batch",
+    "as_batch",
+    "encode_batch",
+    "encode_batch_alone",
+    "through_network",
+    "through_network_alone",
+]
 
 T = TypeVar("T")
 
@@ -96,6 +103,13 @@ def encode_batch(encode: Callable[[Any], Sequence[T]], batch: Batch) -> Batch:
         # Of features on a device it is known here first that some are not finite.
         batch.contents = [_encoded_or_refusal(encode, one) for one in batch.contents]
     return batch
+
+
+def encode_batch_alone(encode: Callable[[Any], Sequence[T]], batch: Batch) -> Batch:
+    """`encode_batch`, in this thread alone."""
+    torch.get_num_threads()  # torch sets a new thread's number when it is first asked
+    with one_openmp_thread(), in_one_thread():
+        return encode_batch(encode, batch)
 
 
 def _encoded_or_refusal(encode: Callable[[Any], Sequence[T]], one: torch.Tensor) -> Any:

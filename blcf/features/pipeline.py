@@ -1,8 +1,8 @@
 """Pictures of a source on their way through a network: read ahead, in batches, in order.
 
 Reading and resizing (threads), the network (a thread a core; of a GPU the caller's) and what is
-made of its maps (a thread) go on at the same time, each on pictures behind those of the stage
-before it; the caller gets them in order. It is the one way from pictures to features: collections,
+made of its maps (a thread a core; of a GPU one) go on at the same time, each on pictures behind
+those of the stage before it; the caller gets them in order. It is the one way from pictures to features: collections,
 feature stores and descriptors take it.
 """
 
@@ -21,6 +21,7 @@ from blcf.features.batches import (
     Batch,
     as_batch,
     encode_batch,
+    encode_batch_alone,
     through_network,
     through_network_alone,
 )
@@ -103,23 +104,24 @@ def extract_pictures(
 ) -> Generator[Extracted[T], None, None]:
     """What is made of the features of pictures, in the pictures' order.
 
-    While the network computes, `encode` is busy with the batch before, and threads read those
-    behind. On a processor of several cores as many batches go through the network at once, each in
-    one thread: of blcf-lite two cores make 1.04 to 1.2 times as many pictures a second as when they
-    share each batch, of VGG16 as many; the more cores, the more it gains. On a GPU the caller's
-    thread hands over batches and waits for none of them.
+    While the network computes, `encode` is busy with batches before, and threads read those behind.
+    On a processor of several cores as many batches go through the network at once, each in one
+    thread, and as many through `encode`: of blcf-lite two cores make 1.04 to 1.2 times as many maps
+    a second as when they share each batch, of VGG16 as many; the more cores, the more it gains. On
+    a GPU the caller's thread hands over batches and waits for none of them.
 
     Loaded pictures in memory are at most three times those that are looked at together (120 MB),
-    maps those of three batches, and of as many as go through the network at once, and what `encode`
-    makes of pictures looked at together. When the generator has ended, been closed, or raised, it
+    maps those of two batches and of three times as many as go through the network at once, and what
+    `encode` makes of pictures looked at together. When the generator has ended, been closed, or raised, it
     waits for the batches in the network, and a second for pictures that are being decoded: a thread
     that takes longer is left to itself.
 
     Parameters
     ----------
     originals : of the pictures; taken as they are needed
-    encode : takes features of one shape, float32 (n, ...), gives n things; called in one thread,
-        with earlier pictures first as far as batches of like shapes allow
+    encode : takes features of one shape, float32 (n, ...), gives n things; called in as many
+        threads as batches go through the network at once, with earlier pictures first as far as
+        batches of like shapes allow
     kept : feature maps of some of the pictures, which need no network
     large : gets the path of each large picture; its context is held while that is decoded
     beside : takes the pixels of each picture as they go through the network, uint8 (height, width,
@@ -154,8 +156,9 @@ def extract_pictures(
             read_ahead(batches, alone, n_workers=n_at_once, ahead=n_at_once, patience=None)
         )
     computed = (through for group in found for through in group)
+    encode_one = partial(encode_batch if n_at_once == 1 else encode_batch_alone, encode)
     behind = read_ahead(
-        computed, partial(encode_batch, encode), n_workers=1, ahead=1, patience=None
+        computed, encode_one, n_workers=n_at_once, ahead=n_at_once, patience=None
     )
     done: dict[int, Extracted[T]] = {}
     n_given = 0

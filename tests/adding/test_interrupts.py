@@ -80,6 +80,7 @@ def test_interrupt_commits_what_is_finished(scenes, tmp_path, monkeypatch):
         return real(feature_maps)
 
     monkeypatch.setattr(engine.model, "encode_many", encode_many)
+    monkeypatch.setattr("blcf.features.part.NetworkPart.n_at_once", 1)  # calls are counted
     with pytest.raises(KeyboardInterrupt):
         engine.add(scenes, progress=False)
     again = reopen(tmp_path / "c.blcf")
