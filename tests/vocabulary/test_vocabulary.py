@@ -15,6 +15,8 @@ from blcf.vocabulary import Vocabulary, auto_n_words, interpolate_map
 from blcf.vocabulary.rows import at_most_distinct
 from blcf.vocabulary.size import (
     FEATURES_PER_WORD,
+    FEATURES_PER_WORD_OF_FEW,
+    FEW_AUTO,
     LARGEST_AUTO,
     LEAST_AUTO,
     SAMPLED_PER_WORD,
@@ -66,8 +68,11 @@ def test_a_constant_map_stays_constant() -> None:
         (2 * SAMPLED_PER_WORD - 1, 1),
         (2 * SAMPLED_PER_WORD, 2),
         (LEAST_AUTO * SAMPLED_PER_WORD - 1, LEAST_AUTO - 1),
-        ((LEAST_AUTO + 1) * FEATURES_PER_WORD - 1, LEAST_AUTO),
-        ((LEAST_AUTO + 1) * FEATURES_PER_WORD, LEAST_AUTO + 1),
+        ((LEAST_AUTO + 1) * FEATURES_PER_WORD_OF_FEW - 1, LEAST_AUTO),
+        ((LEAST_AUTO + 1) * FEATURES_PER_WORD_OF_FEW, LEAST_AUTO + 1),
+        (FEW_AUTO * FEATURES_PER_WORD_OF_FEW, FEW_AUTO),
+        ((FEW_AUTO + 1) * FEATURES_PER_WORD - 1, FEW_AUTO),
+        ((FEW_AUTO + 1) * FEATURES_PER_WORD, FEW_AUTO + 1),
         (LARGEST_AUTO * FEATURES_PER_WORD - 1, LARGEST_AUTO - 1),
         (LARGEST_AUTO * FEATURES_PER_WORD, LARGEST_AUTO),
         (10**10, LARGEST_AUTO),
@@ -82,6 +87,7 @@ def test_the_rule_of_auto_is_documented() -> None:
         assert f"one word per {FEATURES_PER_WORD} " in str(doc)
         assert f"at most {LARGEST_AUTO:,}" in str(doc)
     doc = str(auto_n_words.__doc__)
+    assert f"fewer than {FEW_AUTO:,}, one per {FEATURES_PER_WORD_OF_FEW} features" in doc
     assert f"at least {LEAST_AUTO}, or one per {SAMPLED_PER_WORD} features" in doc.lower()
 
 
