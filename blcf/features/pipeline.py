@@ -2,8 +2,8 @@
 
 Reading and resizing (threads), the network (a thread a core; of a GPU the caller's) and what is
 made of its maps (a thread a core; of a GPU one) go on at the same time, each on pictures behind
-those of the stage before it; the caller gets them in order. It is the one way from pictures to features: collections,
-feature stores and descriptors take it.
+those of the stage before it; the caller gets them in order. It is the one way from pictures to
+features: collections, feature stores and descriptors take it.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ def extract_pictures(
 
     Loaded pictures in memory are at most three times those that are looked at together (120 MB),
     maps those of two batches and of three times as many as go through the network at once, and what
-    `encode` makes of pictures looked at together. When the generator has ended, been closed, or raised, it
-    waits for the batches in the network, and a second for pictures that are being decoded: a thread
-    that takes longer is left to itself.
+    `encode` makes of pictures looked at together. When the generator has ended, been closed, or
+    raised, it waits for the batches in the network, and a second for pictures that are being
+    decoded: a thread that takes longer is left to itself.
 
     Parameters
     ----------

@@ -91,8 +91,8 @@ def test_the_rule_of_auto_is_documented() -> None:
     for doc in (Vocabulary.__doc__, auto_n_words.__doc__):
         assert f"one word per {FEATURES_PER_WORD} " in str(doc)
         assert f"at most {LARGEST_AUTO:,}" in str(doc)
-    doc = str(auto_n_words.__doc__)
-    assert f"the {LEAST_AUTO * FEATURES_PER_WORD:,} features of the\n    {LEAST_AUTO}, one per" in doc
+    doc = " ".join(str(auto_n_words.__doc__).split())
+    assert f"the {LEAST_AUTO * FEATURES_PER_WORD:,} features of the {LEAST_AUTO}, one per" in doc
     assert f"one per {FEATURES_PER_WORD_OF_FEW} features, up to {FEW_AUTO:,}" in doc
     assert f"at least {LEAST_AUTO}, or one per {SAMPLED_PER_WORD} features" in doc.lower()
 
