@@ -157,9 +157,7 @@ def extract_pictures(
         )
     computed = (through for group in found for through in group)
     encode_one = partial(encode_batch if n_at_once == 1 else encode_batch_alone, encode)
-    behind = read_ahead(
-        computed, encode_one, n_workers=n_at_once, ahead=n_at_once, patience=None
-    )
+    behind = read_ahead(computed, encode_one, n_workers=n_at_once, ahead=n_at_once, patience=None)
     done: dict[int, Extracted[T]] = {}
     n_given = 0
     with closing(read), closing(found), closing(behind):

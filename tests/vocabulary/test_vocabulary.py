@@ -23,7 +23,6 @@ from blcf.vocabulary.size import (
     check_n_words,
 )
 
-
 # So many features make as many words as are few.
 FEW_AT = LEAST_AUTO * FEATURES_PER_WORD + (FEW_AUTO - LEAST_AUTO) * FEATURES_PER_WORD_OF_FEW
 
