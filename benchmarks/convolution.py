@@ -70,7 +70,7 @@ def best_of(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float
 
 def measure(layer: WinogradConvolution, given: torch.Tensor, rounds: int) -> dict[str, Any]:
     """One layer: how far both ways are from the exact sums, and their times."""
-    n_channels, m = given.shape[1], len(layer.bias_)
+    n_channels, m = given.shape[1], len(layer.bias)
     plain = nn.Conv2d(n_channels, m, 3, padding=1).requires_grad_(False)
     ours = WinogradConvolution(plain, "relu", [])
     rival = FusedConvolution(plain.to(memory_format=torch.channels_last), "relu")

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -29,6 +29,7 @@ __all__ = [
     "one_blas_thread",
     "one_openmp_thread",
     "openmp_threads",
+    "together",
 ]
 
 T = TypeVar("T")
@@ -178,10 +179,32 @@ def in_order(call: Callable[[T], R], items: Iterable[T], n_threads: int) -> Iter
         wait([each for each in pending if not each.cancel()])
 
 
+@cache
+def _leaves() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, "leaves")
+
+
+def together(calls: Sequence[Callable[[], None]]) -> None:
+    """Make calls at once, the first of them in the calling thread.
+
+    They must not wait for others of ours: threads of `in_order` may call this, whose pool is
+    another. How many are right is the caller's to know (`openmp_threads`).
+    """
+    others = [_leaves().submit(call) for call in calls[1:]]
+    try:
+        for call in calls[:1]:
+            call()
+    finally:  # nobody writes into arrays of a caller that has gone on
+        wait(others)
+    for each in others:
+        each.result()
+
+
 def _after_fork() -> None:
     """Threads do not survive a fork, and one of them may have held the lock."""
     global _lock
     _pool.cache_clear()
+    _leaves.cache_clear()
     _lock = threading.Lock()
 
 

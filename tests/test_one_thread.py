@@ -11,7 +11,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from blcf.threads import in_order, one_blas_thread, one_openmp_thread
+from blcf.threads import in_order, one_blas_thread, one_openmp_thread, together
 from blcf.vocabulary.alone import alone
 
 
@@ -167,3 +167,37 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     os.kill(child, 9)
     os.waitpid(child, 0)
     pytest.fail("the forked process waits for threads that it does not have")
+
+
+def test_calls_together() -> None:
+    """Each in a thread, the first in this one; from the threads of `in_order`, too."""
+    barrier = threading.Barrier(2)
+
+    def meet() -> None:
+        barrier.wait(30)
+
+    names: list[str] = []
+    together([lambda: names.append(threading.current_thread().name)])
+    together([meet, meet])
+    assert names == [threading.current_thread().name]
+    for _ in in_order(lambda _: together([meet, meet]), range(1), 2):
+        pass
+    together([])
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_of_a_call_comes_when_the_others_have_ended(failing: int) -> None:
+    done = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    def slow() -> None:
+        time.sleep(0.05)
+        done.append(1)
+
+    calls = [slow, slow]
+    calls.insert(failing, fail)
+    with pytest.raises(ZeroDivisionError):
+        together(calls)
+    assert len(done) == 2

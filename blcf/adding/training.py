@@ -85,7 +85,7 @@ def learn_model(
         n_words = min(auto_n_words(n_features), max(1, len(sample) // SAMPLED_PER_WORD))
         n_words = at_most_distinct(features, n_words)
         logger.info(
-            "vocabulary: %s words (auto: one per 50 to 150 local features, 128 to 25,000)",
+            "vocabulary: %s words (auto: one per 150 local features, 128 to 25,000)",
             f"{n_words:,}",
         )
     vocabulary = Vocabulary(n_words, random_state=settings.random_state, device=extractor.device)

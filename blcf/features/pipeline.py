@@ -111,7 +111,7 @@ def extract_pictures(
     a GPU the caller's thread hands over batches and waits for none of them.
 
     Loaded pictures in memory are at most three times those that are looked at together (120 MB),
-    maps those of two batches and of three times as many as go through the network at once, and what
+    maps those of two batches and of twice as many as go through the network at once, and what
     `encode` makes of pictures looked at together. When the generator has ended, been closed, or
     raised, it waits for the batches in the network, and a second for pictures that are being
     decoded: a thread that takes longer is left to itself.

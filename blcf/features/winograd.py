@@ -2,7 +2,7 @@
 
 oneDNN, which torch computes convolutions with, sums as it is written; torch's NNPACK transforms the
 weights again at each call. With weights that were transformed once, layers of VGG16 are computed
-1.8 to 2.7 times as fast, those of blcf-lite 1.6 to 2.1 times (benchmarks/convolution.md). Results
+1.8 to 2.9 times as fast, those of blcf-lite 1.4 to 2.1 times (benchmarks/convolution.md). Results
 differ by rounding, some 5e-6 of the largest; bfloat16 is a thousand times further away.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from blcf.kernels.convolution import BLOCK, LANES, TILE, convolve_tiles
-from blcf.threads import in_order
+from blcf.threads import together
 
 __all__ = ["WinogradConvolution", "can_be_filtered", "filtering_weights"]
 
@@ -56,11 +56,11 @@ def filtering_weights(weight: torch.Tensor) -> np.ndarray:
     """The weights (m, n_channels, 3, 3) of a convolution as `convolve_tiles` takes them."""
     exact = weight.detach().double().numpy()
     m, n_channels = exact.shape[:2]
-    made = np.zeros((36, n_channels, -(-m // LANES) * LANES))
-    transformed = np.einsum("ia,mcab,jb->ijcm", _WEIGHTS, exact, _WEIGHTS)
-    made[:, :, :m] = transformed.reshape(36, n_channels, m)
+    made = np.zeros((36, n_channels, -(-m // LANES) * LANES), dtype=np.float32)
+    transformed = _WEIGHTS @ exact @ _WEIGHTS.T  # (m, n_channels, 6, 6)
+    made[:, :, :m] = transformed.reshape(m, n_channels, 36).transpose(2, 1, 0)
     blocks = made.reshape(36, n_channels, -1, LANES).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(blocks, dtype=np.float32)
+    return np.ascontiguousarray(blocks)
 
 
 class WinogradConvolution(nn.Module):
@@ -75,52 +75,63 @@ class WinogradConvolution(nn.Module):
 
     Attributes
     ----------
-    bias_ : float32 (C',)
+    weights, bias : float32 (36 n_blocks, C, LANES) and (C',), buffers
     """
+
+    weights: torch.Tensor
+    bias: torch.Tensor
 
     def __init__(self, convolution: nn.Conv2d, activation: str, scalars: list[Any]):
         super().__init__()
-        self._weights = filtering_weights(convolution.weight)
-        self.bias_ = np.zeros(convolution.out_channels, dtype=np.float32)
-        if convolution.bias is not None:
-            self.bias_[:] = convolution.bias.detach().numpy()
+        # Of three axes: torch lays those of four "channels last".
+        weights = torch.from_numpy(filtering_weights(convolution.weight)).flatten(0, 1)
+        self.register_buffer("weights", weights)
+        bias = convolution.bias
+        zeros = torch.zeros(convolution.out_channels)
+        self.register_buffer("bias", zeros if bias is None else bias.detach().clone())
         low, high = scalars if activation == "hardtanh" else _BOUNDS[activation]
         self._bounds = np.float32(low), np.float32(high)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Float32 (n, C, h, w) to (n, C', h, w), channels last in memory."""
+        """Float32 (n, C, h, w) to (n, C', h, w), channels last in memory.
+
+        Raises
+        ------
+        RuntimeError
+            Inputs of another type or number of channels, as torch's own convolutions.
+        """
+        wanted = self.weights.shape[1]
+        if inputs.ndim != 4 or inputs.shape[1] != wanted or inputs.dtype != torch.float32:
+            raise RuntimeError(
+                f"expected float32 input of shape (n, {wanted}, h, w), got "
+                f"{str(inputs.dtype).removeprefix('torch.')} of shape {tuple(inputs.shape)}"
+            )
         n, _, height, width = inputs.shape
         n_tiles = -(-height // TILE) * -(-width // TILE)
         cells = inputs.permute(0, 2, 3, 1).contiguous().numpy()
-        convolved = torch.empty((n, height, width, len(self.bias_)))
-        compute = partial(self._convolve, cells, convolved.numpy())
-        n_products = n * n_tiles * self._weights.size
-        n_threads = min(torch.get_num_threads(), n_products // _PRODUCTS_OF_A_THREAD)
-        if n_threads <= 1:
-            compute((slice(0, n), 0, n_tiles))
-        else:
-            n_each = -(-n_tiles // n_threads)
-            parts = [
-                (slice(picture, picture + 1), first, min(first + n_each, n_tiles))
-                for picture in range(n)
-                for first in range(0, n_tiles, n_each)
-            ]
-            for _ in in_order(compute, parts, n_threads):
-                pass
+        convolved = torch.empty((n, height, width, len(self.bias)))
+        n_products = n * n_tiles * self.weights.numel()
+        n_threads = max(1, min(torch.get_num_threads(), n_products // _PRODUCTS_OF_A_THREAD))
+        n_each = max(1, -(-n * n_tiles // n_threads))
+        compute = partial(self._convolve, cells, convolved.numpy(), n_tiles)
+        starts = range(0, n * n_tiles, n_each)
+        together([partial(compute, first, min(first + n_each, n * n_tiles)) for first in starts])
         return convolved.permute(0, 3, 1, 2)
 
     def _convolve(
-        self, cells: np.ndarray, convolved: np.ndarray, part: tuple[slice, int, int]
+        self, cells: np.ndarray, convolved: np.ndarray, n_tiles: int, first: int, last: int
     ) -> None:
-        """The tiles from the second to the third of a part, of each of its pictures."""
-        pictures, first, last = part
-        n_channels, m, n_lanes = cells.shape[3], len(self.bias_), self._weights.shape[1] * LANES
+        """The tiles from `first` on, before `last`, of all pictures, each of which has n_tiles."""
+        n_channels, m = cells.shape[3], len(self.bias)
+        weights = self.weights.numpy().reshape(36, -1, n_channels, LANES)
+        n_lanes = weights.shape[1] * LANES
         shapes = [
             *((36, BLOCK, n_channels), (36, BLOCK, n_lanes)),
             *((6, 6, n_channels), (6, 6, n_channels), (4, 4, m), (4, 6, m)),
         ]
-        memory = tuple(np.empty(shape, dtype=np.float32) for shape in shapes)
-        for before, after in zip(cells[pictures], convolved[pictures]):
-            convolve_tiles(
-                before, self._weights, self.bias_, *self._bounds, first, last, memory, after
-            )
+        # By torch: what it says of too little memory is known to the caller.
+        memory = tuple(torch.empty(shape).numpy() for shape in shapes)
+        for picture in range(first // n_tiles, -(-last // n_tiles)):
+            here = max(first - picture * n_tiles, 0), min(last - picture * n_tiles, n_tiles)
+            one, bias = convolved[picture], self.bias.numpy()
+            convolve_tiles(cells[picture], weights, bias, *self._bounds, *here, memory, one)

@@ -18,12 +18,7 @@ __all__ = [
 # n_words="auto", measured in benchmarks/accuracy.md; the largest is the paper's.
 LARGEST_AUTO = 25_000
 FEATURES_PER_WORD = 150
-LEAST_AUTO = 128  # of ten shelves: mean IoU .79 in place of .71 with 79, mAP the same
-# Behind those of the least, as long as they are few: of 25 to 100 pictures of grocery two to three
-# times as many words gain .05 of mAP and more, of logos nothing (benchmarks/generic_vocabulary.md);
-# of ten shelves 160 to 180 words lose .02.
-FEW_AUTO = 2_000
-FEATURES_PER_WORD_OF_FEW = 50
+LEAST_AUTO = 128  # for the 79 of ten shelves: mean IoU .79 in place of .71, mAP the same
 
 # How many local features a word k-means looks at: more cost time and gain nothing.
 SAMPLED_PER_WORD = 20
@@ -32,13 +27,10 @@ SAMPLED_PER_WORD = 20
 def auto_n_words(n_features: int) -> int:
     """The rule behind ``n_words="auto"``: one word per 150 local features, at most 25,000.
 
-    At least 128, or one per 20 features where these are fewer. Behind the 19,200 features of the
-    128, one per 50 features, up to 2,000.
+    At least 128, or one per 20 features where these are fewer.
     """
     least = max(1, min(LEAST_AUTO, n_features // SAMPLED_PER_WORD))
-    n_behind = max(0, n_features - LEAST_AUTO * FEATURES_PER_WORD)
-    few = min(FEW_AUTO, least + n_behind // FEATURES_PER_WORD_OF_FEW)
-    return max(few, min(LARGEST_AUTO, n_features // FEATURES_PER_WORD))
+    return max(least, min(LARGEST_AUTO, n_features // FEATURES_PER_WORD))
 
 
 def check_n_words(n_words: Any) -> int | str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+from blcf.errors import InvalidInput
 from blcf.features import ConvFeatures
 from blcf.features.fusing import has_fused_convolutions
 from blcf.features.winograd import WinogradConvolution, can_be_filtered
+from blcf.threads import in_order, openmp_threads
 
 needs_onednn = pytest.mark.skipif(
     not has_fused_convolutions(torch.float32), reason="this torch has no fused convolutions"
@@ -69,6 +73,57 @@ def test_a_map_is_that_of_its_picture_alone_whatever_the_threads() -> None:
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(each, found[0]) for each in found[1:])
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        torch.zeros(1, 8, 9, 9),
+        torch.zeros(1, 32, 9, 9),
+        torch.zeros(16, 9, 9),
+        torch.zeros(1, 16, 9, 9, dtype=torch.float64),
+        torch.zeros(1, 16, 9, 9, dtype=torch.int64),
+    ],
+)
+def test_what_does_not_fit_is_refused(inputs) -> None:
+    """By itself: the kernel would read behind the weights."""
+    with pytest.raises(RuntimeError, match="expected float32 input of shape"):
+        run(WinogradConvolution(convolution(), "relu", []), inputs)
+
+
+def test_a_network_whose_channels_do_not_meet() -> None:
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 32, 3), convolution(16, 32)
+
+        def forward(self, x):
+            return self.two(self.one(x))
+
+    with pytest.raises(InvalidInput, match="could not take a picture"):
+        ConvFeatures(Own(), layer="two", device="cpu", dtype="float32")
+
+
+def test_threads_that_were_granted_are_taken() -> None:
+    """Within a thread of others, too, as a query's sizes are."""
+    module = WinogradConvolution(convolution(128, 128), "relu", [])
+    inputs, names = torch.randn(1, 128, 90, 90), set()
+    expected, plain = run(module, inputs), module._convolve
+
+    def noted(*arguments):
+        names.add(threading.current_thread().name)
+        plain(*arguments)
+
+    module._convolve = noted
+
+    def one(_):
+        torch.get_num_threads()
+        with openmp_threads(3):
+            return run(module, inputs)
+
+    for found in in_order(one, range(2), 2):
+        assert torch.equal(found, expected)
+    assert len(names) > 2
 
 
 def test_what_is_not_a_number_stays_so() -> None:
