@@ -134,7 +134,7 @@ print(f"{shares.size} words in common; the ten strongest make {shares[:10].sum()
 # %% [markdown]
 # And the first hit that is *wrong*, at a tenth of the score?
 
-# %%
+# %% tags=["varies"]
 first_wrong = int(np.argmin(is_right))
 hits.plot_evidence(first_wrong, n_lines=25)
 
