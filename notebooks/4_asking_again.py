@@ -183,7 +183,7 @@ show_hits(hard["officer"], first["officer"])
 #
 # $$q' = \overline{\text{right}} - \gamma\,\overline{\text{wrong}}.$$
 
-# %%
+# %% tags=["varies"]
 right, wrong, seen = {}, {}, {}
 for name, query in hard.items():
     marked = [hit.name for hit in first[name] if hit.name in query.positives][:2]
