@@ -162,7 +162,11 @@ def test_words_are_refined_by_a_map_of_a_file():
 
 
 @pytest.mark.parametrize(
-    "place", ["blcf.adding.training.refined", "blcf.collection.model.Model.encode_many"]
+    "place",
+    [
+        "blcf.adding.training.refined",
+        pytest.param("blcf.collection.model.Model.encode_many", marks=pytest.mark.slow),
+    ],
 )
 def test_a_refining_run_that_was_killed_is_resumed(scenes, tmp_path, monkeypatch, place):
     """While words are refined, or behind that: the network is not asked again, words are equal."""

@@ -77,6 +77,7 @@ def test_in_the_main_thread(endless: Path, n_times: int) -> None:
     assert messages == "\nblcf: interrupted, in the middle of a step; what was committed is kept\n"
 
 
+@pytest.mark.slow
 def test_in_a_thread_that_reads_ahead(endless: Path, tmp_path: Path) -> None:
     scenes = tmp_path / "scenes"
     for number, one in enumerate(tiles.planted_scenes()[0]):

@@ -180,6 +180,7 @@ def test_mistakes(search, arguments, message):
     assert status == 2 and out == "" and message in err and len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a closed pipe")
 def test_a_reader_that_goes_away_does_not_cost_the_page(place, folder, tmp_path):
     """Of more output than a pipe holds, of which the first line is read."""

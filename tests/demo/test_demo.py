@@ -127,6 +127,7 @@ def test_without_matplotlib(tile_demo, own, tmp_path, monkeypatch, caplog):
     assert "pip install matplotlib" in caplog.text
 
 
+@pytest.mark.slow  # .ci/run types the same command
 def test_the_network_of_the_package_finds_the_objects(tmp_path):
     """The first command of README.md, as it is typed."""
     demo = running.run_demo(tmp_path / "out", progress=False)

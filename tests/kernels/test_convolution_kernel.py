@@ -48,7 +48,7 @@ def convolved(cells, weight, bias, bounds=WHOLE, part=None):
     return found
 
 
-@pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 7, 8])
+@pytest.mark.parametrize("height", [1, 4, 7])
 @pytest.mark.parametrize("width", [1, 4, 6, 13])
 @pytest.mark.parametrize(("n_channels", "m"), [(1, 1), (3, 5), (5, 17)])
 def test_equals_the_sum_as_it_is_written(height, width, n_channels, m) -> None:
