@@ -17,12 +17,12 @@ __all__ = [
     "Batch",
     "as_batch",
     "encode_batch",
-    "encode_batch_alone",
+    "in_this_thread",
     "through_network",
-    "through_network_alone",
 ]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(eq=False)
@@ -68,11 +68,11 @@ def through_network(extract: Callable[[Any], Any], batch: Batch) -> list[Batch]:
     return [found for one in _alone(batch) for found in through_network(extract, one)]
 
 
-def through_network_alone(extract: Callable[[Any], Any], batch: Batch) -> list[Batch]:
-    """`through_network`, in this thread alone."""
+def in_this_thread(step: Callable[[Batch], R], batch: Batch) -> R:
+    """What a step makes of a batch, in the calling thread alone."""
     torch.get_num_threads()  # torch sets a new thread's number when it is first asked
-    with one_openmp_thread():
-        return through_network(extract, batch)
+    with one_openmp_thread(), in_one_thread():
+        return step(batch)
 
 
 def _as_one(found: Any) -> Any:
@@ -103,13 +103,6 @@ def encode_batch(encode: Callable[[Any], Sequence[T]], batch: Batch) -> Batch:
         # Of features on a device it is known here first that some are not finite.
         batch.contents = [_encoded_or_refusal(encode, one) for one in batch.contents]
     return batch
-
-
-def encode_batch_alone(encode: Callable[[Any], Sequence[T]], batch: Batch) -> Batch:
-    """`encode_batch`, in this thread alone."""
-    torch.get_num_threads()  # torch sets a new thread's number when it is first asked
-    with one_openmp_thread(), in_one_thread():
-        return encode_batch(encode, batch)
 
 
 def _encoded_or_refusal(encode: Callable[[Any], Sequence[T]], one: torch.Tensor) -> Any:

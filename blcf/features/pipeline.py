@@ -21,9 +21,8 @@ from blcf.features.batches import (
     Batch,
     as_batch,
     encode_batch,
-    encode_batch_alone,
+    in_this_thread,
     through_network,
-    through_network_alone,
 )
 from blcf.images import Large, Loaded, Original, PictureFacts, read_ahead
 from blcf.processor import n_cores
@@ -148,15 +147,16 @@ def extract_pictures(
         extract = getattr(extractor, "extract_on_device", extract)
     read = read_ahead(_noting(originals, names), load, n_workers=n_readers, ahead=n_looked_at)
     batches = _batches(extractor, read, n_looked_at)
+    encode_one = partial(encode_batch, encode)
     if n_at_once == 1:
         found = (through_network(extract, batch) for batch in batches)
     else:
-        alone = partial(through_network_alone, extract)
+        encode_one = partial(in_this_thread, encode_one)
+        alone = partial(in_this_thread, partial(through_network, extract))
         found = _results(
             read_ahead(batches, alone, n_workers=n_at_once, ahead=n_at_once, patience=None)
         )
     computed = (through for group in found for through in group)
-    encode_one = partial(encode_batch if n_at_once == 1 else encode_batch_alone, encode)
     behind = read_ahead(computed, encode_one, n_workers=n_at_once, ahead=n_at_once, patience=None)
     done: dict[int, Extracted[T]] = {}
     n_given = 0

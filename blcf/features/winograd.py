@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from blcf.kernels.convolution import BLOCK, LANES, TILE, convolve_tiles
+from blcf.kernels.convolution import LANES, TILE, convolve_tiles, memory_shapes
 from blcf.threads import together
 
 __all__ = ["WinogradConvolution", "can_be_filtered", "filtering_weights"]
@@ -124,13 +124,8 @@ class WinogradConvolution(nn.Module):
         """The tiles from `first` on, before `last`, of all pictures, each of which has n_tiles."""
         n_channels, m = cells.shape[3], len(self.bias)
         weights = self.weights.numpy().reshape(36, -1, n_channels, LANES)
-        n_lanes = weights.shape[1] * LANES
-        shapes = [
-            *((36, BLOCK, n_channels), (36, BLOCK, n_lanes)),
-            *((6, 6, n_channels), (6, 6, n_channels), (4, 4, m), (4, 6, m)),
-        ]
         # By torch: what it says of too little memory is known to the caller.
-        memory = tuple(torch.empty(shape).numpy() for shape in shapes)
+        memory = tuple(torch.empty(shape).numpy() for shape in memory_shapes(n_channels, m))
         for picture in range(first // n_tiles, -(-last // n_tiles)):
             here = max(first - picture * n_tiles, 0), min(last - picture * n_tiles, n_tiles)
             one, bias = convolved[picture], self.bias.numpy()

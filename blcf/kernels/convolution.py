@@ -21,7 +21,7 @@ from numba.extending import intrinsic, overload
 
 from blcf.kernels.compiling import kernel
 
-__all__ = ["BLOCK", "LANES", "TILE", "convolve_tiles"]
+__all__ = ["LANES", "TILE", "convolve_tiles", "memory_shapes"]
 
 TILE = 4  # cells of a side
 LANES = 16  # channels that are multiplied together; a vector of AVX-512, two of AVX2, four of NEON
@@ -201,6 +201,14 @@ def _put_tile(sums, tile, across, patch):
                 )
 
 
+def memory_shapes(n_channels: int, m: int) -> list[tuple[int, int, int]]:
+    """The shapes of the memory of `convolve_tiles`: the numbers of a block's tiles and their sums,
+    a tile's cells, and those half transformed, before and behind."""
+    n_lanes = -(-m // LANES) * LANES
+    of_block = [(36, BLOCK, n_channels), (36, BLOCK, n_lanes)]
+    return [*of_block, (6, 6, n_channels), (6, 6, n_channels), (4, 4, m), (4, 6, m)]
+
+
 @kernel
 def convolve_tiles(cells, weights, bias, low, high, first, last, memory, convolved):
     """Some tiles of a map convolved, by steps of one cell, with zeros around the map.
@@ -213,8 +221,7 @@ def convolve_tiles(cells, weights, bias, low, high, first, last, memory, convolv
     bias : float32 (m,), m at most n_blocks * LANES
     low, high : float32, the bounds of what comes out: 0 and infinity for a ReLU
     first, last : the tiles from `first` on, before `last`, of all of the map row by row
-    memory : float32 (36, BLOCK, n_channels), (36, BLOCK, n_blocks * LANES), (6, 6, n_channels)
-        twice, (4, 4, m) and (4, 6, m), C contiguous, of any content
+    memory : float32, of the shapes of `memory_shapes`, C contiguous, of any content
     convolved : out, float32 (height, width, m), C contiguous; cells of other tiles are left
     """
     height, width, _ = cells.shape

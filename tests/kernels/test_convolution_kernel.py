@@ -14,7 +14,7 @@ from oracle_convolution import convolve
 
 from blcf.features.winograd import filtering_weights
 from blcf.kernels import convolution
-from blcf.kernels.convolution import BLOCK, LANES, convolve_tiles
+from blcf.kernels.convolution import BLOCK, LANES, convolve_tiles, memory_shapes
 
 HOUSE = Path(__file__).resolve().parents[2]
 WHOLE = (np.float32(-np.inf), np.float32(np.inf))
@@ -32,10 +32,7 @@ def picture(seed: int, height: int, width: int, n_channels: int) -> np.ndarray:
 
 def memory(n_channels: int, m: int) -> tuple[np.ndarray, ...]:
     """What a kernel computes in, of a content that would be seen."""
-    n_lanes = -(-m // LANES) * LANES
-    shapes = [(36, BLOCK, n_channels), (36, BLOCK, n_lanes), (6, 6, n_channels)]
-    shapes += [(6, 6, n_channels), (4, 4, m), (4, 6, m)]
-    return tuple(np.full(shape, np.nan, np.float32) for shape in shapes)
+    return tuple(np.full(shape, np.nan, np.float32) for shape in memory_shapes(n_channels, m))
 
 
 def convolved(cells, weight, bias, bounds=WHOLE, part=None):
