@@ -43,6 +43,8 @@ COLUMNS: dict[str, dict] = {
     "R+LQE": {"expand": "local"},
 }
 PAPER_COLLECTION = {"weighting": "uniform", "idf": False, "sqrt": False, "n_components": None}
+# The paper takes what is behind the ReLU, as the plain implementation does.
+BEHIND_RELU = {"blcf-lite": "conv5", "squeezenet1_1": "fire9"}
 PAPER_SEARCH = {
     "query_scales": (1.0,),
     "windows": "grid",
@@ -133,6 +135,7 @@ def measure_agreement(data: Path, work: Path) -> list[dict]:
     rows = []
     for (n_words, n_components, sqrt), expected in AGREEMENT.items():
         settings = {**PLAIN, "n_words": n_words, "n_components": n_components, "sqrt": sqrt}
+        settings["layer"] = BEHIND_RELU["squeezenet1_1"]
         engine = collection(data, work, "logos", "squeezenet1_1", **settings)
         options = SearchOptions(rerank=False, query_scales=(1.0,))
         modes = evaluate(engine.searcher, data / SETS["logos"][1], [options])[0]
@@ -250,7 +253,8 @@ def main() -> None:
                     # A pack fills the query and is a small part of a shelf: the sizes must meet.
                     sets.append(measure_set(*where, {}, query_side=384, side=768))
                 if name in options.paper:
-                    paper.append(measure_set(*where, PAPER_SEARCH, **PAPER_COLLECTION))
+                    settings = {**PAPER_COLLECTION, "layer": BEHIND_RELU.get(network)}
+                    paper.append(measure_set(*where, PAPER_SEARCH, **settings))
             if name in options.tiled:
                 tiled.append(measure_set(*where, {}, tiles=3, tile_side=768))
     if "squeezenet1_1" in options.networks:

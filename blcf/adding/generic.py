@@ -1,8 +1,8 @@
 """The vocabulary that the package carries, for collections too small to learn one of their own.
 
-It belongs to blcf-lite's layer conv5: whitening and words were learned from 4,140 photographs of
-everyday things and scenes (benchmarks/training/README.md). A collection that takes it needs no
-training, and one picture is enough to begin with.
+It belongs to blcf-lite's layer conv5:signed: whitening and words were learned from 4,140
+photographs of everyday things and scenes (benchmarks/training/README.md). A collection that takes
+it needs no training, and one picture is enough to begin with.
 """
 
 from __future__ import annotations
@@ -60,9 +60,12 @@ def takes_generic(extractor: ConvFeatures, settings: Settings, n_images: int) ->
         return False
     with open_h5(PACKAGED, KIND, FORMAT_VERSION) as file:
         n_words, n_components = file.group("vocabulary").array("centroids").shape
-        digest = file.value("weights_digest", str)
+        made = file.value("layer", str), file.value("weights_digest", str)
     fits = {
-        "network and layer": (extractor.weights_digest_ == digest, "blcf-lite's conv5"),
+        "network and layer": (
+            (extractor.layer_, extractor.weights_digest_) == made,
+            f"blcf-lite's {made[0]}",
+        ),
         "n_components": (settings.n_components == n_components, n_components),
         "n_words": (settings.n_words in ("auto", n_words), n_words),
     }
@@ -112,6 +115,7 @@ def write_generic(
 ) -> None:
     """Write such a file, words in half precision."""
     with write_h5(path, KIND, FORMAT_VERSION) as file:
+        file.attrs["layer"] = np.bytes_(extractor.layer_)
         file.attrs["weights_digest"] = np.bytes_(extractor.weights_digest_)
         whitening.write(file.create_group("whitening"))
         vocabulary.write(file.create_group("vocabulary"), dtype=np.float16)

@@ -24,7 +24,11 @@ def add_settings(command: Any) -> None:
         help=f"{default.network} (the default: small, in the package), one of torchvision's: "
         "vgg16 is the paper's; or timm:NAME",
     )
-    add("--layer", help="layer: a node name, or the paper's (default: the network's, stride 16)")
+    add(
+        "--layer",
+        help="layer: a node name, or the paper's; with :signed behind it, what is in "
+        "front of its activation (default: the network's, stride 16)",
+    )
     add(
         "--weights",
         type=Read,

@@ -27,7 +27,9 @@ class ConvFeatures(NetworkPart):
     network : ``blcf-lite``, which the package carries, the name of a torchvision classification
         network, ``timm:NAME`` (extra ``timm``), or a ``torch.nn.Module``
     layer : a node of the network's graph (``features.25``), a submodule, or a paper's name
-        (``conv5_1``: after the ReLU, as in Caffe); None takes that which the weights were trained
+        (``conv5_1``: after the ReLU, as in Caffe); with ``:signed`` behind it (``fire9:signed``)
+        what is in front of its last activation, with both signs and the length of the positive
+        part (`blcf.features.signed`); None takes that which the weights were trained
         for, or else the family's default of stride 16. A module of your own needs one. Of timm's
         networks, and of those that torch.fx cannot trace, a submodule, at its first call.
     weights : path of a state dict (``.safetensors`` too), or of a network that ``blcf train``

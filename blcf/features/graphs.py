@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import fx, nn
 
+from blcf.features.signed import before_activation, split_layer
+
 __all__ = ["TRACING", "NamedGraph", "chain_graph", "trace_graph"]
 
 # Of torch.fx, and of `with torch.device("meta")`, which keeps the device before in a global too.
@@ -48,7 +50,8 @@ class NamedGraph:
 
         Parameters
         ----------
-        outputs : {key: name of a node, or of a module}, each in the graph
+        outputs : {key: name of a node, or of a module}, each in the graph; with ``:signed`` behind
+            it what is in front of its activation, see `blcf.features.signed`
 
         Returns
         -------
@@ -56,8 +59,14 @@ class NamedGraph:
         """
         graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
         graph.graph_copy(self._graph, copies)
-        found = {key: self._last(name) for key, name in outputs.items()}
-        graph.output({key: copies[node] for key, node in found.items() if node is not None})
+        made = {}
+        for key, layer in outputs.items():
+            name, is_signed = split_layer(layer)
+            node = self._last(name)
+            if node is not None:
+                copy = copies[node]
+                made[key] = before_activation(self._module, graph, copy) if is_signed else copy
+        graph.output(made)
         fx.GraphModule(self._module, graph)  # it asks its owner whether a node can go
         graph.eliminate_dead_code()
         return fx.GraphModule(self._module, graph, type(self._module).__name__).eval()

@@ -1,7 +1,8 @@
 """Networks and layers by name: torchvision's, timm's and our own, with the papers' layer names.
 
 A layer is a node of the network's graph (``features.25``), or one of the papers' names
-(``conv5_1``, ``pool5``, ``fire9``), which stand for the activations after the ReLU as in Caffe.
+(``conv5_1``, ``pool5``, ``fire9``), which stand for the activations after the ReLU as in Caffe;
+with ``:signed`` behind it what is in front of them (`blcf.features.signed`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from blcf.features.graphs import TRACING, NamedGraph, chain_graph, trace_graph
 from blcf.features.lite import LAYERS, LITE, LiteNetwork
 from blcf.features.published import torchvision_models
 from blcf.features.shared_parts import HookedPart
+from blcf.features.signed import SIGNED, split_layer
 from blcf.features.timm_networks import TIMM, build_timm, is_timm, near_timm, usual_layer
 from blcf.features.timm_parts import timm_part
 
@@ -29,13 +31,15 @@ __all__ = [
     "network_names",
 ]
 
-# Where the maps have stride 16, as conv5_1 of VGG16 has; after the activation, and before the
-# projection where a block narrows its channels (the wide node of an inverted bottleneck).
+# Where the maps have stride 16, as conv5_1 of VGG16 has; before the projection where a block
+# narrows its channels (the wide node of an inverted bottleneck). After the activation, but where it
+# was measured that features in front of it find more (benchmarks/accuracy.md, "How the defaults
+# were chosen"). VGG16's is the paper's; its weights were not at hand.
 _DEFAULT_LAYERS = {
-    LITE: "conv5",
+    LITE: "conv5:signed",
     "vgg": "conv5_1",
     "alexnet": "conv5",
-    "squeezenet": "fire9",
+    "squeezenet": "fire9:signed",
     "resnet": "layer3",
     "resnext": "layer3",
     "wide_resnet": "layer3",
@@ -100,7 +104,7 @@ def build_network(network: str) -> nn.Module:
 
 
 def default_layer(network: str, module: nn.Module | None = None) -> str:
-    """The layer taken where none is named: stride 16, after the activation.
+    """The layer taken where none is named: stride 16.
 
     Parameters
     ----------
@@ -190,13 +194,24 @@ def cut_network(module: nn.Module, layer: str) -> tuple[nn.Module, str]:
         No such layer (the message names the near ones).
     """
     if is_timm(module):
-        return timm_part(module, layer), layer
+        return timm_part(module, _plain(layer)), layer
     try:
         graph = _graph(module)
     except Untraceable:
-        return HookedPart.of(module, layer), layer
+        return HookedPart.of(module, _plain(layer)), layer
     node = _node(module, graph, layer)
     return graph.cut({"map": node}), node
+
+
+def _plain(layer: str) -> str:
+    """The layer of a network that runs as it is, where nothing can be taken out."""
+    name, is_signed = split_layer(layer)
+    if is_signed:
+        raise InvalidInput(
+            f"Expected a submodule of a network that torch.fx does not trace, got {layer!r}. Name "
+            f"the one in front of the activation, or {name!r} as it is."
+        )
+    return layer
 
 
 def cut_layers(module: nn.Module, layers: Sequence[str]) -> fx.GraphModule:
@@ -222,8 +237,9 @@ def _graph(module: nn.Module) -> NamedGraph:
 
 
 def _node(module: nn.Module, graph: NamedGraph, layer: str) -> str:
-    """The name of the node, or of the module, that a layer stands for."""
+    """The name of the node or module that a layer stands for; ``:signed`` stays with it."""
     aliases = layer_aliases(module)
+    layer, is_signed = split_layer(layer)
     node = aliases.get(layer, layer)
     if node not in graph:
         known = [*aliases, *graph.names]
@@ -231,4 +247,4 @@ def _node(module: nn.Module, graph: NamedGraph, layer: str) -> str:
         raise InvalidInput(
             f"{type(module).__name__} has no layer {layer!r}. Near: {', '.join(near)}."
         )
-    return node
+    return f"{node}{SIGNED}" if is_signed else node

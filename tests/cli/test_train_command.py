@@ -35,7 +35,7 @@ def test_folders_to_weights_to_an_index(photographs, tmp_path, capsys):
     out = tmp_path / "w.h5"
     assert main(["train", str(photographs), "--out", str(out), *QUICK, "--quiet"]) == 0
     said = capsys.readouterr().out
-    assert "blcf-lite up to conv5, learned from 12 pictures of 3 labels in 1 epoch" in said
+    assert "blcf-lite up to conv5:signed, learned from 12 pictures of 3 labels in 1 epoch" in said
     assert f"blcf index COLLECTION FRAMES --weights {out}" in said
     collection = str(tmp_path / "c.blcf")
     index = ["index", collection, str(photographs), "--weights", str(out), "--side", "64"]

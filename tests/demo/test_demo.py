@@ -131,6 +131,6 @@ def test_without_matplotlib(tile_demo, own, tmp_path, monkeypatch, caplog):
 def test_the_network_of_the_package_finds_the_objects(tmp_path):
     """The first command of README.md, as it is typed."""
     demo = running.run_demo(tmp_path / "out", progress=False)
-    assert demo.network == "blcf-lite, layer conv5"
+    assert demo.network == "blcf-lite, layer conv5:signed"
     assert demo.to_install or demo.mean_average_precision > 0.85  # 1.0 when it was trained
     assert demo.to_install or demo.localisation.mean_iou > 0.65  # .812

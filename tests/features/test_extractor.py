@@ -102,9 +102,9 @@ def test_equals_torchvision_with_random_weights(
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_equals_torchvision_with_real_weights(
-    squeezenet: ConvFeatures, squeezenet_file: Path, data: Path
-) -> None:
+def test_equals_torchvision_with_real_weights(squeezenet_file: Path, data: Path) -> None:
+    how = {"weights": squeezenet_file, "side": 160, "device": "cpu", "dtype": "float32"}
+    extractor = ConvFeatures("squeezenet1_1", layer="fire9", **how)
     module = torchvision.models.squeezenet1_1(weights=None).eval()
     module.load_state_dict(torch.load(squeezenet_file, weights_only=True), strict=False)
     for path in sorted((data / "photos").iterdir())[:3]:
@@ -113,7 +113,7 @@ def test_equals_torchvision_with_real_weights(
         image = read_image(path)
         expected = plain_forward(module.features, resize_image(image, 160))
         scale = expected.max()  # activations reach hundreds
-        np.testing.assert_allclose(squeezenet.extract(image) / scale, expected / scale, atol=1e-4)
+        np.testing.assert_allclose(extractor.extract(image) / scale, expected / scale, atol=1e-4)
 
 
 def test_the_aspect_is_kept(squeezenet: ConvFeatures) -> None:
@@ -186,8 +186,8 @@ def test_describe(squeezenet: ConvFeatures, squeezenet_file: Path) -> None:
     assert digest == squeezenet.weights_digest_ and len(digest) == 16
     assert described == {
         "network": "squeezenet1_1",
-        "layer": "fire9",
-        "node": "features.12",
+        "layer": "fire9:signed",
+        "node": "features.12:signed",
         "n_channels": 512,
         "side": 160,
         "weights": str(squeezenet_file.resolve()),

@@ -1,0 +1,102 @@
+"""Values in front of a layer's last activation: local features that tell more apart.
+
+A ReLU keeps how much of a pattern is there and forgets how much it is not: directions of features
+in front of it, which have both signs, find objects better than those behind it (benchmarks/
+accuracy.md, "How the defaults were chosen"). What is behind it says better how much a cell
+matters, so that its length is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from blcf.errors import InvalidInput
+
+__all__ = ["SIGNED", "before_activation", "signed_features", "split_layer"]
+
+SIGNED = ":signed"  # behind the name of a layer
+
+_MODULES = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU, nn.ELU, nn.LeakyReLU, nn.Mish)
+_FUNCTIONS: tuple[Any, ...] = (
+    *(functional.relu, functional.relu6, functional.hardswish, functional.silu, functional.gelu),
+    *(torch.relu, torch.relu_),
+)
+_METHODS = ("relu", "relu_")
+
+
+def split_layer(layer: str) -> tuple[str, bool]:
+    """The name of a layer, and whether it is taken in front of its last activation."""
+    if isinstance(layer, str) and layer.endswith(SIGNED):
+        return layer.removesuffix(SIGNED), True
+    return layer, False
+
+
+def signed_features(maps: torch.Tensor) -> torch.Tensor:
+    """Local features as long as their positive part, which is what a ReLU gives.
+
+    Parameters
+    ----------
+    maps : float (n, C, h, w), in front of the activation
+
+    Returns
+    -------
+    of the same type; a feature without a positive component is all 0
+    """
+    of_each = {"dim": 1, "keepdim": True, "dtype": torch.float32}
+    positive = torch.linalg.vector_norm(maps.clamp(min=0), **of_each)
+    whole = torch.linalg.vector_norm(maps, **of_each)
+    return maps * (positive / whole.clamp(min=1e-12)).to(maps.dtype)
+
+
+def before_activation(module: nn.Module, graph: fx.Graph, node: fx.Node) -> fx.Node:
+    """A new node in a graph: what `node` gives in front of its activation, by `signed_features`.
+
+    A concatenation of activations is one of what is in front of each (a fire module of SqueezeNet).
+
+    Parameters
+    ----------
+    module : the owner of what the graph calls
+    graph : changed; what is not needed any more stays in it
+
+    Raises
+    ------
+    InvalidInput
+        The node is no activation.
+    """
+    front = _front(module, graph, node)
+    with graph.inserting_after(front):
+        return graph.call_function(signed_features, (front,))
+
+
+def _front(module: nn.Module, graph: fx.Graph, node: fx.Node) -> fx.Node:
+    if node.op == "call_function" and node.target in (torch.cat, torch.concat):
+        values: Any = node.args[0]
+        parts = [_front(module, graph, each) for each in values]
+        with graph.inserting_after(node):
+            return graph.call_function(torch.cat, (parts, *node.args[1:]), node.kwargs)
+    if node.op == "call_function" and node.target in _FUNCTIONS:
+        return node.all_input_nodes[0]
+    if node.op == "call_method" and node.target in _METHODS:
+        return node.all_input_nodes[0]
+    if node.op == "call_module":
+        target = str(node.target)
+        called = module.get_submodule(target)
+        if isinstance(called, _MODULES):
+            return node.all_input_nodes[0]
+        if type(called).forward is nn.Sequential.forward and len(node.args) == 1:
+            # torchvision's tracer does not look into those that it has classes of its own for.
+            *names, last = list(called._modules)
+            value: Any = node.args[0]
+            if names and isinstance(called._modules[last], _MODULES):
+                for name in names:
+                    with graph.inserting_before(node):
+                        value = graph.call_module(f"{target}.{name}", (value,))
+                return value
+    raise InvalidInput(
+        f"Expected a layer that ends in an activation in front of {SIGNED!r}, got {node.name}, "
+        "which has none. Leave the suffix away, or name another layer."
+    )
