@@ -122,7 +122,7 @@ hits.plot_evidence(0, n_lines=25)
 # %% [markdown]
 # What one should see: the top is joined with the top, the base with the base, and the lines do not
 # cross wildly, although nothing forced them to agree: a bag of words knows no places. Red are the
-# tiers, and strongest their tips against the sky; the moon adds nothing.
+# tiers from the top to the base; the moon adds nothing.
 
 # %%
 evidence = hits[0].evidence()
@@ -132,7 +132,7 @@ print(f"sum of the contributions {evidence.contributions.sum():.3f}, score {hits
 print(f"{shares.size} words in common; the ten strongest make {shares[:10].sum():.0%} of the score")
 
 # %% [markdown]
-# And the first hit that is *wrong*, at a tenth of the score?
+# And the first hit that is *wrong*, at a fifth of the score?
 
 # %% tags=["varies"]
 first_wrong = int(np.argmin(is_right))
@@ -170,8 +170,8 @@ nothing = engine.search(astronaut, box=(335, 10, 430, 300))
 nothing[:4].plot()
 
 # %% [markdown]
-# Upright things beside upright things, and scores of about .3: more than the .1 that a wrong hit of
-# the temple had, less than a right one. So how large a chance score is depends on the query (a
+# Upright things beside upright things, and scores of .2 to .4: more than the .16 that a wrong hit
+# of the temple had, less than a right one. So how large a chance score is depends on the query (a
 # narrow box has few words, and few of them are enough for a cosine), and on the collection. No
 # threshold fits all; the *gap* behind the last right hit tells more.
 #

@@ -58,11 +58,12 @@ def show(ax, picture, title="", **how):
 # ## Picture to feature map
 #
 # A convolutional network turns a picture into a stack of smaller pictures, its *channels*. We take
-# the activations of one layer, `(n_channels, h, w)`. The network of the package has 512 channels
-# here and one cell for 16 x 16 pixels (the paper: `conv5_1` of VGG16, which has as many).
+# what one layer says, `(n_channels, h, w)`. The network of the package has 512 channels here and one
+# cell for 16 x 16 pixels (the paper: `conv5_1` of VGG16, which has as many). Ours is taken in front
+# of its last ReLU: how much a pattern is *not* there tells things apart, too.
 
 # %%
-extractor = ConvFeatures(dtype="float32")  # blcf-lite, layer conv5, longer side 384 pixels
+extractor = ConvFeatures(dtype="float32")  # blcf-lite, layer conv5:signed, side 384
 feature_map = extractor.extract(photograph)
 maps = {name: extractor.extract(pictures[name]) for name in names}
 print(f"the photograph {photograph.shape} became a map {feature_map.shape}")

@@ -253,8 +253,8 @@ ax.legend(loc="upper right")
 ax.grid(axis="x", alpha=0.3)
 
 # %% [markdown]
-# What one should see: with the whole picture as the query, the bag of one size is hardly better
-# than the best of the sums. It gains where the others cannot follow. A box takes the words of an
+# What one should see: with the whole picture as the query, the bag of one size is no better than
+# the best of the sums. It gains where the others cannot follow. A box takes the words of an
 # object out of a bag cleanly; several sizes are just more words; a window takes the background away
 # altogether. A vector has drowned a small object in its background once and for all.
 #
