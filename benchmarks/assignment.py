@@ -36,6 +36,7 @@ def feature_maps(data: Path) -> tuple[list[np.ndarray], np.ndarray]:
     """Maps to learn from, and maps of `SHAPE` from other pictures, (n, C, h, w)."""
     extractor = ConvFeatures(
         "squeezenet1_1",
+        layer="fire9",
         weights=data / "weights" / "squeezenet1_1_features.pth",
         side=16 * max(SHAPE) + 16,
         device="cpu",

@@ -45,7 +45,7 @@ def sample_features(data: Path, n_components: int, work: Path) -> np.ndarray:
     if path.exists():
         return np.load(path)[: CASES[n_components][0]]
     weights = data / "weights" / "squeezenet1_1_features.pth"
-    extractor = ConvFeatures("squeezenet1_1", weights=weights, side=384)
+    extractor = ConvFeatures("squeezenet1_1", layer="fire9", weights=weights, side=384)
     rng = np.random.default_rng(0)
     lists = [find_images(data / folder) for folder in FOLDERS]
     n_each = N_DRAWN // sum(len(images) for images in lists) + 40  # small pictures have fewer

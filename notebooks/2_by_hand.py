@@ -58,9 +58,9 @@ def show(ax, picture, title="", **how):
 # ## Picture to feature map
 #
 # A convolutional network turns a picture into a stack of smaller pictures, its *channels*. We take
-# what one layer says, `(n_channels, h, w)`. The network of the package has 512 channels here and one
-# cell for 16 x 16 pixels (the paper: `conv5_1` of VGG16, which has as many). Ours is taken in front
-# of its last ReLU: how much a pattern is *not* there tells things apart, too.
+# what one layer says, `(n_channels, h, w)`. The network of the package has 512 channels here, and
+# one cell for 16 x 16 pixels (the paper: `conv5_1` of VGG16, which has as many). Ours is taken in
+# front of its last ReLU: how much a pattern is *not* there tells things apart, too.
 
 # %%
 extractor = ConvFeatures(dtype="float32")  # blcf-lite, layer conv5:signed, side 384
@@ -92,9 +92,9 @@ print(f"the 100 strongest channels correlate with the first by {likeness[0, :100
 #
 # ## Whitening
 #
-# Local features are all positive, and what they have in common dominates: any two are similar. So
-# they are divided by their length, centred, and every direction is scaled to the same variance
-# (L2 -> PCA whitening -> L2; Jegou & Chum, ECCV 2012; section 5 of the paper):
+# What local features have in common dominates: any two are similar. So they are divided by their
+# length, centred, and every direction is scaled to the same variance (L2 -> PCA whitening -> L2;
+# Jegou & Chum, ECCV 2012; section 5 of the paper):
 #
 # $$y = \mathrm{L2}\big(W^\top(\mathrm{L2}(x) - \mu)\big).$$
 

@@ -162,7 +162,7 @@ print(f"{test.wins} queries better with the box, {test.losses} worse, of {test.n
 # | VLAD (Ng et al., CVPRW 2015) | residuals of local features to a few words |
 
 # %%
-extractor = ConvFeatures(dtype="float32")
+extractor = ConvFeatures(layer="conv5", dtype="float32")  # behind the ReLU, as in the papers
 names = sorted(truth.sizes)
 maps = [extractor.extract(read_image(folder / "scenes" / "images" / name)) for name in names]
 photographs = [read_image(query.image) for query in truth.queries]

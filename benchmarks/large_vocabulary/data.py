@@ -41,6 +41,7 @@ class Maps:
 def _extract(data: Path, folder: str, path: Path) -> None:
     extractor = ConvFeatures(
         "squeezenet1_1",
+        layer="fire9",
         weights=data / "weights" / "squeezenet1_1_features.pth",
         side=SIDE,
         device="cpu",

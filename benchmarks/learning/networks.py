@@ -18,7 +18,6 @@ from benchmarks.learning.photographs import as_pixels
 from blcf.errors import Diverged
 from blcf.features.lite import LITE, LiteNetwork, read_lite
 from blcf.features.network_file import NetworkFile
-from blcf.features.networks import default_layer
 from blcf.features.part import choose_dtype
 from blcf.features.whitening import Whitening
 from blcf.learning.descriptor_file import write_descriptor
@@ -73,7 +72,7 @@ def off_the_shelf(pictures: Sequence[np.ndarray], n_components: int) -> Network:
 def export(network: Network, path: Path, side: int, facts: dict[str, str]) -> None:
     """Write a network as a file of a descriptor, which `benchmarks.reproduce` takes."""
     state = network.convolutions.state_dict()
-    content = NetworkFile(LITE, state, default_layer(LITE), facts={**facts, "side": str(side)})
+    content = NetworkFile(LITE, state, "conv5", facts={**facts, "side": str(side)})
     write_descriptor(path, content, network.head)
 
 

@@ -64,7 +64,7 @@ def load_extractor(
         )
     extractor = ConvFeatures(
         network or settings.network,
-        layer=settings.layer,
+        layer=made["layer"],  # where none was named the default of then, not that of today
         weights=weights,
         side=settings.side,
         device=device,

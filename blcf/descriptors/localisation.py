@@ -9,12 +9,12 @@ import numpy as np
 
 from blcf.bounds import is_number
 from blcf.descriptors.descriptor import check_count
-from blcf.descriptors.pooling import as_feature_map
+from blcf.descriptors.pooling import as_activations
 from blcf.errors import InvalidInput
 from blcf.kernels.integral_max import best_rectangle, integrate_powers, pool_rectangle
 from blcf.records import Window
 
-__all__ = ["approximate_max_pool", "as_activations", "check_aspect", "localise_descriptor"]
+__all__ = ["approximate_max_pool", "check_aspect", "localise_descriptor"]
 
 
 def approximate_max_pool(feature_map: np.ndarray, cells: Any, alpha: int = 10) -> np.ndarray:
@@ -48,7 +48,7 @@ def approximate_max_pool(feature_map: np.ndarray, cells: Any, alpha: int = 10) -
     >>> approximate_max_pool(feature_map, (0, 0, 2, 2)).round(2).tolist()
     [3.2200000286102295]
     """
-    feature_map = as_activations(feature_map)
+    feature_map = as_activations(feature_map, "integral max pooling")
     h, w = feature_map.shape[1:]
     rectangle = np.asarray(cells)
     if rectangle.shape != (4,) or rectangle.dtype.kind not in "iu":
@@ -114,7 +114,7 @@ def localise_descriptor(
     >>> localise_descriptor(feature_map, np.array([0.0, 1, 1]), aspect=1).cells
     (6, 2, 9, 6)
     """
-    feature_map, alpha = as_activations(feature_map), _exponent(alpha)
+    feature_map, alpha = as_activations(feature_map, "integral max pooling"), _exponent(alpha)
     query = _query(query, len(feature_map))
     factor, ratio = _at_least_1(max_aspect_change), 0.0 if aspect is None else check_aspect(aspect)
     check_count(step, "step")
@@ -153,17 +153,6 @@ def _integrate(feature_map: np.ndarray, alpha: int) -> tuple[np.ndarray, float, 
     cells = np.ascontiguousarray(feature_map.transpose(1, 2, 0))  # (h, w, C)
     integrate_powers(cells, scales, alpha, unit, integral)
     return integral, unit, largest
-
-
-def as_activations(feature_map: Any) -> np.ndarray:
-    """Check a feature map without values below 0 and give it as float32 (C, h, w)."""
-    feature_map = as_feature_map(feature_map)
-    if feature_map.min(initial=0) < 0:
-        raise InvalidInput(
-            f"Expected activations >= 0 for integral max pooling, got {feature_map.min():g}. Take "
-            "the maps after the ReLU."
-        )
-    return feature_map
 
 
 def _query(query: Any, n_channels: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from blcf.errors import InvalidInput
 from blcf.threads import one_blas_thread
 
 __all__ = [
+    "as_activations",
     "as_feature_map",
     "center_prior",
     "crow_channel_weights",
@@ -237,15 +238,10 @@ def crow_spatial_weights(feature_map: np.ndarray, a: float = 2, b: float = 2) ->
     -----
     Source: Kalantidis, Mellina & Osindero, ECCV workshops 2016, section 3.2 (a = b = 2).
     """
-    feature_map = as_feature_map(feature_map)
+    feature_map = as_activations(feature_map, "CroW")
     check_positive(a, "a")
     check_positive(b, "b")
     sums = feature_map.sum(axis=0, dtype=np.float64)  # (h, w)
-    if sums.min() < 0:
-        raise InvalidInput(
-            f"Expected activations >= 0 for CroW, got a cell that sums to {sums.min():g}. Take the "
-            "maps after the ReLU."
-        )
     largest = sums.max()
     if largest == 0:
         return np.zeros(sums.shape, dtype=np.float32)
@@ -273,12 +269,23 @@ def crow_channel_weights(feature_map: np.ndarray) -> np.ndarray:
     6 adds an epsilon to both terms; the released code, followed here, has none and gives 0 to a
     channel without activations. Both give the same descriptors, for such a channel sums to 0.
     """
-    feature_map = as_feature_map(feature_map)
+    feature_map = as_activations(feature_map, "CroW")
     counts = np.count_nonzero(feature_map.reshape(len(feature_map), -1), axis=1)
     weights = np.zeros(len(counts), dtype=np.float32)
     active = counts > 0
     weights[active] = np.log(counts.sum() / counts[active])
     return weights
+
+
+def as_activations(feature_map: Any, wanted_by: str) -> np.ndarray:
+    """Check a feature map without values below 0 and give it as float32 (C, h, w)."""
+    feature_map = as_feature_map(feature_map)
+    if feature_map.min(initial=0) < 0:
+        raise InvalidInput(
+            f"Expected activations >= 0 for {wanted_by}, got {feature_map.min():g}. Take the maps "
+            "after the ReLU: a layer without ':signed', such as layer='conv5' of blcf-lite."
+        )
+    return feature_map
 
 
 def check_positive(value: Any, name: str) -> None:

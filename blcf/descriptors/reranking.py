@@ -8,7 +8,8 @@ import numpy as np
 
 from blcf.boxes import cells_to_boxes
 from blcf.descriptors.descriptor import MapDescriptor, check_count
-from blcf.descriptors.localisation import as_activations, check_aspect, localise_descriptor
+from blcf.descriptors.localisation import check_aspect, localise_descriptor
+from blcf.descriptors.pooling import as_activations
 from blcf.descriptors.pooling import max_pool
 from blcf.expansion.average import average_descriptor
 from blcf.printing import shown
@@ -94,7 +95,7 @@ class RmacReranker:
         """
         check_count(self.depth, "depth")
         check_count(self.n_expand, "n_expand", least=0)
-        query_map = as_activations(query_map)
+        query_map = as_activations(query_map, "R-MAC reranking")
         h, w = query_map.shape[1:]
         aspect = w / h if aspect is None else check_aspect(aspect)
         head = ranking[: self.depth]
@@ -119,7 +120,7 @@ class RmacReranker:
         """The cells of each hit's region; writes its box."""
         for row, name in enumerate(names):
             feature_map, (width, height) = open_map(name)
-            feature_map = as_activations(feature_map)
+            feature_map = as_activations(feature_map, "R-MAC reranking")
             h, w = feature_map.shape[1:]
             window = localise_descriptor(
                 feature_map,

@@ -14,6 +14,7 @@ from blcf.bounds import check_bounds
 from blcf.errors import InvalidInput
 from blcf.features.networks import default_layer
 from blcf.features.part import NetworkPart
+from blcf.features.signed import SIGNED, split_layer
 from blcf.images import ImageLike, Large, Loaded, Original, as_image, resize_image
 
 __all__ = ["ConvFeatures"]
@@ -168,6 +169,12 @@ class ConvFeatures(NetworkPart):
                 "Choose a convolutional layer."
             )
         self._channels_last = same == [2]  # transformers keep the channels on the last axis
+        if self._channels_last and split_layer(self.layer_)[1]:
+            raise InvalidInput(
+                f"Expected maps (n, channels, height, width) in front of the activation, got those "
+                f"of {self.layer_!r} of {self.network_} with the channels last. Leave {SIGNED!r} "
+                "away."
+            )
         self.n_channels_ = int(shapes[0][same[0]])
         self._measure(128, 96)
 

@@ -72,12 +72,19 @@ def before_activation(module: nn.Module, graph: fx.Graph, node: fx.Node) -> fx.N
         return graph.call_function(signed_features, (front,))
 
 
+def _copied(graph: fx.Graph, front: fx.Node) -> fx.Node:
+    """A copy, made before an activation that something else needs writes into what it is given."""
+    with graph.inserting_after(front):
+        return graph.call_method("clone", (front,))
+
+
 def _front(module: nn.Module, graph: fx.Graph, node: fx.Node) -> fx.Node:
     if node.op == "call_function" and node.target in (torch.cat, torch.concat):
-        values: Any = node.args[0]
-        parts = [_front(module, graph, each) for each in values]
-        with graph.inserting_after(node):
-            return graph.call_function(torch.cat, (parts, *node.args[1:]), node.kwargs)
+        values: Any = node.args[0] if node.args else ()
+        if isinstance(values, (list, tuple)):
+            parts = [_copied(graph, _front(module, graph, each)) for each in values]
+            with graph.inserting_after(node):
+                return graph.call_function(torch.cat, (parts, *node.args[1:]), node.kwargs)
     if node.op == "call_function" and node.target in _FUNCTIONS:
         return node.all_input_nodes[0]
     if node.op == "call_method" and node.target in _METHODS:

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from blcf.features.network_file import NetworkFile, write_network_file
 from blcf.features.networks import build_network, cut_network, default_layer
 from blcf.features.part import choose_dtype
+from blcf.features.signed import SIGNED, split_layer
 from blcf.features.weights import digest_tensors, load_weights, put_weights
 
 __all__ = ["LocalNetwork"]
@@ -38,7 +39,7 @@ class LocalNetwork(nn.Module):
     ----------
     network, layer : names
     preprocessing : `Preprocessing`, what belongs to the weights
-    begins_with : digest of the weights
+    begins_with : digest of the weights, and whether the layer is signed
     n_channels : of the maps
 
     Raises
@@ -65,6 +66,8 @@ class LocalNetwork(nn.Module):
         put_weights(self.part, found)
         self.preprocessing = found.preprocessing
         self.begins_with = digest_tensors(self.part)
+        if split_layer(self.layer)[1]:  # which has the weights of the layer behind the activation
+            self.begins_with += SIGNED
         state = self.part.state_dict()
         self._before = {name: tensor.float().clone() for name, tensor in state.items()}
         self.to(memory_format=torch.channels_last)

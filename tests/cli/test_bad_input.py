@@ -286,8 +286,8 @@ def test_a_mistake_on_resuming_keeps_what_is_there(place, call, tmp_path, monkey
     assert (tmp_path / "c.blcf" / "training").exists()
     assert call(*command, "--device", "nonsense")[0] == 2
     assert (tmp_path / "c.blcf" / "training").exists()
-    assert call(*command, "--layer", "fire9")[0] == 0, "the default layer by its name"
-    assert call(*command, "--layer", "features.12")[0] == 0
+    assert call(*command, "--layer", "fire9:signed")[0] == 0, "the default layer by its name"
+    assert call(*command, "--layer", "features.12:signed")[0] == 0
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from blcf import ConvFeatures
 from blcf.errors import InvalidInput
 from blcf.features.fusing import fuse_network
 from blcf.features.lite import LITE
-from blcf.features.networks import cut_network
+from blcf.features.networks import cut_layers, cut_network
 from blcf.features.signed import signed_features, split_layer
 
 
@@ -154,3 +154,50 @@ def test_a_map_is_that_of_its_picture_alone(data):
         together = extractor.extract_many(pictures)
         for picture, one in zip(pictures, together, strict=True):
             assert np.array_equal(extractor.extract(picture), one)
+
+
+def test_an_activation_in_place_that_something_else_needs():
+    """It would write over what is in front of it before the concatenation is made."""
+    torch.manual_seed(0)
+    module = torchvision.models.squeezenet1_1(weights=None).eval()
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        alone = {
+            layer: cut_network(module, layer)[0](pixels.clone())["map"]
+            for layer in ("fire8:signed", "fire9", "fire9:signed")
+        }
+        together = cut_layers(module, list(alone))(pixels.clone())
+    for layer, expected in alone.items():
+        assert torch.equal(together[layer], expected), layer
+
+
+class _Chain(nn.Module):
+    """One branch goes on from the activation of the other; channels last behind it if asked."""
+
+    def __init__(self, is_last: bool = False):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.act, self.is_last = nn.ReLU(inplace=True), is_last
+
+    def forward(self, pixels):
+        first = self.act(self.first(pixels))
+        second = torch.relu_(self.second(first))
+        maps = torch.cat([first, second], dim=1)
+        return functional.relu(maps.permute(0, 2, 3, 1) - 0.1) if self.is_last else maps
+
+
+def test_a_branch_that_goes_on_from_an_activation():
+    torch.manual_seed(0)
+    module = _Chain().eval()
+    pixels = torch.randn(1, 3, 16, 16)
+    part, _ = cut_network(module, "cat:signed")
+    with torch.inference_mode():
+        found = part(pixels.clone())["map"]
+        front = module.first(pixels)
+        parts = [front, module.second(front.relu())]
+        assert torch.equal(found, signed_features(torch.cat(parts, dim=1)))
+
+
+def test_channels_on_the_last_axis_are_refused():
+    with pytest.raises(InvalidInput, match="channels last. Leave ':signed' away"):
+        ConvFeatures(_Chain(is_last=True), layer="relu:signed", side=64, device="cpu")

@@ -262,3 +262,10 @@ def test_what_is_held_out_is_measured_by_the_smooth_bags():
 def test_what_nothing_is_learned_from(call, match):
     with pytest.raises(InvalidInput, match=match):
         call()
+
+
+def test_a_layer_in_front_of_the_activation_begins_otherwise():
+    """Both have the same weights: a state of one is none of the other."""
+    behind, front = (LocalNetwork(layer=layer) for layer in ("conv5", "conv5:signed"))
+    assert behind.begins_with != front.begins_with
+    assert behind.begins_with == ConvFeatures(layer="conv5", device="cpu").weights_digest_
