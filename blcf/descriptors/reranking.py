@@ -9,8 +9,7 @@ import numpy as np
 from blcf.boxes import cells_to_boxes
 from blcf.descriptors.descriptor import MapDescriptor, check_count
 from blcf.descriptors.localisation import check_aspect, localise_descriptor
-from blcf.descriptors.pooling import as_activations
-from blcf.descriptors.pooling import max_pool
+from blcf.descriptors.pooling import as_activations, max_pool
 from blcf.expansion.average import average_descriptor
 from blcf.printing import shown
 from blcf.records import Ranking
