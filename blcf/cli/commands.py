@@ -217,8 +217,8 @@ def _check_same(engine: SearchEngine, settings: dict[str, Any]) -> None:
     """Settings belong to the collection: another value than its own is a mistake."""
     extractor = engine.collection.manifest["extractor"]
     for name, value in settings.items():
-        made = getattr(engine.settings, name)
-        same = (made, extractor["layer"], extractor["node"]) if name == "layer" else (made,)
+        made = extractor["layer"] if name == "layer" else getattr(engine.settings, name)
+        same = (made, extractor["node"]) if name == "layer" else (made,)
         if name != "weights" and value not in same:
             raise VocabularyMismatch(
                 f"{engine.collection.path} was made with {name} {made!r}, got {value!r}. "

@@ -288,6 +288,8 @@ def test_a_mistake_on_resuming_keeps_what_is_there(place, call, tmp_path, monkey
     assert (tmp_path / "c.blcf" / "training").exists()
     assert call(*command, "--layer", "fire9:signed")[0] == 0, "the default layer by its name"
     assert call(*command, "--layer", "features.12:signed")[0] == 0
+    status, _, err = call(*command, "--layer", "fire9")
+    assert status == 2 and "was made with layer 'fire9:signed', got 'fire9'" in err
 
 
 @pytest.mark.slow
