@@ -183,7 +183,7 @@ nothing[:4].plot()
 # %%
 pixels = read_image(queries["cup"].image)
 cup = engine.search(pixels, box=queries["cup"].box, k=3)
-print("an array:", cup.names[0], f"{cup[0].score:.2f}")
+print("an array:", cup.names[0] in queries["cup"].positives, f"{cup[0].score:.1f}")
 
 with SearchEngine.open(folder / "scenes.blcf") as again:
     name = hits.names[0]
