@@ -17,6 +17,7 @@ from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from blcf.features.sequences import call_each
 from blcf.features.winograd import WinogradConvolution, can_be_filtered
 
 __all__ = ["FusedConvolution", "fuse_network", "has_fused_convolutions", "largest_activation"]
@@ -112,18 +113,9 @@ def fuse_network(part: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def _open_sequential(fused: fx.GraphModule, node: fx.Node) -> bool:
-    """Put the calls of its modules in the place of one call of a Sequential, if it is one.
-
-    torchvision's tracer does not look into those that it has classes of its own for.
-    """
-    module, value = _module(fused, node), node
-    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
-        return False
-    for name in module._modules:  # named_children leaves out what comes a second time
-        arguments = node.args if value is node else (value,)
-        with fused.graph.inserting_before(node):
-            value = fused.graph.call_module(f"{node.target}.{name}", arguments)
-    if value is node:
+    """Put the calls of its modules in the place of one call of a Sequential, if it is one."""
+    value = call_each(fused.graph, node, _module(fused, node))
+    if value is None:
         return False
     node.replace_all_uses_with(value)
     fused.graph.erase_node(node)

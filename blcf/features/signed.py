@@ -15,6 +15,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from blcf.errors import InvalidInput
+from blcf.features.sequences import call_each
 
 __all__ = ["SIGNED", "before_activation", "signed_features", "split_layer"]
 
@@ -25,7 +26,7 @@ _FUNCTIONS: tuple[Any, ...] = (
     *(functional.relu, functional.relu6, functional.hardswish, functional.silu, functional.gelu),
     *(torch.relu, torch.relu_),
 )
-_METHODS = ("relu", "relu_")
+_METHODS: tuple[Any, ...] = ("relu", "relu_")
 
 
 def split_layer(layer: str) -> tuple[str, bool]:
@@ -85,24 +86,16 @@ def _front(module: nn.Module, graph: fx.Graph, node: fx.Node) -> fx.Node:
             parts = [_copied(graph, _front(module, graph, each)) for each in values]
             with graph.inserting_after(node):
                 return graph.call_function(torch.cat, (parts, *node.args[1:]), node.kwargs)
-    if node.op == "call_function" and node.target in _FUNCTIONS:
-        return node.all_input_nodes[0]
-    if node.op == "call_method" and node.target in _METHODS:
+    activations = {"call_function": _FUNCTIONS, "call_method": _METHODS}
+    if node.target in activations.get(node.op, ()):
         return node.all_input_nodes[0]
     if node.op == "call_module":
-        target = str(node.target)
-        called = module.get_submodule(target)
+        called = module.get_submodule(str(node.target))
         if isinstance(called, _MODULES):
             return node.all_input_nodes[0]
-        if type(called).forward is nn.Sequential.forward and len(node.args) == 1:
-            # torchvision's tracer does not look into those that it has classes of its own for.
-            *names, last = list(called._modules)
-            value: Any = node.args[0]
-            if names and isinstance(called._modules[last], _MODULES):
-                for name in names:
-                    with graph.inserting_before(node):
-                        value = graph.call_module(f"{target}.{name}", (value,))
-                return value
+        last = call_each(graph, node, called) if len(node.args) == 1 else None
+        if last is not None:
+            return _front(module, graph, last)
     raise InvalidInput(
         f"Expected a layer that ends in an activation in front of {SIGNED!r}, got {node.name}, "
         "which has none. Leave the suffix away, or name another layer."

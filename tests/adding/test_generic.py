@@ -69,7 +69,8 @@ def test_the_rule(extractor, monkeypatch):
 def test_another_network(tmp_path, scenes):
     other = ConvFeatures(tiles.TileNetwork(), layer="relu", side=128, device="cpu")
     assert not takes_generic(other, Settings(), 1)
-    with pytest.raises(InvalidInput, match="needs .* blcf-lite's conv5:signed, got module"):
+    needed = "needs network and layer blcf-lite's conv5:signed, got module"
+    with pytest.raises(InvalidInput, match=needed):
         takes_generic(other, Settings(vocabulary="generic"), 1)
     for layer in ("conv3_3", "conv5"):  # the second has the weights of the default layer
         other = ConvFeatures(layer=layer, side=96, device="cpu")

@@ -187,7 +187,7 @@ def test_powers_that_cannot_be(bad: Any) -> None:
 
 
 def test_negative_activations_have_no_crow_weights() -> None:
-    with pytest.raises(InvalidInput, match="CroW, got -.*Take the maps after the ReLU"):
+    with pytest.raises(InvalidInput, match="CroW, got -1. Take the maps after the ReLU"):
         crow_spatial_weights(np.full((3, 2, 2), -1))
 
 
