@@ -17,7 +17,6 @@ from blcf.collection import Batch, Collection, check_collection
 from blcf.collection.manifest import copy_manifest, is_of_before, swap_manifest
 from blcf.errors import FormatError
 from blcf.images import PictureFacts
-from blcf.index import merging
 
 BEFORE = [0, 2, 3, 5, 10, 11, 1001]  # the pictures of before_facts.zip
 IDS = [0, 2, 3, 5, 6, 7, 8]
@@ -26,13 +25,6 @@ IDS = [0, 2, 3, 5, 6, 7, 8]
 @pytest.fixture
 def collection(tmp_path):
     return Collection.create(tmp_path / "some.blcf", DESCRIPTION)
-
-
-@pytest.fixture
-def small_parts(monkeypatch):
-    monkeypatch.setattr(merging, "FACTOR", 3)
-    monkeypatch.setattr(merging, "TIERS", (3, 9, 24))
-    monkeypatch.setattr(merging, "LARGEST", 24)
 
 
 @pytest.fixture
