@@ -248,7 +248,7 @@ def markdown(results: dict[str, Any]) -> str:
         "of a shard as between the first and the last collection above, those of putting answers "
         f"together with the shards as with {N_SHARDS}; real words make other lists than random "
         "ones; GPUs whose networks keep up, so that reading, and writing, is what is left. VGG16 "
-        "takes six to seventeen times as long as blcf-lite without a GPU (extraction.md).",
+        "takes thirteen times as long as blcf-lite without a GPU (extraction.md).",
         "",
         signature(results),
     ]

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from benchmarks.accuracy import SETS, weights_of
+from benchmarks.accuracy import BEHIND_RELU, SETS, weights_of
 from benchmarks.report import keep_results, made_by, read_results, signature, table, write_section
 from blcf import SearchEngine, SearchOptions
 from blcf.collection import Collection
@@ -66,7 +66,13 @@ class Kept:
 
     def __init__(self, data: Path, folder: Path, key: str):
         network = NAMES[key]
-        self.network = ConvFeatures(network, weights=weights_of(data, network), dtype="float32")
+        # Behind the ReLU, as the figures that are checked against are.
+        self.network = ConvFeatures(
+            network,
+            layer=BEHIND_RELU.get(network),
+            weights=weights_of(data, network),
+            dtype="float32",
+        )
         folder.mkdir(parents=True, exist_ok=True)
         self._file, self._lock = MapFile(folder), threading.Lock()
 

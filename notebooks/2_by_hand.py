@@ -304,7 +304,8 @@ for side in (384, 256, 192):
 
 # %% [markdown]
 # Which size is right is not known beforehand: `SearchEngine.search` takes five
-# (`query_scales`), and averages their vectors.
+# (`query_scales`), and averages their vectors; in a collection of 100 pictures and more the sizes
+# that find something count more.
 #
 # ## Window
 #

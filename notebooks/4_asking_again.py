@@ -125,7 +125,7 @@ def measure(**options):
 
 rows = {
     "no windows": measure(rerank=False),
-    "windows (default)": measure(),
+    "windows, auto (default)": measure(),
     "+ GQE": measure(expand="global"),
     "+ LQE": measure(expand="local"),
 }

@@ -105,7 +105,7 @@ print(f"trec_eval's map {trec_average_precision(hits.names, officer.positives):.
 
 # %% [markdown]
 # Two figures, one name: the Oxford program takes trapezoids, trec_eval the precision *at* each
-# positive. They differ by .015 here, and by .25 where the only positive is second (.25 and .5).
+# positive. They differ by some hundredths here, and by .25 where the only positive is second (.25 and .5).
 # Never compare one with the other.
 #
 # ## LS beside GS
@@ -232,7 +232,7 @@ bags = {
         "query_scales": (1.0,),
     },
     "bag, five query sizes": {"rerank": False},
-    "bag, five sizes + R (default)": {},
+    "bag, five sizes + R + auto (default)": {},
     "bag, five sizes + R + LQE": {"expand": "local"},
 }
 for title, options in bags.items():
@@ -261,7 +261,7 @@ ax.grid(axis="x", alpha=0.3)
 # What this does not show: the objects were cut out of the very photographs that we search with,
 # which is kind to all systems and kindest to those that are exact. The whitenings were learned from
 # 49 pictures, far too few (R-MAC, MAC and VLAD are better without); and the network is small.
-# `benchmarks/README.md` has real photographs, `benchmarks/reproduce.py` the published data sets.
+# `benchmarks/README.md` has real photographs, `benchmarks/reproduce` the published data sets.
 #
 # ## Failures
 #

@@ -129,7 +129,7 @@ ax.set(xlabel="epoch", ylabel="loss");
 
 # %% [markdown]
 # `blend` is the share of what was learned in the weights that are written. Here only these objects are searched for:
-# 1. The default of `blcf train` keeps some of the old weights, so that the network still finds what nobody labelled.
+# 1, the default. Less keeps some of the old weights: the network then still finds more of what nobody labelled.
 #
 # ## After
 
