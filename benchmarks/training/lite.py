@@ -1,12 +1,13 @@
-"""Train blcf-lite: distillation from four networks, seeded and resumable.
+"""Train blcf-lite: distillation from three networks, seeded and resumable.
 
     python -m benchmarks.training.lite PHOTOGRAPHS ... --teachers FOLDER --work FOLDER
 
-The photographs go through rounds. A round makes two canvases of every photograph, lets the teachers
-look at each once, keeps what they say in memory (4 GB), and shows it to the student several times
-under other light, noise and size. After each round the state is written to the work folder: a run
-that was stopped goes on with the round it was in, and ends with the same weights. The last round
-writes blcf/features/blcf-lite.h5 and the first table of benchmarks/training/README.md.
+The photographs go through rounds. A round draws as many photographs of every folder, makes two
+canvases of each, lets the teachers look at them once, keeps what they say in memory (2 GB), and
+shows it to the student several times under other light, noise and size. After each round the state
+is written to the work folder: a run that was stopped goes on with the round it was in, and ends
+with the same weights. The last round writes blcf/features/blcf-lite.h5 and the first table of
+benchmarks/training/README.md.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from benchmarks.report import made_by, signature, table, write_section
 from blcf.features.lite import PACKAGED, LiteNetwork, read_lite, write_lite
 from blcf.images import find_images, read_image, resize_image
-from blcf.learning.rounds import learn_targets, make_round
+from blcf.learning.rounds import draw_photographs, learn_targets, make_round
 from blcf.learning.teachers import TAUGHT, Teachers
 from blcf.learning.training import Training, TrainingSettings
 
@@ -39,7 +40,8 @@ FACTS = {
     "1,000 ImageNet classes and BSDS500 (research use); no labels were used, but the order of "
     "files, in which those of a product follow each other, decides which are in a batch",
     "teachers": "SqueezeNet 1.1 fire9, fire8 and fire5 (BSD-2), MobileNetV2 features.14.conv.0 and "
-    "MobileNetV1 conv_pw_11 (Apache-2.0), all trained on ImageNet",
+    "EfficientNet-Lite2 blocks.4 (Apache-2.0), all trained on ImageNet, in front of their last "
+    "activations; before the last stage MobileNetV1 conv_pw_11 (Apache-2.0), and behind them",
 }
 
 
@@ -51,6 +53,12 @@ def main() -> None:
     parser.add_argument("--teachers", type=Path, required=True, help="folder of their weights")
     parser.add_argument("--work", type=Path, required=True, help="for the state")
     parser.add_argument("--start", type=Path, help="a blcf-lite.h5 to begin with; else at random")
+    parser.add_argument(
+        "--blend",
+        type=float,
+        default=1.0,
+        help="share of what was learned in the weights that are written, beside those of --start",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     for field in fields(TrainingSettings):
         name, value = field.name.replace("_", "-"), getattr(default, field.name)
@@ -60,6 +68,7 @@ def main() -> None:
 
     options.work.mkdir(parents=True, exist_ok=True)
     images = [find_images(folder) for folder in options.photographs]
+    sizes = [len(each.names) for each in images]
     paths = [each.path(name) for each in images for name in each.names]
     photographs = [read_image(path) for path in tqdm(paths, desc="reading")]
     photographs = [
@@ -81,7 +90,10 @@ def main() -> None:
         began, number = time.monotonic(), training.round
         bar = partial(tqdm, desc=f"round {number}: teachers")
         made = make_round(
-            photographs, teachers, targets, number, settings.seed, views=settings.views, bar=bar
+            *(photographs, teachers, targets, number, settings.seed),
+            chosen=draw_photographs(sizes, settings.photographs, number, settings.seed),
+            views=settings.views,
+            bar=bar,
         )
         if options.start is not None and not training.step:
             network = LiteNetwork()
@@ -94,13 +106,26 @@ def main() -> None:
             file.write(json.dumps(row) + "\n")
         training.save(state)
         torch.save(training.network().state_dict(), options.work / f"lite-{number + 1:03d}.pth")
-    how = shown(settings)
+    how, network = shown(settings), training.network()
     if before:
-        how = f"{before}; then {how}"
-    facts = {**FACTS, "settings": how}
-    write_lite(PACKAGED, training.network(), facts)
+        how = f"{before}; then {how}, blend {options.blend:g}"
+        network = blended(read_lite(options.start), network, options.blend)
+    write_lite(PACKAGED, network, {**FACTS, "settings": how})
     rows = [json.loads(line) for line in record.read_text("utf-8").splitlines()]
     write_section("training", "blcf-lite", markdown(rows, how, len(photographs)))
+
+
+def blended(before: dict[str, torch.Tensor], after: LiteNetwork, share: float) -> LiteNetwork:
+    """A network between two, the second learned from the first: the mean of their weights.
+
+    Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+    """
+    network = LiteNetwork().eval()
+    tensors = {
+        name: torch.lerp(before[name], tensor, share) for name, tensor in after.state_dict().items()
+    }
+    network.load_state_dict(tensors)
+    return network
 
 
 def shown(settings: TrainingSettings) -> str:

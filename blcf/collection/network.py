@@ -72,10 +72,17 @@ def load_extractor(
     )
     now = extractor.describe()
     for key in IDENTITY:
-        if made.get(key) != now.get(key):  # the last one is of some networks only
+        if made.get(key) == now.get(key):  # the last one is of some networks only
+            continue
+        if key == "weights_digest" and network is None and weights is None:
             raise VocabularyMismatch(
-                f"{of} was made with {key} {made.get(key)} ({made['weights']}), the network given "
-                f"has {now.get(key)} ({now['weights']}). Pass the same weights with weights=FILE "
-                "(--weights FILE)."
+                f"{of} was made when the weights {now['weights']} were others ({made[key]}, now "
+                f"{now[key]}). Index its pictures again in a new collection, or pass the file of "
+                "then with weights=FILE (--weights FILE)."
             )
+        raise VocabularyMismatch(
+            f"{of} was made with {key} {made.get(key)} ({made['weights']}), the network given "
+            f"has {now.get(key)} ({now['weights']}). Pass the same weights with weights=FILE "
+            "(--weights FILE)."
+        )
     return extractor

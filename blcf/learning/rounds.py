@@ -14,9 +14,18 @@ from blcf.learning.distillation import Batch
 from blcf.learning.teachers import Targets, Taught, Teachers
 from blcf.learning.views import disturb, make_canvas
 
-__all__ = ["MARGIN", "SIDE", "Round", "batched", "learn_targets", "make_round"]
+__all__ = [
+    "MARGIN",
+    "SIDE",
+    "Round",
+    "batched",
+    "draw_photographs",
+    "learn_targets",
+    "make_round",
+]
 
 SIDE, MARGIN = 224, 16  # pixels that the student sees, and what the teachers see around them
+_EMBLEMS = 0.3  # of the other pictures on a canvas; photographs show few flat shapes and letters
 _AT_ONCE = 32  # canvases that the teachers look at together
 
 # Sides of what the student sees, drawn for a batch: what the teachers say at one size shall hold
@@ -82,10 +91,34 @@ def learn_targets(photographs: Sequence[np.ndarray], teachers: Teachers, seed: i
     """Whitening and mean norm of every teacher, from one canvas of every fourth photograph."""
     maps: dict[str, list[torch.Tensor]] = {}
     for numbers in batched(np.arange(0, len(photographs), 4), _AT_ONCE):
-        canvases = _canvases(photographs, numbers, [seed, 0])
+        canvases = _canvases(photographs, numbers, numbers, [seed, 0])
         for name, values in teachers(canvases).items():
             maps.setdefault(name, []).append(values[:, :, ::2, ::2])  # neighbours say the same
     return Targets().fit({name: torch.cat(values).cpu() for name, values in maps.items()})
+
+
+def draw_photographs(
+    n_in_folders: Sequence[int], n_of_each: int, number: int, seed: int
+) -> np.ndarray:
+    """The photographs of a round, by the seed: int (n,), numbers in all folders together.
+
+    In pairs of neighbours, which often show one thing, as many of every folder.
+
+    Parameters
+    ----------
+    n_in_folders : photographs of each folder, which follow one another
+    n_of_each : photographs of a folder that are drawn; 0 takes all, in their order
+    number : of the round
+    """
+    if not n_of_each:
+        return np.arange(sum(n_in_folders))
+    rng = np.random.default_rng([seed, 99, number])
+    pairs, first = [], 0
+    for n in n_in_folders:
+        pairs.append(first + 2 * rng.permutation(n // 2)[: n_of_each // 2])
+        first += n
+    drawn = rng.permutation(np.concatenate(pairs))
+    return np.column_stack([drawn, drawn + 1]).ravel()
 
 
 def make_round(
@@ -95,17 +128,20 @@ def make_round(
     number: int,
     seed: int,
     *,
+    chosen: np.ndarray | None = None,
     views: int = 1,
     bar=iter,
 ) -> Round:
     """The round of a number, by the seed; `bar` wraps the iteration over its parts.
 
-    Canvas ``views * i + j`` is the view j of photograph i.
+    Canvas ``views * i + j`` is the view j of the photograph ``chosen[i]`` (None: i); what else is
+    on it may be of any photograph.
     """
-    n = views * len(photographs)
+    chosen = np.arange(len(photographs)) if chosen is None else chosen
+    n = views * len(chosen)
     made = Round(np.empty((n, SIDE, SIDE, 3), np.uint8), {}, {})
     for numbers in bar(list(batched(np.arange(n), _AT_ONCE))):
-        canvases = _canvases(photographs, numbers, [seed, number + 1], views)
+        canvases = _canvases(photographs, chosen[numbers // views], numbers, [seed, number + 1])
         made.canvases[numbers] = canvases[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
         for name, values in teachers(canvases).items():
             found = targets.transform(name, values)
@@ -117,18 +153,15 @@ def make_round(
 
 
 def _canvases(
-    photographs: Sequence[np.ndarray], numbers: np.ndarray, seeds: list[int], views: int = 1
+    photographs: Sequence[np.ndarray], chosen: np.ndarray, numbers: np.ndarray, seeds: list[int]
 ) -> np.ndarray:
-    """Canvases of some numbers, each by a generator of its own."""
+    """Canvases of some photographs, each by a generator of its own number."""
     side = SIDE + 2 * MARGIN
-    return np.stack(
-        [
-            make_canvas(
-                photographs, int(each) // views, side, np.random.default_rng([*seeds, int(each)])
-            )
-            for each in numbers
-        ]
-    )
+    canvases = []
+    for one, each in zip(chosen, numbers):
+        rng = np.random.default_rng([*seeds, int(each)])
+        canvases.append(make_canvas(photographs, int(one), side, rng, _EMBLEMS))
+    return np.stack(canvases)
 
 
 def batched(numbers: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from blcf.features.lite import LAYERS, LiteNetwork, padding
+from blcf.features.signed import signed_features
 
 __all__ = ["SHALLOW", "Student", "TrainedLayer", "export", "unfold"]
 
@@ -17,7 +18,8 @@ class TrainedLayer(nn.Module):
     """relu(bn(conv(x)) + x) where the shapes allow, else relu(bn(conv(x))).
 
     The shortcut is a convolution too (a one in the middle of the kernel), so that both become one
-    plain convolution at export (Ding et al., RepVGG, CVPR 2021, section 3.3).
+    plain convolution at export (Ding et al., RepVGG, CVPR 2021, section 3.3). The last layer gives
+    `signed_features` in place of the ReLU, as they are what is searched with.
     """
 
     def __init__(self, name: str, n_before: int, n_channels: int, kernel: int, stride: int):
@@ -27,10 +29,12 @@ class TrainedLayer(nn.Module):
         self.conv = nn.Conv2d(n_before, n_channels, kernel, stride, around, bias=False)
         self.norm = nn.BatchNorm2d(n_channels)
         self.shortcut = stride == 1 and n_before == n_channels
+        self.is_last = name == LAYERS[-1][0]
 
     def forward(self, maps):  # noqa: D102 (torch's own contract)
         outputs = self.norm(self.conv(self.pad(maps)))
-        return functional.relu(outputs + maps if self.shortcut else outputs)
+        outputs = outputs + maps if self.shortcut else outputs
+        return signed_features(outputs) if self.is_last else functional.relu(outputs)
 
     @torch.no_grad()
     def unfold(self, kernel: torch.Tensor, bias: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
@@ -79,7 +83,7 @@ class Student(nn.Module):
         self.shallow_head = nn.Conv2d(n_at_stride_8, n_shallow, 1)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Maps at stride 8 (n, 112, 2h, 2w) and at stride 16 (n, 512, h, w)."""
+        """Maps at stride 8 (n, 112, 2h, 2w) and at stride 16 (n, 512, h, w), these signed."""
         maps, shallow = pixels, pixels
         for name, layer in self.layers.items():
             maps = layer(maps)
@@ -89,7 +93,7 @@ class Student(nn.Module):
 
 
 def export(student: Student) -> LiteNetwork:
-    """The plain network that computes what the student computes in evaluation mode."""
+    """The plain network whose ``conv5:signed`` is what the student says in evaluation mode."""
     network = LiteNetwork().eval()
     with torch.no_grad():
         tensors: dict[str, torch.Tensor] = {}

@@ -7,9 +7,7 @@ of what looks alike), and their L2 norms, which weight the cells of a picture.
 
 from __future__ import annotations
 
-import json
 import os
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +17,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from blcf.errors import WeightsError
 from blcf.features import Whitening
 from blcf.features.network_file import Preprocessing
-from blcf.features.networks import cut_layers
+from blcf.features.networks import build_network, cut_layers
 from blcf.features.part import choose_dtype
-from blcf.features.published import torchvision_models
+from blcf.features.timm_networks import TIMM, is_timm
+from blcf.features.timm_parts import timm_part
 from blcf.features.weights import load_weights, put_weights
 
-__all__ = ["TAUGHT", "MobileNetV1", "Taught", "Teachers"]
+__all__ = ["TAUGHT", "Targets", "Taught", "Teachers"]
 
 
 @dataclass(frozen=True)
@@ -52,65 +50,15 @@ class Taught:
     share: float
 
 
-# By their padding alone the cells of MobileNetV2 would look at 0 and those of MobileNetV1 at 15.
+# In front of their last ReLUs, as is what the student says (`blcf.features.signed`).
+# By their padding alone the cells of MobileNetV2 would look at 0.
 TAUGHT = (
-    Taught("fire9", "squeezenet1_1", "fire9", 16, 15, 0.35),
-    Taught("fire8", "squeezenet1_1", "fire8", 16, 15, 0.25),
-    Taught("mobilenet_v2", "mobilenet_v2", "features.14.conv.0", 16, -4, 0.25),
-    Taught("mobilenet_v1", "mobilenet_v1", "conv_pw_11", 16, 7, 0.15),
-    Taught("fire5", "squeezenet1_1", "fire5", 8, 7, 0.2),
+    Taught("fire9", "squeezenet1_1", "fire9:signed", 16, 15, 0.45),
+    Taught("fire8", "squeezenet1_1", "fire8:signed", 16, 15, 0.1),
+    Taught("mobilenet_v2", "mobilenet_v2", "features.14.conv.0:signed", 16, -4, 0.15),
+    Taught("lite2", "timm:tf_efficientnet_lite2", "blocks.4", 16, 9, 0.4),
+    Taught("fire5", "squeezenet1_1", "fire5:signed", 8, 15, 0.2),
 )
-
-
-class _SamePadding(nn.Module):
-    """A convolution with ReLU6 whose zeros lie as TensorFlow's SAME puts them."""
-
-    def __init__(self, weight: np.ndarray, bias: np.ndarray, stride: int, groups: int):
-        super().__init__()
-        n_channels, n_each, kernel, _ = weight.shape
-        self.stride, self.kernel = stride, kernel
-        self.conv = nn.Conv2d(n_each * groups, n_channels, kernel, stride, groups=groups)
-        tensors = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
-        self.conv.load_state_dict(tensors)
-
-    def forward(self, maps):  # noqa: D102 (torch's own contract)
-        sides = []
-        for size in (maps.shape[-1], maps.shape[-2]):
-            zeros = max((-(-size // self.stride) - 1) * self.stride + self.kernel - size, 0)
-            sides += [zeros // 2, zeros - zeros // 2]
-        return functional.relu6(self.conv(functional.pad(maps, sides)))
-
-
-class MobileNetV1(nn.Module):
-    """MobileNetV1 1.0 up to conv_pw_11, from folded float weights and their list of operations.
-
-    Parameters
-    ----------
-    folder : holds ``mobilenet_v1_float.npz`` and ``mobilenet_v1_ops.json``
-    """
-
-    preprocessing = Preprocessing((128 / 255,) * 3, (128 / 255,) * 3)  # (x - 128) / 128
-
-    def __init__(self, folder: Path):
-        super().__init__()
-        operations = json.loads((folder / "mobilenet_v1_ops.json").read_text("utf-8"))["ops"]
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        with np.load(folder / "mobilenet_v1_float.npz", allow_pickle=False) as arrays:
-            for operation in operations:
-                if operation["op"] not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-                    break
-                weight = arrays[f"{operation['w']}.weight"]
-                bias = arrays[f"{operation['w']}.bias"]
-                number, half = divmod(len(layers) + 1, 2)
-                name = f"conv_{'pw' if half else 'dw'}_{number}" if layers else "conv"
-                groups = operation.get("groups", 1)
-                layers[name] = _SamePadding(weight, bias, operation["stride"], groups)
-                if name == "conv_pw_11":
-                    break
-        self.layers = nn.Sequential(layers)
-
-    def forward(self, pixels):  # noqa: D102 (torch's own contract)
-        return self.layers(pixels)
 
 
 class Teachers:
@@ -118,8 +66,8 @@ class Teachers:
 
     Parameters
     ----------
-    folder : with the weights: ``squeezenet1_1_features.pth``, ``mobilenet_v2.pth``,
-        ``mobilenet_v1_float.npz`` and ``mobilenet_v1_ops.json``
+    folder : with the weights: ``squeezenet1_1_features.pth``, ``mobilenet_v2.pth`` and
+        ``tf_efficientnet_lite2.pth``
     taught : the layers
     margin : pixels of a canvas on each side of what the student sees; 16 at least
     device, dtype : of the arithmetic; None: bfloat16 where the device has instructions for it
@@ -188,27 +136,29 @@ class Teachers:
 
 def _open(folder: Path, network: str, layers: Sequence[str]) -> tuple[nn.Module, Preprocessing]:
     """A network that gives the maps of some layers, and its preprocessing."""
-    if network == "mobilenet_v1":
-        if not (folder / "mobilenet_v1_float.npz").is_file():
-            raise WeightsError(f"No mobilenet_v1_float.npz in {folder}. Name the weights' folder.")
-        module = MobileNetV1(folder)
-        return _Named(module, layers[0]), module.preprocessing
-    file = {"squeezenet1_1": "squeezenet1_1_features.pth"}.get(network, f"{network}.pth")
+    name = network.removeprefix(TIMM)
+    file = {"squeezenet1_1": "squeezenet1_1_features.pth"}.get(name, f"{name}.pth")
     weights = load_weights(network, folder / file)
-    part = cut_layers(torchvision_models().get_model(network, weights=None).eval(), layers)
+    module = build_network(network)
+    if is_timm(module):
+        shared = timm_part(module, layers[0])
+        shared.lead = 0  # pictures stay where they are: `Taught.first` says where its cells look
+        put_weights(shared, weights)
+        return _Named(shared, layers[0]), weights.preprocessing
+    part = cut_layers(module, layers)
     put_weights(part, weights)
     return part, weights.preprocessing
 
 
 class _Named(nn.Module):
-    """A network whose output is called by the name of its last layer."""
+    """A part whose map is called by the name of its layer."""
 
-    def __init__(self, module: nn.Module, layer: str):
+    def __init__(self, part: nn.Module, layer: str):
         super().__init__()
-        self.module, self.layer = module, layer
+        self.part, self.layer = part, layer
 
     def forward(self, pixels):  # noqa: D102 (torch's own contract)
-        return {self.layer: self.module(pixels)}
+        return {self.layer: self.part(pixels)["map"]}
 
 
 class Targets:
@@ -228,14 +178,20 @@ class Targets:
         self.whitenings_, self.scales_ = {}, {}
         for name, values in maps.items():
             rows = values.permute(0, 2, 3, 1).reshape(-1, values.shape[1]).numpy()
-            self.whitenings_[name] = Whitening(self.n_components).fit(rows)
+            n_components = min(self.n_components, rows.shape[1])
+            self.whitenings_[name] = Whitening(n_components).fit(rows)
             self.scales_[name] = float(np.linalg.norm(rows, axis=1).mean())
         return self
 
     def transform(self, name: str, values: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Directions float16 (n, n_components, h, w), of length 1, and relative norms (n, h, w)."""
+        """Directions float16 (n, n_components, h, w), of length 1, and relative norms (n, h, w).
+
+        A layer of fewer channels has zeros behind its own.
+        """
         n, n_channels, h, w = values.shape
         rows = values.permute(0, 2, 3, 1).reshape(-1, n_channels).cpu().numpy()
-        directions = self.whitenings_[name].transform(rows).reshape(n, h, w, -1)
+        directions = np.zeros((n, h, w, self.n_components), dtype=np.float32)
+        whitened = self.whitenings_[name].transform(rows)
+        directions[..., : whitened.shape[1]] = whitened.reshape(n, h, w, -1)
         norms = np.linalg.norm(rows, axis=1).reshape(n, h, w) / self.scales_[name]
         return directions.transpose(0, 3, 1, 2).astype(np.float16), norms.astype(np.float16)

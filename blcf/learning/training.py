@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import torch
 
 from blcf.errors import FormatError
 from blcf.features.lite import LiteNetwork
-from blcf.learning.distillation import DistillationLoss
+from blcf.learning.distillation import Batch, DistillationLoss
+from blcf.learning.first_heads import solve_heads
 from blcf.learning.rounds import Round, batched
 from blcf.learning.student import Student, export, unfold
 from blcf.learning.teachers import TAUGHT, Taught
@@ -21,6 +22,7 @@ __all__ = ["Training", "TrainingSettings"]
 
 _N_COMPONENTS = 128  # of each teacher's whitened features
 _WARM_UP = 300  # steps
+_SOLVED_BY = 1600  # canvases that the first heads are solved by
 _PARTS = ("student", "average", "loss", "optimiser")
 
 
@@ -36,6 +38,7 @@ class TrainingSettings:
     rate : of AdamW, after a warm-up of 300 steps
     decay_rounds : the last ones, in which the rate falls in a straight line
     relation, norm : weights of two losses, see `DistillationLoss`
+    photographs : of every folder in a round, drawn anew each time; 0: all
     views : canvases of a photograph in a round
     together : canvases that follow one another and are in one batch: two views of two photographs
         that are neighbours in their folder, often of one thing, so that the second loss compares
@@ -44,12 +47,13 @@ class TrainingSettings:
     """
 
     rounds: int = 12
-    passes: int = 3
+    passes: int = 4
     batch: int = 16
     rate: float = 2e-3
     decay_rounds: int = 7
     relation: float = 2.0
     norm: float = 2.0
+    photographs: int = 516
     views: int = 2
     together: int = 4
     seed: int = 0
@@ -87,11 +91,21 @@ class Training:
         self.optimiser = torch.optim.AdamW(groups, lr=settings.rate)
 
     def begin(self, network: LiteNetwork, made: Round) -> None:
-        """Begin with the weights of a network instead of random ones."""
+        """Begin with the weights of a network instead of random ones.
+
+        The heads are those that predict best from it: random ones would undo at first what was
+        learned.
+        """
         pixels = made.batch(np.arange(min(64, len(made.canvases))), (), np.random.default_rng(0))
         unfold(network, self.student.cpu(), pixels.pixels)
         self.student.to(self.device)
+        solve_heads(self.student, self._some_batches(made), self.taught)
         self.average.load_state_dict(self.student.state_dict())
+
+    def _some_batches(self, made: Round) -> Iterator[Batch]:
+        rng = np.random.default_rng(1)
+        for numbers in batched(rng.permutation(len(made.canvases))[:_SOLVED_BY], 32):
+            yield made.batch(numbers, self.taught, rng).to(self.device)
 
     def rate(self, done: float = 0.0) -> float:
         """The rate of the next step: warm up, stay, and fall in a straight line at the end.

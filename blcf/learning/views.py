@@ -1,8 +1,9 @@
 """Pictures to learn from, made of photographs: crops, mosaics and composed scenes, and their looks.
 
 A view is made in two steps. The canvas is what the teachers see: a crop with a little perspective,
-four crops side by side, or a crop with patches of other photographs pasted on it. `disturb` makes
-of it what the student sees: other light, blur, noise, JPEG. The student learns to see through them.
+four crops side by side, or a crop with patches of other photographs and of emblems pasted on it.
+`disturb` makes of it what the student sees: other light, blur, noise, JPEG. The student learns to
+see through them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,19 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
+from blcf.learning.emblems import make_emblem
+
 __all__ = ["disturb", "make_canvas", "make_mosaic", "make_view"]
 
 _LARGEST_STEP = 1.25  # source pixels a canvas pixel beyond which the source is shrunk first
 
 
 def make_canvas(
-    photographs: Sequence[np.ndarray], number: int, side: int, rng: np.random.Generator
+    photographs: Sequence[np.ndarray],
+    number: int,
+    side: int,
+    rng: np.random.Generator,
+    emblems: float = 0.0,
 ) -> np.ndarray:
     """A canvas of one photograph and others drawn at random: uint8 (side, side, 3).
 
@@ -29,6 +36,7 @@ def make_canvas(
     number : of the photograph that the canvas is made of
     side : pixels
     rng : source of every choice
+    emblems : chance of each of the others to be a made-up emblem
     """
     kind = rng.random()
     # Photographs of 256 to 384 pixels: a crop of one enlarges it, only the parts of mosaics and the
@@ -36,9 +44,9 @@ def make_canvas(
     if kind < 0.35:
         canvas = _crop(photographs[number], (side, side), rng, (0.55, 1.0))
     elif kind < 0.65:
-        canvas = make_mosaic(photographs, number, side, rng)
+        canvas = make_mosaic(photographs, number, side, rng, emblems)
     else:
-        canvas = _scene(photographs, number, side, rng)
+        canvas = _scene(photographs, number, side, rng, emblems)
     if rng.random() < 0.3:
         canvas = _other_colours(canvas, rng)
     if rng.random() < 0.5:
@@ -68,7 +76,10 @@ def make_view(photograph: np.ndarray, side: int, rng: np.random.Generator | None
     return np.array(_crop(square, (side, side), rng, (0.5, 1.0)))
 
 
-def _any(photographs: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+def _any(photographs: Sequence[np.ndarray], rng: np.random.Generator, emblems: float) -> np.ndarray:
+    """A photograph, or a made-up emblem with the given chance."""
+    if emblems and rng.random() < emblems:
+        return make_emblem(rng)
     return photographs[int(rng.integers(len(photographs)))]
 
 
@@ -109,27 +120,40 @@ def _crop(
 
 
 def make_mosaic(
-    photographs: Sequence[np.ndarray], number: int, side: int, rng: np.random.Generator
+    photographs: Sequence[np.ndarray],
+    number: int,
+    side: int,
+    rng: np.random.Generator,
+    emblems: float = 0.0,
 ) -> Image.Image:
-    """Four crops that meet at a random point: small, sharp things side by side."""
+    """Four crops that meet at a random point: small, sharp things side by side.
+
+    Parameters
+    ----------
+    emblems : chance of each part but the first to be a made-up emblem
+    """
     canvas = Image.new("RGB", (side, side))
     x, y = (int(side * rng.uniform(0.3, 0.7)) for _ in range(2))
     boxes = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
     for turn, box in enumerate(boxes):
-        photograph = photographs[number] if turn == 0 else _any(photographs, rng)
+        photograph = photographs[number] if turn == 0 else _any(photographs, rng, emblems)
         size = (box[2] - box[0], box[3] - box[1])
         canvas.paste(_crop(photograph, size, rng, (0.5, 1.0)), box[:2])
     return canvas
 
 
 def _scene(
-    photographs: Sequence[np.ndarray], number: int, side: int, rng: np.random.Generator
+    photographs: Sequence[np.ndarray],
+    number: int,
+    side: int,
+    rng: np.random.Generator,
+    emblems: float,
 ) -> Image.Image:
     """A crop with one to four patches of other photographs, of soft or hard outline."""
     canvas = _crop(photographs[number], (side, side), rng, (0.6, 1.0))
     for _ in range(int(rng.integers(1, 5))):
         width, height = (int(side * np.exp(rng.uniform(np.log(0.12), np.log(0.5)))) for _ in "xy")
-        patch = _crop(_any(photographs, rng), (width, height), rng, (0.3, 1.0))
+        patch = _crop(_any(photographs, rng, emblems), (width, height), rng, (0.3, 1.0))
         outline = Image.new("L", (width, height))
         draw = ImageDraw.Draw(outline)
         if rng.random() < 0.5:

@@ -27,7 +27,7 @@ def test_maps_lie_on_the_grid_of_the_student(data):
         "fire9": (512, 14, 14),
         "fire8": (512, 14, 14),
         "mobilenet_v2": (576, 14, 14),
-        "mobilenet_v1": (512, 14, 14),
+        "lite2": (120, 14, 14),
         "fire5": (256, 28, 28),
     }
     # A small patch is changed: the maps change around the cell that lies there.
@@ -60,8 +60,17 @@ def test_targets_are_what_blcf_makes_of_maps(data):
     assert float(norms.astype(np.float32).mean()) == pytest.approx(1, abs=1e-2)
 
 
+def test_a_layer_of_few_channels_has_zeros_behind_them():
+    rng = np.random.default_rng(0)
+    maps = {"few": torch.from_numpy(rng.normal(size=(4, 5, 6, 6)).astype(np.float32))}
+    directions, _ = Targets(n_components=8).fit(maps).transform("few", maps["few"])
+    assert directions.shape == (4, 8, 6, 6) and not directions[:, 5:].any()
+    lengths = np.linalg.norm(directions.astype(np.float32), axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=2e-3)
+
+
 def test_a_folder_without_weights(tmp_path):
     with pytest.raises(WeightsError, match="No weights file"):
         Teachers(tmp_path, TAUGHT[:1])
-    with pytest.raises(WeightsError, match="mobilenet_v1_float.npz"):
-        Teachers(tmp_path, [each for each in TAUGHT if each.network == "mobilenet_v1"])
+    with pytest.raises(WeightsError, match="No weights file at .*tf_efficientnet_lite2.pth"):
+        Teachers(tmp_path, [each for each in TAUGHT if each.network.startswith("timm:")])

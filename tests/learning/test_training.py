@@ -11,7 +11,7 @@ from PIL import Image
 
 from blcf.errors import FormatError
 from blcf.learning import rounds
-from blcf.learning.rounds import SIDE, Round, learn_targets, make_round
+from blcf.learning.rounds import SIDE, Round, draw_photographs, learn_targets, make_round
 from blcf.learning.teachers import TAUGHT, Taught, Teachers
 from blcf.learning.training import Training, TrainingSettings
 
@@ -128,6 +128,22 @@ def test_targets_follow_the_pictures(monkeypatch):
     assert len({side for _, side in seen}) > 2
 
 
+def test_the_photographs_of_a_round():
+    """Pairs of neighbours, as many of every folder, others each time; what is odd is left out."""
+    drawn = [draw_photographs([11, 30], 8, number, seed=1) for number in range(40)]
+    for numbers in drawn:
+        pairs = numbers.reshape(-1, 2)
+        assert (pairs[:, 1] == pairs[:, 0] + 1).all() and len(set(numbers.tolist())) == 16
+        of_second = pairs[pairs[:, 0] >= 11]
+        assert len(of_second) == 4 and (of_second[:, 0] % 2 == 1).all()
+        assert (pairs[pairs[:, 0] < 11, 0] % 2 == 0).all()
+    assert len({tuple(sorted(one.tolist())) for one in drawn}) > 30
+    assert set(np.concatenate(drawn).tolist()) == set(range(41)) - {10}
+    again = draw_photographs([11, 30], 8, 5, seed=1)
+    assert np.array_equal(drawn[5], again)
+    assert draw_photographs([3, 2], 0, 5, seed=1).tolist() == [0, 1, 2, 3, 4]
+
+
 def test_a_round_is_drawn_by_its_seed(data):
     paths = sorted((data / "natural" / "bsds").rglob("*.jpg"))[:4]
     photographs = [np.array(Image.open(path).convert("RGB")) for path in paths]
@@ -146,3 +162,6 @@ def test_a_round_is_drawn_by_its_seed(data):
     for name in ("fire9", "fire8"):
         assert np.array_equal(one.directions[name], again.directions[name])
         assert one.norms[name].shape == (4, 14, 14)
+    some = make_round(photographs, teachers, targets, 0, seed=1, chosen=np.array([2, 0]))
+    assert some.canvases.shape == (2, SIDE, SIDE, 3)
+    assert not np.array_equal(some.canvases[0], one.canvases[0])

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from blcf.learning import views
+from blcf.learning.emblems import make_emblem
 from blcf.learning.views import disturb, make_canvas
 
 
@@ -32,6 +33,24 @@ def test_canvases_of_photographs_of_every_shape():
         seen = disturb(canvas, np.random.default_rng(seed))
         assert seen.shape == canvas.shape and seen.dtype == np.uint8
         assert np.array_equal(seen, disturb(canvas, np.random.default_rng(seed)))
+
+
+def test_emblems():
+    seen = [make_emblem(np.random.default_rng(seed)) for seed in range(40)]
+    for seed, emblem in enumerate(seen):
+        height, width = emblem.shape[:2]
+        assert emblem.dtype == np.uint8 and 96 <= width < 200 and 38 <= height < 240
+        assert np.array_equal(emblem, make_emblem(np.random.default_rng(seed)))
+    assert np.median([len(np.unique(one.reshape(-1, 3), axis=0)) for one in seen]) > 2
+
+
+def test_emblems_are_pasted_beside_photographs(monkeypatch):
+    black = np.zeros((80, 80, 3), np.uint8)
+    monkeypatch.setattr(views, "make_emblem", lambda rng: np.full((99, 99, 3), 255, np.uint8))
+    canvases = [make_canvas([black], 0, 64, np.random.default_rng(seed), 0.5) for seed in range(60)]
+    shares = np.array([(one > 0).mean() for one in canvases])
+    assert (shares > 0).any() and (shares == 0).any()
+    assert not make_canvas([black], 0, 64, np.random.default_rng(0)).any(), "not unless asked for"
 
 
 def test_a_canvas_shows_its_photograph():
