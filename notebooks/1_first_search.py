@@ -122,7 +122,7 @@ hits.plot_evidence(0, n_lines=25)
 # %% [markdown]
 # What one should see: the top is joined with the top, the base with the base, and the lines do not
 # cross wildly, although nothing forced them to agree: a bag of words knows no places. Red are the
-# tiers from the top to the base; the moon adds nothing.
+# tiers from the top to the base; the grass adds nothing.
 
 # %%
 evidence = hits[0].evidence()
@@ -132,15 +132,15 @@ print(f"sum of the contributions {evidence.contributions.sum():.3f}, score {hits
 print(f"{shares.size} words in common; the ten strongest make {shares[:10].sum():.0%} of the score")
 
 # %% [markdown]
-# And the first hit that is *wrong*, at a fifth of the score?
+# And the first hit that is *wrong*, at an eighth of the score?
 
 # %% tags=["varies"]
 first_wrong = int(np.argmin(is_right))
 hits.plot_evidence(first_wrong, n_lines=25)
 
 # %% [markdown]
-# A handful of words in common, at places that have nothing to do with each other: an edge here and
-# an edge there. One word is easily wrong; twenty of them are not.
+# Many words in common, none of which says much: sky and leaves beside the temple, an edge here and
+# an edge there. One word is easily wrong; the ten strongest of a right hit are not.
 #
 # ## The box matters
 #
@@ -170,7 +170,7 @@ nothing = engine.search(astronaut, box=(335, 10, 430, 300))
 nothing[:4].plot()
 
 # %% [markdown]
-# Upright things beside upright things, and scores of .2 to .4: more than the .16 that a wrong hit
+# Upright things beside upright things, and scores of .3 to .5: more than the .11 that a wrong hit
 # of the temple had, less than a right one. So how large a chance score is depends on the query (a
 # narrow box has few words, and few of them are enough for a cosine), and on the collection. No
 # threshold fits all; the *gap* behind the last right hit tells more.

@@ -105,7 +105,7 @@ print(f"trec_eval's map {trec_average_precision(hits.names, officer.positives):.
 
 # %% [markdown]
 # Two figures, one name: the Oxford program takes trapezoids, trec_eval the precision *at* each
-# positive. They differ by some hundredths here, and by .25 where the only positive is second (.25 and .5).
+# positive. They differ by some thousandths here, and by .25 where the only positive is second (.25 and .5).
 # Never compare one with the other.
 #
 # ## LS beside GS
@@ -260,7 +260,7 @@ ax.grid(axis="x", alpha=0.3)
 #
 # What this does not show: the objects were cut out of the very photographs that we search with,
 # which is kind to all systems and kindest to those that are exact. The whitenings were learned from
-# 49 pictures, far too few (R-MAC, MAC and VLAD are better without); and the network is small.
+# 49 pictures, far too few (MAC and SPoC are better without); and the network is small.
 # `benchmarks/README.md` has real photographs, `benchmarks/reproduce` the published data sets.
 #
 # ## Failures

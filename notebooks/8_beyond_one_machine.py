@@ -15,7 +15,8 @@
 # %% [markdown]
 # # 8. Beyond one machine
 #
-# An archive of a hundred million frames is more than the memory of most machines holds. It is dealt in *shards*, each a collection of its own on a machine of its own; they are indexed and searched by the workers
+# An archive of a hundred million frames is more than the memory of most machines holds. It is dealt in *shards*, each a
+# collection of its own on a machine of its own; they are indexed and searched by the workers
 # of a [Dask](https://www.dask.org) cluster, and what they find is what one collection of everything would find. Here
 # the machines are four processes of this one. It needs the extra `dask`.
 

@@ -60,11 +60,12 @@ def takes_generic(extractor: ConvFeatures, settings: Settings, n_images: int) ->
         return False
     with open_h5(PACKAGED, KIND, FORMAT_VERSION) as file:
         n_words, n_components = file.group("vocabulary").array("centroids").shape
-        made = file.value("layer", str), file.value("weights_digest", str)
+        layer = file.value("layer", str)
+        made = file.value("node", str), file.value("weights_digest", str)
     fits = {
         "network and layer": (
-            (extractor.layer_, extractor.weights_digest_) == made,
-            f"blcf-lite's {made[0]}",
+            (extractor.node_, extractor.weights_digest_) == made,
+            f"blcf-lite's {layer}",
         ),
         "n_components": (settings.n_components == n_components, n_components),
         "n_words": (settings.n_words in ("auto", n_words), n_words),
@@ -116,6 +117,7 @@ def write_generic(
     """Write such a file, words in half precision."""
     with write_h5(path, KIND, FORMAT_VERSION) as file:
         file.attrs["layer"] = np.bytes_(extractor.layer_)
+        file.attrs["node"] = np.bytes_(extractor.node_)
         file.attrs["weights_digest"] = np.bytes_(extractor.weights_digest_)
         whitening.write(file.create_group("whitening"))
         vocabulary.write(file.create_group("vocabulary"), dtype=np.float16)

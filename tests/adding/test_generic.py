@@ -75,6 +75,8 @@ def test_another_network(tmp_path, scenes):
     for layer in ("conv3_3", "conv5"):  # the second has the weights of the default layer
         other = ConvFeatures(layer=layer, side=96, device="cpu")
         assert not takes_generic(other, Settings(), 1)
+    same = ConvFeatures(layer="features.conv5.relu:signed", side=96, device="cpu")
+    assert takes_generic(same, Settings(), 1)
     engine = SearchEngine.create(
         tmp_path / "c.blcf", vocabulary="own", n_words=9, device="cpu", side=128
     )
