@@ -66,7 +66,8 @@ class Kept:
 
     def __init__(self, data: Path, folder: Path, key: str):
         network = NAMES[key]
-        # Behind the ReLU, as the figures that are checked against are.
+        # Behind the ReLU, as the figures that are checked against are; measure query_scales anew
+        # where the weights of blcf-lite are others by now.
         self.network = ConvFeatures(
             network,
             layer=BEHIND_RELU.get(network),

@@ -236,11 +236,10 @@ show_hits(hard["officer"], hits)
 
 # %% [markdown]
 # Marked pictures are left out of the figures (they are *junk* there): to find again what a person
-# has just pointed at is no merit. Two more examples are worth more than everything the engine can
-# do alone, because the objects of the scenes have the *size* that is looked for. Negatives alone do
-# little at the default $\gamma = .25$. And expansion gains more than before: now the beginning is
-# good. (Means of three seeds: .38, .45 with LQE alone, .54 with two examples, .65 with all of it, and
-# as much with the classifier in place of LQE.)
+# has just pointed at is no merit. Single cells say little again. The means of three seeds: .38 with one
+# picture, .45 with LQE, .42 with negatives alone (.46 with $\gamma = 1$), .54 with two examples, .65 with all of
+# it, and as much with the classifier in place of LQE. Two more examples are worth more than what the
+# engine can do alone, because the objects of the scenes have the *size* that is looked for.
 #
 # What fails: a negative also takes away what it shares with the right hits. Point at a picture that
 # does show the thing, or at all of it where only a part is wrong, and good hits sink with it.

@@ -141,7 +141,7 @@ table.round(2)
 
 # %% [markdown]
 # The better the network is to begin with, the less seven objects can add: boxes and the ranking behind the reranking
-# gain, the bag alone hardly does. What gained most, side by side: the query, then the first hits before (above) and
+# gain, the bag alone does not. What gained most, side by side: the query, then the first hits before (above) and
 # after (below).
 
 # %% tags=["varies", "picture"]

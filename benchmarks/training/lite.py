@@ -2,7 +2,7 @@
 
     python -m benchmarks.training.lite PHOTOGRAPHS ... --teachers FOLDER --work FOLDER
 
-The photographs go through rounds. A round draws as many photographs of every folder, makes two
+The photographs go through rounds. A round draws photographs of every folder, makes two
 canvases of each, lets the teachers look at them once, keeps what they say in memory (2 GB), and
 shows it to the student several times under other light, noise and size. After each round the state
 is written to the work folder: a run that was stopped goes on with the round it was in, and ends
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from dataclasses import asdict, fields
 from functools import partial
@@ -41,7 +42,7 @@ FACTS = {
     "files, in which those of a product follow each other, decides which are in a batch",
     "teachers": "SqueezeNet 1.1 fire9, fire8 and fire5 (BSD-2), MobileNetV2 features.14.conv.0 and "
     "EfficientNet-Lite2 blocks.4 (Apache-2.0), all trained on ImageNet, in front of their last "
-    "activations; before the last stage MobileNetV1 conv_pw_11 (Apache-2.0), and behind them",
+    "activations",
 }
 
 
@@ -65,6 +66,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"default: {value}")
     options = parser.parse_args()
     settings = TrainingSettings(**{name: getattr(options, name) for name in asdict(default)})
+    if not 0 < options.blend <= 1 or (options.blend < 1 and options.start is None):
+        parser.error("--blend is above 0 and at most 1, and needs --start")
 
     options.work.mkdir(parents=True, exist_ok=True)
     images = [find_images(folder) for folder in options.photographs]
@@ -77,10 +80,9 @@ def main() -> None:
     ]
     teachers = Teachers(options.teachers, device=options.device)
     targets = learn_targets(photographs, teachers, settings.seed)
-    before = ""  # how the weights that it begins with were trained
-    if options.start is not None:
-        with h5py.File(options.start) as file:
-            before = bytes(file.attrs["settings"]).decode()
+    start = options.work / "start.h5"
+    if options.start is not None and not start.exists():
+        shutil.copyfile(options.start, start)  # it may be the file that is written at the end
     training = Training(settings, device=options.device)
     state, record = options.work / "state.pt", options.work / "record.jsonl"
     if state.is_file():
@@ -95,9 +97,9 @@ def main() -> None:
             views=settings.views,
             bar=bar,
         )
-        if options.start is not None and not training.step:
+        if start.exists() and not training.step:
             network = LiteNetwork()
-            network.load_state_dict(read_lite(options.start))
+            network.load_state_dict(read_lite(start))
             training.begin(network, made)
         means = training.learn(made, partial(tqdm, desc=f"round {number}"))
         row = {"round": number, "step": training.step, **means}
@@ -106,13 +108,27 @@ def main() -> None:
             file.write(json.dumps(row) + "\n")
         training.save(state)
         torch.save(training.network().state_dict(), options.work / f"lite-{number + 1:03d}.pth")
-    how, network = shown(settings), training.network()
-    if before:
-        how = f"{before}; then {how}, blend {options.blend:g}"
-        network = blended(read_lite(options.start), network, options.blend)
-    write_lite(PACKAGED, network, {**FACTS, "settings": how})
+    facts, network = {**FACTS, "settings": shown(settings)}, training.network()
+    if start.exists():
+        facts = continued(
+            start, {**facts, "settings": f"{facts['settings']}, blend {options.blend:g}"}
+        )
+        network = blended(read_lite(start), network, options.blend)
     rows = [json.loads(line) for line in record.read_text("utf-8").splitlines()]
-    write_section("training", "blcf-lite", markdown(rows, how, len(photographs)))
+    text = markdown(rows, facts, len(photographs))
+    write_lite(PACKAGED, network, facts)
+    write_section("training", "blcf-lite", text)
+
+
+def continued(start: Path, facts: dict[str, str]) -> dict[str, str]:
+    """Facts of a training that began with the weights of a file: those of both."""
+    with h5py.File(start) as file:
+        before = {name: bytes(file.attrs[name]).decode() for name in ("settings", "teachers")}
+    return {
+        **facts,
+        "settings": f"{before['settings']}; then {facts['settings']}",
+        "teachers": f"{facts['teachers']}; before that {before['teachers']}",
+    }
 
 
 def blended(before: dict[str, torch.Tensor], after: LiteNetwork, share: float) -> LiteNetwork:
@@ -133,7 +149,7 @@ def shown(settings: TrainingSettings) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(settings).items())
 
 
-def markdown(rows: list[dict], how: str, n_photographs: int) -> str:
+def markdown(rows: list[dict], facts: dict[str, str], n_photographs: int) -> str:
     """The section of the page: data, licence, settings, time, losses."""
     shares = {each.name: each.share for each in TAUGHT}
     numbers = {len(rows) * part // 5 for part in range(5)} | {len(rows) - 1}
@@ -147,9 +163,10 @@ def markdown(rows: list[dict], how: str, n_photographs: int) -> str:
     hours = sum(row["seconds"] for row in rows) / 3600
     return "\n\n".join(
         [
-            f"{n_photographs:,} photographs, {how}. {hours:.1f} hours, while other work went on.",
-            f"**Photographs**: {FACTS['photographs']}. **Teachers**: {FACTS['teachers']}. "
-            f"**Licence of the weights**: {FACTS['licence']}.",
+            f"{n_photographs:,} photographs, {facts['settings']}. {hours:.1f} hours, while other "
+            "work went on.",
+            f"**Photographs**: {facts['photographs']}. **Teachers**: {facts['teachers']}. "
+            f"**Licence of the weights**: {facts['licence']}.",
             "Mean cosine between what a linear map of the student's features predicts and the "
             "whitened features of each teacher, over the pictures of a round (disturbed, mirrored, "
             "resized; before they are learned from), and the two other losses:",

@@ -11,6 +11,8 @@ __all__ = ["make_emblem"]
 
 _LETTERS = string.ascii_uppercase * 2 + string.ascii_lowercase + string.digits
 _SIZES = (24, 40, 64)  # of letters, pixels
+# Of the shapes' sides, so that none is too small to be seen: pixels.
+_LEAST, _LEAST_RING = 4, 8
 _SHAPES = ("disc", "ring", "polygon", "bar", *("word",) * 4)
 
 
@@ -51,16 +53,17 @@ def _draw(
     """A shape in a box, or a word anywhere."""
     draw, (left, top, right, bottom) = ImageDraw.Draw(image), box
     if shape == "disc":
-        draw.ellipse((left, top, right + 4, bottom + 4), fill=colour)
+        draw.ellipse((left, top, right + _LEAST, bottom + _LEAST), fill=colour)
     elif shape == "ring":
         wide = int(rng.integers(3, 14))
-        draw.ellipse((left, top, right + 8, bottom + 8), outline=colour, width=wide)
+        edges = (left, top, right + _LEAST_RING, bottom + _LEAST_RING)
+        draw.ellipse(edges, outline=colour, width=wide)
     elif shape == "polygon":
         xs = rng.uniform(left, right, int(rng.integers(3, 6)))
         corners = list(zip(xs.tolist(), rng.uniform(top, bottom, 6).tolist()))
         draw.polygon(corners, fill=colour)
     elif shape == "bar":
-        draw.rectangle((left, top, right + 4, bottom + 4), fill=colour)
+        draw.rectangle((left, top, right + _LEAST, bottom + _LEAST), fill=colour)
     else:
         n = int(rng.integers(1, 8))
         word = "".join(_LETTERS[int(place)] for place in rng.integers(len(_LETTERS), size=n))

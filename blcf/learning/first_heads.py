@@ -13,6 +13,9 @@ from blcf.learning.teachers import Taught
 __all__ = ["solve_heads"]
 
 _RIDGE = 1e-4  # of the mean of the diagonal
+# Least squares says short directions where they are hard to tell. Of a cosine any length is the
+# same, but not of its gradient: those of length 1 or so are changed more slowly.
+_LENGTHENED = 3.0
 
 
 @torch.no_grad()
@@ -22,7 +25,7 @@ def solve_heads(student: Student, batches: Iterable[Batch], taught: Sequence[Tau
     Parameters
     ----------
     student : its heads are changed
-    batches : of canvases
+    batches : of canvases, on the student's device
     taught : the layers, in the order of the heads' outputs
     """
     was_training = student.training
@@ -41,8 +44,7 @@ def solve_heads(student: Student, batches: Iterable[Batch], taught: Sequence[Tau
             sums[place] = [one + other for one, other in zip(before, found)]
     for head, (among, between) in zip(heads, sums):
         ridge = _RIDGE * among.diagonal().mean() * torch.eye(len(among)).to(among)
-        # Directions are short where they are hard to tell; of a cosine any length is the same.
-        solved = 3 * torch.linalg.solve(among + ridge, between).float()
+        solved = _LENGTHENED * torch.linalg.solve(among + ridge, between).float()
         head.weight.copy_(solved[:-1].T[:, :, None, None])
         assert head.bias is not None
         head.bias.copy_(solved[-1])
@@ -50,5 +52,5 @@ def solve_heads(student: Student, batches: Iterable[Batch], taught: Sequence[Tau
 
 
 def _rows(maps: torch.Tensor) -> torch.Tensor:
-    """Local features, a row each."""
+    """Local features, a row each: (n, C, h, w) to (n * h * w, C)."""
     return maps.permute(0, 2, 3, 1).flatten(0, 2)

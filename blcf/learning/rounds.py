@@ -1,4 +1,4 @@
-"""A round of training: canvases of every photograph, and what the teachers say of them."""
+"""A round of training: canvases of photographs, and what the teachers say of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from blcf.errors import InvalidInput
 from blcf.features.network_file import Preprocessing
 from blcf.learning.distillation import Batch
 from blcf.learning.teachers import Targets, Taught, Teachers
@@ -102,14 +103,22 @@ def draw_photographs(
 ) -> np.ndarray:
     """The photographs of a round, by the seed: int (n,), numbers in all folders together.
 
-    In pairs of neighbours, which often show one thing, as many of every folder.
+    In pairs of neighbours, which often show one thing, as many of every folder that has them.
 
     Parameters
     ----------
     n_in_folders : photographs of each folder, which follow one another
-    n_of_each : photographs of a folder that are drawn; 0 takes all, in their order
+    n_of_each : photographs of a folder that are drawn, at most, an odd one less; 0 takes all, in
+        their order
     number : of the round
+
+    Raises
+    ------
+    InvalidInput
+        Less than a pair.
     """
+    if n_of_each < 0 or n_of_each == 1:
+        raise InvalidInput(f"Expected 2 photographs of a folder or more, or 0, got {n_of_each}.")
     if not n_of_each:
         return np.arange(sum(n_in_folders))
     rng = np.random.default_rng([seed, 99, number])
@@ -134,8 +143,8 @@ def make_round(
 ) -> Round:
     """The round of a number, by the seed; `bar` wraps the iteration over its parts.
 
-    Canvas ``views * i + j`` is the view j of the photograph ``chosen[i]`` (None: i); what else is
-    on it may be of any photograph.
+    Canvas ``views * i + j`` is the view j of the photograph ``chosen[i]`` (int (n,); None: all, in
+    their order); what else is on it may be of any photograph.
     """
     chosen = np.arange(len(photographs)) if chosen is None else chosen
     n = views * len(chosen)

@@ -35,7 +35,7 @@ class Taught:
     Attributes
     ----------
     name : of the target
-    network, layer : whose activations they are
+    network, layer : whose maps they are
     stride : pixels from cell to cell
     first : pixel of the network's input at which the first cell looks, its middle; measured, as
         the mean place where maps of photographs change when a small patch of them does
@@ -50,14 +50,15 @@ class Taught:
     share: float
 
 
-# In front of their last ReLUs, as is what the student says (`blcf.features.signed`).
+# In front of their last ReLUs, as is what the student says (`blcf.features.signed`); there is none
+# in blocks.4.
 # By their padding alone the cells of MobileNetV2 would look at 0.
 TAUGHT = (
     Taught("fire9", "squeezenet1_1", "fire9:signed", 16, 15, 0.45),
     Taught("fire8", "squeezenet1_1", "fire8:signed", 16, 15, 0.1),
     Taught("mobilenet_v2", "mobilenet_v2", "features.14.conv.0:signed", 16, -4, 0.15),
     Taught("lite2", "timm:tf_efficientnet_lite2", "blocks.4", 16, 9, 0.4),
-    Taught("fire5", "squeezenet1_1", "fire5:signed", 8, 15, 0.2),
+    Taught("fire5", "squeezenet1_1", "fire5:signed", 8, 7, 0.2),
 )
 
 
@@ -76,6 +77,8 @@ class Teachers:
     ------
     WeightsError
         A file is missing.
+    InvalidInput
+        A network of timm, which is not installed.
     """
 
     def __init__(
@@ -141,6 +144,7 @@ def _open(folder: Path, network: str, layers: Sequence[str]) -> tuple[nn.Module,
     weights = load_weights(network, folder / file)
     module = build_network(network)
     if is_timm(module):
+        assert len(layers) == 1, "of a network that runs as it is, one layer"
         shared = timm_part(module, layers[0])
         shared.lead = 0  # pictures stay where they are: `Taught.first` says where its cells look
         put_weights(shared, weights)

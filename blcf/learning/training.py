@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +39,8 @@ class TrainingSettings:
     rate : of AdamW, after a warm-up of 300 steps
     decay_rounds : the last ones, in which the rate falls in a straight line
     relation, norm : weights of two losses, see `DistillationLoss`
-    photographs : of every folder in a round, drawn anew each time; 0: all
+    photographs : of every folder in a round, at most, in pairs that are drawn anew each time; 0:
+        all
     views : canvases of a photograph in a round
     together : canvases that follow one another and are in one batch: two views of two photographs
         that are neighbours in their folder, often of one thing, so that the second loss compares
@@ -149,7 +151,9 @@ class Training:
     def _order(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """A permutation of canvases that leaves some together, other ones each time."""
         together, views = self.settings.together, self.settings.views
-        numbers = np.roll(np.arange(n), views * int(rng.integers(n)))
+        # Where photographs are drawn, in pairs, the groups stay whole.
+        step = together if self.settings.photographs else views
+        numbers = np.roll(np.arange(n), step * int(rng.integers(n)))
         groups = list(batched(numbers, together))
         return np.concatenate([groups[each] for each in rng.permutation(len(groups))])
 
@@ -168,7 +172,12 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write the state; the file appears whole or not at all."""
-        state = {"round": self.round, "step": self.step, "n_calls": self.loss.whitening.n_calls}
+        state: dict[str, Any] = {
+            "round": self.round,
+            "step": self.step,
+            "n_calls": self.loss.whitening.n_calls,
+        }
+        state["taught"] = [each.name for each in self.taught]
         state |= {name: getattr(self, name).state_dict() for name in _PARTS}
         new = path.with_name(f".{path.name}.new")
         torch.save(state, new)
@@ -178,6 +187,8 @@ class Training:
         """Go on from a state; `FormatError` where it is none of this training."""
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
+            if state["taught"] != [each.name for each in self.taught]:
+                raise ValueError(f"of {', '.join(state['taught'])}")
             for name in _PARTS:
                 getattr(self, name).load_state_dict(state[name])
             self.round, self.step = int(state["round"]), int(state["step"])

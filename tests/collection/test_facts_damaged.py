@@ -242,6 +242,7 @@ def test_a_file_that_cannot_be_made(collection, monkeypatch):
         append(collection, [7])
     monkeypatch.setattr(FactsFile, "writing", writing)
     check(Collection.open(collection.path), range(6))
+    assert rows_in(copy) == rows_in(collection.path)
 
 
 def use_all(path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from blcf.errors import FormatError
+from blcf.errors import FormatError, InvalidInput
 from blcf.learning import rounds
 from blcf.learning.rounds import SIDE, Round, draw_photographs, learn_targets, make_round
 from blcf.learning.teachers import TAUGHT, Taught, Teachers
@@ -78,10 +78,14 @@ def test_a_damaged_state_is_named(tmp_path):
     torch.save({"round": 1}, path)
     with pytest.raises(FormatError, match="KeyError"):
         training.resume(path)
+    training.save(path)
+    others = [replace(each, name=f"other {each.name}") for each in FEW]
+    with pytest.raises(FormatError, match="no state of this training"):
+        Training(SETTINGS, taught=others).resume(path)
 
 
 def test_views_of_neighbours_stay_together():
-    training = Training(replace(SETTINGS, views=2, together=4), taught=FEW)
+    training = Training(replace(SETTINGS, photographs=0, views=2, together=4), taught=FEW)
     rng = np.random.default_rng(0)
     starts = set()
     for _ in range(10):
@@ -91,6 +95,15 @@ def test_views_of_neighbours_stay_together():
             assert np.array_equal((group - group[0]) % 20, np.arange(4)) and group[0] % 2 == 0
         starts |= {int(group[0]) % 4 for group in order.reshape(-1, 4)}
     assert starts == {0, 2}, "other neighbours each time"
+
+
+def test_pairs_that_were_drawn_stay_together():
+    training = Training(replace(SETTINGS, photographs=10, views=2, together=4), taught=FEW)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        groups = training._order(20, rng).reshape(-1, 4)
+        assert all(np.array_equal(group, group[0] + np.arange(4)) for group in groups)
+        assert not (groups[:, 0] % 4).any()
 
 
 def test_rate():
@@ -142,6 +155,10 @@ def test_the_photographs_of_a_round():
     again = draw_photographs([11, 30], 8, 5, seed=1)
     assert np.array_equal(drawn[5], again)
     assert draw_photographs([3, 2], 0, 5, seed=1).tolist() == [0, 1, 2, 3, 4]
+    assert sorted(draw_photographs([3, 9], 5, 0, seed=1))[:2] == [0, 1]
+    for n_of_each in (-2, 1):
+        with pytest.raises(InvalidInput, match="Expected 2 photographs of a folder or more"):
+            draw_photographs([3, 2], n_of_each, 0, seed=1)
 
 
 def test_a_round_is_drawn_by_its_seed(data):
@@ -162,6 +179,8 @@ def test_a_round_is_drawn_by_its_seed(data):
     for name in ("fire9", "fire8"):
         assert np.array_equal(one.directions[name], again.directions[name])
         assert one.norms[name].shape == (4, 14, 14)
-    some = make_round(photographs, teachers, targets, 0, seed=1, chosen=np.array([2, 0]))
-    assert some.canvases.shape == (2, SIDE, SIDE, 3)
-    assert not np.array_equal(some.canvases[0], one.canvases[0])
+    some = make_round(photographs, teachers, targets, 0, seed=1, chosen=np.array([0, 1, 0]))
+    assert some.canvases.shape == (3, SIDE, SIDE, 3)
+    assert np.array_equal(some.canvases[:2], one.canvases[:2])
+    assert not np.array_equal(some.canvases[2], one.canvases[2])
+    assert np.array_equal(some.directions["fire9"][:2], one.directions["fire9"][:2])
