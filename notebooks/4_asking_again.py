@@ -106,7 +106,7 @@ show_hits(officer, hits)
 #
 # All seven objects. A query that went through the network once can be searched with many times:
 
-# %%
+# %% tags=["varies"]
 described = {
     name: engine.describe(query.image, query.box, scales=SearchOptions().query_scales)
     for name, query in queries.items()
