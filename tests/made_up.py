@@ -9,7 +9,7 @@ import numpy as np
 
 from blcf.bags import BagOfWords
 from blcf.bags.weighting import dequantise_channel
-from blcf.collection import Batch
+from blcf.collection import Batch, Collection
 from blcf.index import InvertedFile
 
 DESCRIPTION = {"settings": {"n_words": 20}, "extractor": {"network": "none"}}
@@ -34,6 +34,14 @@ def append(collection, numbers, n_words=20, root="/pictures"):
     for number in numbers:
         batch.append(*picture(number, n_words))
     append_batch(collection, batch, n_words, root)
+
+
+def collection_of(folder, numbers):
+    """A collection of made-up pictures, one segment."""
+    made = Collection.create(folder / "some.blcf", DESCRIPTION)
+    with made.writing():
+        append(made, numbers)
+    return made
 
 
 def append_batch(collection, batch, n_words=20, root="/pictures"):

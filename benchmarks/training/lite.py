@@ -27,6 +27,7 @@ from tqdm import tqdm
 from benchmarks.report import made_by, signature, table, write_section
 from blcf.features.lite import PACKAGED, LiteNetwork, read_lite, write_lite
 from blcf.images import find_images, read_image, resize_image
+from blcf.learning.blending import blended
 from blcf.learning.rounds import draw_photographs, learn_targets, make_round
 from blcf.learning.teachers import TAUGHT, Teachers
 from blcf.learning.training import Training, TrainingSettings
@@ -110,10 +111,9 @@ def main() -> None:
         torch.save(training.network().state_dict(), options.work / f"lite-{number + 1:03d}.pth")
     facts, network = {**FACTS, "settings": shown(settings)}, training.network()
     if start.exists():
-        facts = continued(
-            start, {**facts, "settings": f"{facts['settings']}, blend {options.blend:g}"}
-        )
-        network = blended(read_lite(start), network, options.blend)
+        facts["settings"] += f", blend {options.blend:g}"
+        facts = continued(start, facts)
+        network.load_state_dict(blended(read_lite(start), network.state_dict(), options.blend))
     rows = [json.loads(line) for line in record.read_text("utf-8").splitlines()]
     text = markdown(rows, facts, len(photographs))
     write_lite(PACKAGED, network, facts)
@@ -129,19 +129,6 @@ def continued(start: Path, facts: dict[str, str]) -> dict[str, str]:
         "settings": f"{before['settings']}; then {facts['settings']}",
         "teachers": f"{facts['teachers']}; before that {before['teachers']}",
     }
-
-
-def blended(before: dict[str, torch.Tensor], after: LiteNetwork, share: float) -> LiteNetwork:
-    """A network between two, the second learned from the first: the mean of their weights.
-
-    Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
-    """
-    network = LiteNetwork().eval()
-    tensors = {
-        name: torch.lerp(before[name], tensor, share) for name, tensor in after.state_dict().items()
-    }
-    network.load_state_dict(tensors)
-    return network
 
 
 def shown(settings: TrainingSettings) -> str:

@@ -35,6 +35,7 @@ from blcf.learning.bag_losses import (
     soft_bag_similarities,
 )
 from blcf.learning.bag_settings import BagSettings
+from blcf.learning.feature_rows import feature_rows
 from blcf.learning.heads import WhiteningLayer
 from blcf.learning.held_out import MOST_MEASURED, cell_norms, measure_held_out
 from blcf.learning.local_network import LocalNetwork
@@ -149,7 +150,7 @@ class BagTraining:
             for batch in photographs.batches(parts, None):
                 if len(batch.views):
                     maps = self.network(torch.from_numpy(batch.views).to(self.device))
-                    rows.append(maps.permute(0, 2, 3, 1).flatten(0, 2).cpu().numpy())
+                    rows.append(feature_rows(maps).cpu().numpy())
         if not rows:
             raise InvalidInput(_UNREADABLE)
         sample = np.concatenate(rows)

@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from blcf.features.part import choose_dtype
+from blcf.learning.feature_rows import feature_rows
 from blcf.learning.running_whitening import RunningWhitening
 from blcf.learning.student import Student
 from blcf.learning.teachers import Taught
@@ -109,13 +110,13 @@ class DistillationLoss(nn.Module):
 
     def _relation(self, deep: torch.Tensor, batch: Batch) -> torch.Tensor:
         """How far the similarities of some cells are from the teachers' mean ones."""
-        rows = deep.permute(0, 2, 3, 1).flatten(0, 2)
+        rows = feature_rows(deep)
         chosen = torch.randperm(len(rows))[: self.n_cells].to(rows.device)
         features = self.whitening(rows[chosen])
         similar = features @ features.T
         wanted = torch.zeros_like(similar)
         for each in self.deep:
-            directions = batch.directions[each.name].permute(0, 2, 3, 1).flatten(0, 2)[chosen]
+            directions = feature_rows(batch.directions[each.name])[chosen]
             directions = functional.normalize(directions, dim=1)
             wanted += each.share * (directions @ directions.T)
         itself = torch.eye(len(chosen), dtype=torch.bool, device=rows.device)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from blcf.learning.distillation import Batch
+from blcf.learning.feature_rows import feature_rows
 from blcf.learning.student import Student
 from blcf.learning.teachers import Taught
 
@@ -36,9 +37,9 @@ def solve_heads(student: Student, batches: Iterable[Batch], taught: Sequence[Tau
     for batch in batches:
         maps = reversed(student(batch.pixels))
         for place, (names, values) in enumerate(zip(groups, maps)):
-            rows = _rows(values)
+            rows = feature_rows(values)
             rows = torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1)
-            wanted = torch.cat([_rows(batch.directions[name]) for name in names], dim=1)
+            wanted = torch.cat([feature_rows(batch.directions[name]) for name in names], dim=1)
             found = [(rows.T @ rows).double(), (rows.T @ wanted).double()]
             before = sums[place] or [torch.zeros_like(each) for each in found]
             sums[place] = [one + other for one, other in zip(before, found)]
@@ -49,8 +50,3 @@ def solve_heads(student: Student, batches: Iterable[Batch], taught: Sequence[Tau
         assert head.bias is not None
         head.bias.copy_(solved[-1])
     student.train(was_training)
-
-
-def _rows(maps: torch.Tensor) -> torch.Tensor:
-    """Local features, a row each: (n, C, h, w) to (n * h * w, C)."""
-    return maps.permute(0, 2, 3, 1).flatten(0, 2)

@@ -14,6 +14,7 @@ from blcf.features.networks import build_network, cut_network, default_layer
 from blcf.features.part import choose_dtype
 from blcf.features.signed import SIGNED, split_layer
 from blcf.features.weights import digest_tensors, load_weights, put_weights
+from blcf.learning.blending import blended
 
 __all__ = ["LocalNetwork"]
 
@@ -122,10 +123,11 @@ class LocalNetwork(nn.Module):
 
         `blend` is the share of what was learned; the rest is of the weights that it began with.
         """
-        tensors = {
-            name: torch.lerp(self._before[name], tensor.float().cpu(), blend)
+        learned = {
+            name: tensor
             for name, tensor in self.part.state_dict().items()
             if not name.endswith("num_batches_tracked")
         }
+        tensors = blended(self._before, learned, blend)
         content = NetworkFile(self.network, tensors, self.layer, self.preprocessing, facts)
         write_network_file(path, content)

@@ -24,6 +24,7 @@ from blcf.features.part import choose_dtype
 from blcf.features.timm_networks import TIMM, is_timm
 from blcf.features.timm_parts import timm_part
 from blcf.features.weights import load_weights, put_weights
+from blcf.learning.feature_rows import feature_rows
 
 __all__ = ["TAUGHT", "Targets", "Taught", "Teachers"]
 
@@ -181,7 +182,7 @@ class Targets:
         """Learn from maps of a sample of pictures, {name: (n, C, h, w)}."""
         self.whitenings_, self.scales_ = {}, {}
         for name, values in maps.items():
-            rows = values.permute(0, 2, 3, 1).reshape(-1, values.shape[1]).numpy()
+            rows = feature_rows(values).numpy()
             n_components = min(self.n_components, rows.shape[1])
             self.whitenings_[name] = Whitening(n_components).fit(rows)
             self.scales_[name] = float(np.linalg.norm(rows, axis=1).mean())
@@ -192,8 +193,8 @@ class Targets:
 
         A layer of fewer channels has zeros behind its own.
         """
-        n, n_channels, h, w = values.shape
-        rows = values.permute(0, 2, 3, 1).reshape(-1, n_channels).cpu().numpy()
+        n, _, h, w = values.shape
+        rows = feature_rows(values).cpu().numpy()
         directions = np.zeros((n, h, w, self.n_components), dtype=np.float32)
         whitened = self.whitenings_[name].transform(rows)
         directions[..., : whitened.shape[1]] = whitened.reshape(n, h, w, -1)

@@ -176,8 +176,8 @@ class Training:
             "round": self.round,
             "step": self.step,
             "n_calls": self.loss.whitening.n_calls,
+            "taught": [each.name for each in self.taught],
         }
-        state["taught"] = [each.name for each in self.taught]
         state |= {name: getattr(self, name).state_dict() for name in _PARTS}
         new = path.with_name(f".{path.name}.new")
         torch.save(state, new)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from made_up import DESCRIPTION, append
+from made_up import collection_of
 
-from blcf.collection import Collection
 from blcf.index import merging
 
 
 @pytest.fixture
 def collection(tmp_path):
-    made = Collection.create(tmp_path / "some.blcf", DESCRIPTION)
-    with made.writing():
-        append(made, range(6))
-    return made
+    return collection_of(tmp_path, range(6))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_up import DESCRIPTION, append, check, files_of, name
+from made_up import DESCRIPTION, append, check, collection_of, files_of, name
 
 from blcf.collection import Collection, check_collection, manifest
 from blcf.errors import CollectionLocked, StorageError
@@ -95,10 +95,7 @@ def start(code, *arguments):
 
 @pytest.fixture
 def collection(tmp_path):
-    made = Collection.create(tmp_path / "some.blcf", DESCRIPTION)
-    with made.writing():
-        append(made, range(4))
-    return made
+    return collection_of(tmp_path, range(4))
 
 
 def test_two_writers(collection):

@@ -43,12 +43,17 @@ def test_a_missing_file(collection):
     assert len(rows_in(collection.path)) == 6
 
 
-def test_a_file_of_an_earlier_state(collection):
+def leave_facts_behind(collection):
+    """The file of facts is of before the last two pictures."""
     annotate(collection, {1: {"a": 1}})
     earlier = (collection.path / "facts.sqlite").read_bytes()
     with collection.writing():
         append(collection, [8, 9])
     (collection.path / "facts.sqlite").write_bytes(earlier)
+
+
+def test_a_file_of_an_earlier_state(collection):
+    leave_facts_behind(collection)
     reader = Collection.open(collection.path)
     assert reader.matching("width > 0").all() and reader.matching("a = 1").sum() == 1
     (damage,) = check_collection(collection.path).damages
@@ -60,11 +65,7 @@ def test_a_file_of_an_earlier_state(collection):
 
 
 def test_a_writer_completes_a_file_of_an_earlier_state(collection):
-    annotate(collection, {1: {"a": 1}})
-    earlier = (collection.path / "facts.sqlite").read_bytes()
-    with collection.writing():
-        append(collection, [8, 9])
-    (collection.path / "facts.sqlite").write_bytes(earlier)
+    leave_facts_behind(collection)
     annotate(collection, {9: {"a": 9}})
     assert said(collection, "a") == {name(1): 1, name(9): 9}
     assert check_collection(collection.path).is_sound
