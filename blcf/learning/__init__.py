@@ -1,7 +1,7 @@
 """Learning of networks.
 
 blcf-lite, the small network of the package, is distilled: `student`, `teachers`, `views`
-and the `emblems` on them, `rounds`, `distillation`, `training` and its `first_heads`.
+and the `emblems` on them, `rounds`, `distillation`, `training`, its `first_heads` and `blending`.
 
 A network learns for the bag of words in `train`: `labels` of `photographs`, `bag_losses` of what a
 `local_network` gives, `bag_training` and what is `held_out` of it; its `run_folder` is that of
